@@ -1,0 +1,102 @@
+"""What to log next time, by artifact: one sentence and the lines of code that do it.
+
+Measurements that could not be made point here by key (`Missing.log_next`), and every report prints the advice beside the check
+that had to be left out. Standard library only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How to make one artifact."""
+
+    what: str
+    """One sentence."""
+    code: str
+    """The lines of Python that do it, in terms of torch and a `SummaryWriter` called `writer`."""
+
+
+ADVICE: dict[str, Advice] = {
+    "training-loss": Advice(
+        "Log the training loss from the first step on.",
+        'writer = SummaryWriter(run_folder)\nwriter.add_scalar("train/loss", loss.item(), step)',
+    ),
+    "longer-curve": Advice(
+        "Log the loss more often: at least 20 points a run.",
+        'if step % max(1, total_steps // 200) == 0:\n    writer.add_scalar("train/loss", loss.item(), step)',
+    ),
+    "validation-loss": Advice(
+        "Log a validation loss beside the training loss, at the same steps.",
+        'model.eval()\nwriter.add_scalar("val/loss", validate(model), step)',
+    ),
+    "accuracy": Advice(
+        "Log accuracy on training and validation data.",
+        'writer.add_scalar("train/accuracy", train_accuracy, step)\nwriter.add_scalar("val/accuracy", val_accuracy, step)',
+    ),
+    "learning-rate": Advice(
+        "Log the learning rate that the optimizer used.",
+        'rate = optimizer.param_groups[0]["lr"]\nwriter.add_scalar("train/learning_rate", rate, step)',
+    ),
+    "gradient-norm": Advice(
+        "Log the gradient norm before clipping.",
+        'norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)\nwriter.add_scalar("train/grad_norm", norm, step)',
+    ),
+    "regularization-loss": Advice(
+        "Log the data loss and the regularization loss apart.",
+        'writer.add_scalar("train/data_loss", data_loss.item(), step)\n'
+        'writer.add_scalar("train/regularization_loss", reg_loss.item(), step)',
+    ),
+    "checkpoint": Advice(
+        "Save a checkpoint with the model's state and the step.",
+        'state = {"model": model.state_dict(), "step": step}\ntorch.save(state, f"{run_folder}/step_{step:06d}.pt")',
+    ),
+    "initial-checkpoint": Advice(
+        "Save a checkpoint before the first update.",
+        'state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": 0}\n'
+        'torch.save(state, f"{run_folder}/step_000000.pt")',
+    ),
+    "two-checkpoints": Advice(
+        "Keep at least two checkpoints of a run, not only the last.",
+        "if step % (total_steps // 5) == 0:\n"
+        '    torch.save({"model": model.state_dict(), "step": step}, f"{run_folder}/step_{step:06d}.pt")',
+    ),
+    "optimizer-state": Advice(
+        "Save the optimizer's state in every checkpoint.",
+        'state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}\n'
+        'torch.save(state, f"{run_folder}/step_{step:06d}.pt")',
+    ),
+    "scaler-state": Advice(
+        "Save the gradient scaler's state with mixed-precision checkpoints.",
+        'state["scaler"] = scaler.state_dict()\nwriter.add_scalar("train/loss_scale", scaler.get_scale(), step)',
+    ),
+    "activation-histograms": Advice(
+        "Log histograms of activations, one tag a layer, now and then.",
+        'module.register_forward_hook(lambda m, i, out: kept.__setitem__("tanh1", out))\n'
+        'writer.add_histogram("activations/tanh1", kept["tanh1"], step)',
+    ),
+    "manifest": Advice(
+        "Put a table of the records beside the run, with a label and a split column.",
+        'frame = pandas.DataFrame({"id": ids, "label": labels, "split": splits})\n'
+        'frame.to_csv(f"{run_folder}/manifest.csv", index=False)',
+    ),
+    "input-statistics": Advice(
+        "Record mean and standard deviation of the inputs as the model sees them.",
+        'batch = next(iter(loader))[0]\nwriter.add_hparams({"input_mean": batch.mean().item(), "input_std": batch.std().item()}, {})',
+    ),
+    "hyperparameters": Advice(
+        "Log the hyper-parameters, among them the dataset's name and whether weights are pre-trained.",
+        'settings = {"dataset": "cifar10", "pretrained": False, "activation": "relu", "class_weights": False}\n'
+        "writer.add_hparams(settings, {})",
+    ),
+    "small-set-run": Advice(
+        "Train on 100 records until the loss is near zero, and analyze that run as well.",
+        "small = torch.utils.data.Subset(train_set, range(100))\nloader = DataLoader(small, batch_size=20, shuffle=True)",
+    ),
+    "num-classes": Advice(
+        "Say how many classes there are: give a manifest, or the option --num-classes.",
+        'writer.add_hparams({"num_classes": num_classes}, {})\n# or: postmortem analyze RUN --num-classes 10',
+    ),
+}

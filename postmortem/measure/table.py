@@ -1,0 +1,121 @@
+"""The table that the one streaming pass fills: checkpoint x tensor x statistic, and per unit where a check needs it.
+
+All sums are float64. A unit is an index along a tensor's first axis (an output unit of a Linear or Conv weight, a row of an
+embedding); an input unit is an index along the second axis of a matrix. Every other measure about weights, updates, optimizers and
+units derives from this table and reads no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitStats:
+    """Sums over each unit (first axis) of a tensor with two axes or more; each array is as long as that axis."""
+
+    total: Floats
+    """Sum of the unit's elements."""
+    squares: Floats
+    """Sum of the squares of the unit's elements."""
+    projection: Floats
+    """Dot product with one fixed vector: equal units have equal total, squares and projection."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorStats:
+    """One tensor of one checkpoint. Moments, norms and extremes are over the finite elements."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    elements: int
+    nonfinite: int
+    zeros: int
+    mean: float
+    variance: float
+    """Population variance (divided by n)."""
+    kurtosis: float
+    """Fourth standardized moment (3 for a normal, 1.8 for a uniform distribution); NaN where the variance is 0."""
+    minimum: float
+    maximum: float
+    norm: float
+    """Euclidean norm."""
+    units: UnitStats | None = None
+    """None for tensors with fewer than two axes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeltaStats:
+    """One tensor between checkpoint k-1 and checkpoint k of a series (same shape in both)."""
+
+    norm: float
+    """Euclidean norm of the difference; NaN where either side holds a non-finite element."""
+    equal: int
+    """Elements whose bits did not change (values equal; NaN equals NaN here)."""
+    cosine_before: float
+    """Cosine with the difference between k-2 and k-1; NaN where there is none or one of them is zero."""
+    cosine_weights: float
+    """Cosine between the tensor at k-1 and at k; 1.0 (to rounding) where it only shrank or grew."""
+    units_norm: Floats | None
+    """Euclidean norm of each unit's difference; None for tensors with fewer than two axes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateStats:
+    """The optimizer's last update of one parameter, rebuilt from its state and param_group, and what the state says of gradients."""
+
+    algorithm: str
+    step: int | None
+    lr: float
+    update_norm: float
+    """Norm of the last update, weight decay left out; NaN where it cannot be rebuilt."""
+    weight_norm: float
+    gradient_rms: float
+    """Adam: sqrt(mean of bias-corrected exp_avg_sq). SGD with momentum: rms of the buffer times (1 - momentum)."""
+    snr: float
+    """Adam: mean of |m_hat| / sqrt(v_hat) over elements with v > 0; NaN otherwise."""
+    second_moment_zero: int
+    """Elements whose exp_avg_sq (or momentum buffer) is exactly 0."""
+    epsilon_bound: int
+    """Elements with sqrt(v_hat) below the optimizer's epsilon while m is not 0; 0 where there is no epsilon."""
+    nonfinite: int
+    """Non-finite elements in all slots."""
+    units_second: Floats | None
+    """Per unit sum of exp_avg_sq (SGD: of the squared buffer); None for fewer than two axes."""
+    inputs_second: Floats | None
+    """Per input unit (second axis of a matrix) sum of exp_avg_sq (SGD: of the squared buffer); None unless two axes."""
+    vector_second: Floats | None
+    """The exp_avg_sq (SGD: squared buffer) itself for tensors with one axis of at most 2**20 elements; else None."""
+    stuck: int
+    """Elements whose rebuilt update is below half a unit in the last place of the stored weight; -1 where unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckpointRow:
+    """All statistics of one checkpoint; `deltas` is empty for the first of a series and for tensors that changed shape."""
+
+    source: str
+    step: int | None
+    tensors: Mapping[str, TensorStats]
+    deltas: Mapping[str, DeltaStats]
+    from_first: Mapping[str, float]
+    """Tensor -> norm of its difference from the series' first checkpoint; empty for the first."""
+    updates: Mapping[str, UpdateStats]
+    """By parameter name; empty where the checkpoint holds no optimizer state."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorTable:
+    """The pass over one run's checkpoints, in the order of the series."""
+
+    rows: tuple[CheckpointRow, ...]
+    order: str
+    """How depth order was found."""
+    notes: tuple[str, ...] = ()
+    """Checkpoints that were left out of the series, and why."""
