@@ -79,7 +79,11 @@ ADVICE: dict[str, Advice] = {
     ),
     "manifest": Advice(
         "Put a table of the records beside the run, with a label and a split column.",
-        'frame = pandas.DataFrame({"id": ids, "label": labels, "split": splits})\n'
+        'frame = pandas.DataFrame({"id": ids, "label": labels, "split": splits})\nframe.to_csv(f"{run_folder}/manifest.csv", index=False)',
+    ),
+    "record-keys": Advice(
+        "Give every record a key that is the same wherever the record turns up: a hash of its content.",
+        'frame["sha256"] = [hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for path in paths]\n'
         'frame.to_csv(f"{run_folder}/manifest.csv", index=False)',
     ),
     "input-statistics": Advice(

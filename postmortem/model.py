@@ -22,7 +22,7 @@ Status: TypeAlias = Literal["fail", "warn", "pass", "not-checked", "not-applicab
 Verdict: TypeAlias = Literal["failed", "suspect", "healthy", "inconclusive", "unreadable"]
 ProblemKind: TypeAlias = Literal["truncated", "corrupt", "unsafe-pickle", "unsupported", "unreadable"]
 FileRole: TypeAlias = Literal["events", "checkpoint", "checkpoint-index", "manifest", "log", "config", "other"]
-Plain: TypeAlias = "str | int | float | bool | None"
+Plain: TypeAlias = str | int | float | bool | None
 
 ALARMS: tuple[Status, ...] = ("fail", "warn")
 
@@ -64,7 +64,7 @@ class Problem:
     """Damage as a value: what could not be read, where, and what was lost."""
 
     path: str
-    """As reports show it: relative to the PATH given, with forward slashes."""
+    """As reports show it: relative to the run's folder, with forward slashes."""
     kind: ProblemKind
     detail: str
     """One sentence: what was seen, where in the file, and what was lost (records, bytes, tensors)."""
@@ -105,10 +105,14 @@ class Tensor(Protocol):
     """One stored tensor that is read a piece at a time. Opening one reads no data."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Key in the checkpoint, prefixes of wrappers removed."""
+        ...
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Logical shape; empty for a scalar."""
+        ...
 
     @property
     def dtype(self) -> str:
@@ -183,6 +187,10 @@ class Manifest:
     """Numeric column -> (mean, standard deviation), for columns that are neither label, split nor key."""
     order_runs: int | None = None
     """Runs of equal labels in row order; None where it was not counted."""
+    records: Mapping[str, int] = field(default_factory=dict)
+    """Split -> records, unlabelled ones included."""
+    targets: tuple[float, float] | None = None
+    """(mean, standard deviation) of a numeric target, where labels are no classes; then `counts` is empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -359,10 +367,12 @@ class Outcome:
 
     @property
     def status(self) -> Status:
+        """The finding's status."""
         return self.finding.status
 
     @property
     def alarmed(self) -> bool:
+        """Whether it failed or warned."""
         return self.finding.status in ALARMS
 
 
@@ -391,13 +401,13 @@ class Case:
     outcomes: Mapping[str, Outcome]
     measured: Measured
 
-    def said(self, *checks: str) -> str:
-        """The reason given by the first of these checks that raised an alarm; empty where none did."""
-        for check in checks:
-            outcome = self.outcomes.get(check)
-            if outcome is not None and outcome.alarmed:
-                return outcome.finding.reason
-        return ""
+    def said(self, *checks: str, otherwise: str) -> str:
+        """What the first two of these checks that raised an alarm saw, as one sentence; `otherwise` where none did."""
+        reasons = [self.outcomes[id].finding.reason for id in checks if id in self.outcomes and self.outcomes[id].alarmed][:2]
+        if not reasons:
+            return otherwise
+        text = "; and ".join(reason.rstrip(".") for reason in reasons)
+        return f"{text[0].upper()}{text[1:]}."
 
     def where(self, *checks: str) -> tuple[str, ...]:
         """The places named by the first of these checks that raised an alarm and named any."""
@@ -575,10 +585,12 @@ class Table:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | int | float | None, ...], ...]
+    code: str = ""
+    """Lines of Python that a reader can paste, made of the table's numbers; empty where there are none."""
     kind: Literal["table"] = "table"
 
 
-Exhibit: TypeAlias = "LinePlot | DepthPlot | Heatmap | CountPlot | Table"
+Exhibit: TypeAlias = LinePlot | DepthPlot | Heatmap | CountPlot | Table
 
 
 # --- report -----------------------------------------------------------------------------------------------------------
@@ -677,22 +689,3 @@ class Report:
 
     def __iter__(self) -> Iterator[RunReport]:
         return iter(self.runs)
-
-    def to_json(self) -> str:
-        """The JSON document of the machine-readable contract."""
-        from postmortem.render.json import render_json
-
-        return render_json(self)
-
-    def to_html(self) -> str:
-        """The self-contained HTML report."""
-        from postmortem.render.html import render_html
-
-        return render_html(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        import html
-
-        page = html.escape(self.to_html(), quote=True)
-        return f'<iframe srcdoc="{page}" sandbox="allow-scripts" width="100%" height="800"></iframe>'

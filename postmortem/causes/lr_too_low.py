@@ -4,8 +4,9 @@
 Updates are so small beside the weights that the model stays where it started for as long as the run lasts.
 
 ## How it shows
-The loss is flat or falls along a shallow straight line, the update:weight ratio is far below 1e-3, and consecutive gradients agree
-(a high signal-to-noise ratio in Adam's moments, a cosine near 1 between displacements): the way is clear, the steps are too short.
+The loss is flat or falls along a shallow straight line, the update:weight ratio is far below 1e-3, and consecutive gradients
+agree (a high signal-to-noise ratio in Adam's moments, a cosine near 1 between displacements): the way is clear, the steps are too
+short.
 
 ## What to do
 Raise the learning rate until the update:weight ratio is near 1e-3.
@@ -14,11 +15,12 @@ Raise the learning rate until the update:weight ratio is near 1e-3.
 Repeat the first few hundred steps with a learning rate ten times higher.
 
 ## When it is wrong
-Frozen or rounded-away weights do not move either; there the update is not small but absent. A converged model has a flat loss too, but a
-low one.
+Frozen or rounded-away weights do not move either; there the update is not small but absent. Weights behind a vanished gradient
+get small updates from plain SGD at any usual learning rate. A converged model has a flat loss too, but a low one.
 
 ## References
-CS231n, neural-networks-3: the ratio of weights to updates.
+CS231n, neural-networks-3: the ratio of weights to updates. The expected value 0.18 of Adam's signal-to-noise ratio under pure
+noise is derived in the check coherent-gradients.
 """
 
 from __future__ import annotations
@@ -27,24 +29,38 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.03
 EVIDENCE = (
-    Evidence(3.0, "updates are far too small for the weights", alarm=("small-updates",)),
-    Evidence(3.0, "the loss did not fall while updates were small", alarm=("flat-loss", "small-updates")),
-    Evidence(-2.5, "updates are large enough to move the weights", passed=("small-updates",)),
+    Evidence(2.5, "updates are far too small for the weights", alarm=("small-updates",)),
+    Evidence(3.0, "the loss stayed flat while updates were small", alarm=("flat-loss", "small-updates")),
+    Evidence(3.0, "the loss was still high at the end while updates were small", alarm=("plateaued-loss", "small-updates")),
+    Evidence(2.5, "the loss stayed flat although gradients agree from step to step", alarm=("flat-loss", "coherent-gradients")),
+    Evidence(2.0, "the loss stayed flat although the weights moved along a straight line", alarm=("flat-loss", "straight-displacement")),
+    Evidence(-3.0, "updates are large enough to move the weights", passed=("small-updates",)),
     Evidence(-2.0, "the loss fell", passed=("flat-loss",)),
+    Evidence(-4.0, "nothing was updated at all, which no learning rate above zero does", alarm=("unmoved-weights",)),
+    Evidence(-3.0, "updates are rounded away by the weights' precision", alarm=("rounded-updates",)),
+    Evidence(-3.0, "the learning rate was usual until the schedule ended it", alarm=("early-decayed-rate",)),
+    Evidence(-3.0, "gradients die on the way to early layers", alarm=("gradient-depth-slope",)),
+    Evidence(-3.0, "units are identical, so that no learning rate tells them apart", alarm=("identical-units",)),
 )
 USES = ("lr.max", "updates.ratio")
+
 
 USUAL_RATIO = 1e-3
 
 
 def summary(case: Case) -> str:
-    return case.said("small-updates", "flat-loss") or "Updates are too small for the weights to move."
+    return case.said("small-updates", "flat-loss", "coherent-gradients", otherwise="Updates are too small for the weights to move.")
 
 
 def fix(case: Case) -> str:
     rate, ratio = case.number("lr.max"), case.number("updates.ratio")
     if rate and ratio and 0 < ratio < USUAL_RATIO:
-        return f"Raise the learning rate from {rate:.2g} to about {rate * USUAL_RATIO / ratio:.1g}, which brings the update:weight ratio to {USUAL_RATIO:g}."
+        return (
+            f"Raise the learning rate from {rate:.2g} to about {rate * USUAL_RATIO / ratio:.1g}, "
+            f"which brings the update:weight ratio to {USUAL_RATIO:g}."
+        )
+    if rate:
+        return f"Raise the learning rate from {rate:.2g} to {rate * 10:.2g}, and further while the loss stays flat."
     return "Raise the learning rate tenfold, and again, until the update:weight ratio is near 1e-3."
 
 
@@ -54,6 +70,13 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("a flat loss with tiny updates", "likely", fail=("flat-loss", "small-updates")),
-    CauseExample("a healthy run", "unlikely", passed=("flat-loss", "small-updates")),
+    CauseExample(
+        "a flat loss whose gradients agree, updates below usual",
+        "likely",
+        fail=("flat-loss",),
+        warn=("small-updates", "coherent-gradients"),
+    ),
+    CauseExample("nothing was updated", "unlikely", fail=("flat-loss", "unmoved-weights")),
+    CauseExample("careful fine-tuning that learned", "unlikely", warn=("small-updates",), passed=("flat-loss",)),
     CauseExample("nothing is known", "unlikely"),
 )

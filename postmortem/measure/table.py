@@ -25,7 +25,7 @@ class UnitStats:
     squares: Floats
     """Sum of the squares of the unit's elements."""
     projection: Floats
-    """Dot product with one fixed vector: equal units have equal total, squares and projection."""
+    """Dot product of the unit's first 256 elements with one fixed vector: equal units have equal total, squares and projection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class TensorStats:
     norm: float
     """Euclidean norm."""
     units: UnitStats | None = None
-    """None for tensors with fewer than two axes."""
+    """None for tensors with fewer than two axes, of integers, or with more than 2**20 units."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,10 @@ class UpdateStats:
     vector_second: Floats | None
     """The exp_avg_sq (SGD: squared buffer) itself for tensors with one axis of at most 2**20 elements; else None."""
     stuck: int
-    """Elements whose rebuilt update is below half a unit in the last place of the stored weight; -1 where unknown."""
+    """Elements whose rebuilt update is not zero and yet rounds away (half a unit in the last place of the stored weight); -1 where
+    unknown."""
+    basis: str = ""
+    """How the update was rebuilt, or why it could not be; one clause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,3 +122,5 @@ class TensorTable:
     """How depth order was found."""
     notes: tuple[str, ...] = ()
     """Checkpoints that were left out of the series, and why."""
+    others: tuple[CheckpointRow, ...] = ()
+    """Checkpoints that were left out of the series: statistics and updates, but no deltas."""

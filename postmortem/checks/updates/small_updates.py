@@ -1,9 +1,9 @@
 """Updates too small for the weights
 
 ## What it looks for
-The norm of the optimizer's last update of each weight matrix over the norm of that matrix, rebuilt exactly from the optimizer's state.
-Alarms where the median over the matrices stays below 1e-5 per step, and warns below 1e-4, at the checkpoint with the highest
-learning rate.
+The norm of one update of each weight matrix over the norm of that matrix. It is rebuilt exactly from the optimizer's state, at the
+checkpoint with the highest learning rate; without such a state it is bounded by the distance between two checkpoints. Fails where the
+median over the matrices is below 1e-5 per step, and warns below 1e-4.
 
 ## Why it matters
 A weight that moves by a hundred-thousandth of itself per step needs a hundred thousand steps to become another weight. The loss looks
@@ -14,8 +14,9 @@ Raise the learning rate until the ratio is near 1e-3.
 
 ## When it is wrong
 Late in a schedule that decays to zero the ratio goes to zero as it should: so the checkpoint with the highest learning rate counts.
-Fine-tuning of a pre-trained model works with ratios near 1e-5. A converged model has small gradients, but Adam's updates do not
-shrink with them.
+Fine-tuning of a pre-trained model works with ratios near 1e-5; there it warns at most. SGD's updates shrink with the gradients of a
+model that has learned: where the loss fell by half, a failure is a warning and a warning a pass. Weights that have run away make every
+update look small: where one has grown 10-fold, the check passes.
 
 ## References
 CS231n, neural-networks-3 (about 1e-3 is healthy). The Deep Checker (1e-4 to 1e-1).
@@ -39,33 +40,58 @@ LOW = Threshold(
     half="learning rates 20 times too low pass unseen",
     double="careful fine-tuning runs are warned",
 )
+LEARNED = 0.5
+RUNAWAY = 10.0
+USUAL = 1e-3
 
-NEEDS = ("updates.ratio",)
-USES = ("run.family",)
+NEEDS = ("updates.ratio_upper", "updates.ratio_lower")
+USES = ("loss.improvement", "run.pretrained", "weights.growth")
 CHECKLIST = ("update-ratio", "learning-rate")
 FIGURE = "update-ratio"
 
 
 def judge(measured: Measured) -> Finding:
-    ratio = measured["updates.ratio"]
-    lowest = tuple(sorted((name for name in ratio.items if ratio.items[name] < LOW.value), key=lambda name: ratio.items[name]))
-    seen = f"the median update is {ratio.value:.1e} of the weight's norm per step"
-    if ratio.value < FAR_TOO_LOW.value:
+    upper, lower = measured["updates.ratio_upper"], measured["updates.ratio_lower"]
+    lowest = tuple(sorted((name for name in upper.items if upper.items[name] < LOW.value), key=lambda name: upper.items[name]))
+    exact = upper.value == lower.value
+    amount = f"{upper.value:.1e}" if exact else f"between {lower.value:.1e} and {upper.value:.1e}"
+    seen = f"the median update is {amount} of the weight's norm per step"
+    lenient = (measured.number("loss.improvement") or 0) >= LEARNED or measured.text("run.pretrained") == "true"
+    growth = measured.number("weights.growth") or 0.0
+    if growth > RUNAWAY and upper.value < LOW.value:
         return Finding(
-            "fail", f"{seen}; below {FAR_TOO_LOW.value:.0e} weights hardly move", ratio.value, FAR_TOO_LOW, ratio.unit, ratio.first_step, lowest
+            "pass", f"{seen}, of a weight that has grown {growth:.3g}-fold: steps were not too small", upper.value, LOW, upper.unit
         )
-    if ratio.value < LOW.value:
-        return Finding("warn", f"{seen}; about 1e-3 is usual", ratio.value, LOW, ratio.unit, ratio.first_step, lowest)
-    return Finding("pass", f"{seen}, at or above {LOW.value:.0e}", ratio.value, LOW, ratio.unit)
+    if upper.value < FAR_TOO_LOW.value:
+        reason = f"{seen}; below {FAR_TOO_LOW.value:.0e} weights hardly move"
+        return Finding("warn" if lenient else "fail", reason, upper.value, FAR_TOO_LOW, upper.unit, upper.first_step, lowest)
+    if upper.value < LOW.value:
+        reason = f"{seen}; about {USUAL:.0e} is usual"
+        return Finding("pass" if lenient else "warn", reason, upper.value, LOW, upper.unit, upper.first_step, lowest)
+    if lower.value >= LOW.value / 10 or upper.value >= USUAL:
+        return Finding("pass", seen, upper.value, LOW, upper.unit)
+    return Finding("not-checked", f"{seen}: the bounds are too far apart to tell, save the optimizer's state")
 
 
-def _ratio(value: float) -> Measurement:
-    return Measurement("updates.ratio", value, "per step", "Adam state at step 100, 2 matrices", 100, {"fc1.weight": value, "fc2.weight": value * 2})
+def _ratio(value: float, upper: float | None = None) -> tuple[Measurement, ...]:
+    items = {"fc1.weight": value, "fc2.weight": value * 2}
+    return (
+        Measurement("updates.ratio_lower", value, "per step", "Adam state at step 100, 2 matrices", 100, items),
+        Measurement("updates.ratio_upper", value if upper is None else upper, "per step", "Adam state at step 100, 2 matrices", 100, items),
+    )
+
+
+def _fell(share: float) -> Measurement:
+    return Measurement("loss.improvement", share, "share", "60 points of train/loss")
 
 
 EXAMPLES = (
-    Example("SGD of an MLP with a learning rate of 1e-6", (_ratio(4e-7),), "fail"),
-    Example("a learning rate thirty times too low", (_ratio(3e-5),), "warn"),
-    Example("the healthy ratio", (_ratio(1.1e-3),), "pass"),
-    Example("no optimizer state", (), "not-checked"),
+    Example("SGD of an MLP with a learning rate of 1e-6", _ratio(4e-7), "fail"),
+    Example("plain SGD, known by the distance of two checkpoints", _ratio(2e-8, 2e-7), "fail"),
+    Example("a learning rate thirty times too low", _ratio(3e-5), "warn"),
+    Example("weights that ran away", (*_ratio(3e-5), Measurement("weights.growth", 2700.0, "ratio", "step 600 over step 0")), "pass"),
+    Example("SGD that has learned", (*_ratio(3e-5), _fell(0.9)), "pass"),
+    Example("the healthy ratio", _ratio(1.1e-3), "pass"),
+    Example("bounds that leave it open", _ratio(5e-6, 2e-4), "not-checked"),
+    Example("no optimizer state and one checkpoint", (), "not-checked"),
 )

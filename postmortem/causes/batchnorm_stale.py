@@ -1,0 +1,56 @@
+"""Batch-norm statistics stale
+
+## What happens
+The running mean and variance that validation uses are not those of the data: the model is judged through the wrong glasses.
+
+## How it shows
+Running statistics move linearly with the number of steps instead of settling, have counted far fewer batches than there were
+steps, or are out of all proportion; validation is far worse than training.
+
+## What to do
+Set the momentum to 0.1 (PyTorch's sense: the weight of the new batch), keep the model in train mode while training, and refresh
+the statistics before validation.
+
+## How to confirm
+Validate once in train mode with large batches.
+
+## When it is wrong
+Frozen batch-norm layers in fine-tuning keep their statistics on purpose.
+
+## References
+Ioffe and Szegedy 2015 (arXiv 1502.03167); PyTorch BatchNorm documentation on momentum.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "running statistics do not follow the data", alarm=("stale-batchnorm",)),
+    Evidence(1.5, "validation is far worse than training", alarm=("stale-batchnorm", "wide-generalization-gap")),
+    Evidence(-5.0, "running statistics have settled", passed=("stale-batchnorm",)),
+)
+EXPLAINS = ("overfitting", "label-noise")
+
+
+def summary(case: Case) -> str:
+    return case.said("stale-batchnorm", "wide-generalization-gap", otherwise="Batch-norm statistics are stale.")
+
+
+def fix(case: Case) -> str:
+    return (
+        "Set BatchNorm's momentum to 0.1, call model.train() before every training epoch, and run "
+        "100 batches in train mode before validating."
+    )
+
+
+def confirm(case: Case) -> str:
+    return "Validate the last checkpoint once in train mode with large batches: its loss should drop to that of training."
+
+
+EXAMPLES = (
+    CauseExample("statistics that creep linearly", "likely", fail=("stale-batchnorm",)),
+    CauseExample("settled statistics", "unlikely", passed=("stale-batchnorm",)),
+    CauseExample("nothing is known", "unlikely"),
+)

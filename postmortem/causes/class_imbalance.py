@@ -1,0 +1,64 @@
+"""Class imbalance
+
+## What happens
+Some classes are so rare that predicting the frequent ones is nearly as good as learning the task.
+
+## How it shows
+The manifest's counts are far apart, and the loss settles at the entropy of the class prior: the model learned how frequent
+classes are, and nothing else.
+
+## What to do
+Weight the loss by inverse frequency, sample classes evenly, or collect more of the rare ones.
+
+## How to confirm
+Look at recall per class on validation.
+
+## When it is wrong
+Imbalance alone is not a fault: many runs learn all classes at 100 to 1. It is named as a cause only where the run shows it or a
+class is all but absent.
+
+## References
+Cui, Jia, Lin, Song, Belongie 2019 (arXiv 1901.05555). Karpathy, A Recipe for Training Neural Networks (input-independent
+baseline).
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(0.5, "class counts are far apart", alarm=("skewed-classes",)),
+    Evidence(8.0, "class counts are far apart and only the class prior was learned", alarm=("prior-only-loss", "skewed-classes")),
+    Evidence(1.5, "only the class prior was learned", alarm=("prior-only-loss",)),
+    Evidence(1.5, "a class is missing from a split", alarm=("missing-classes",)),
+    Evidence(-4.5, "class counts are close", passed=("skewed-classes",)),
+    Evidence(-4.0, "more than the class prior was learned", passed=("prior-only-loss",)),
+    Evidence(-3.0, "units are identical, which leaves only the prior to learn", alarm=("identical-units",)),
+    Evidence(-3.0, "dead units leave only the prior to learn", alarm=("silent-units",)),
+    Evidence(-3.0, "nothing was updated", alarm=("unmoved-weights",)),
+)
+EXPLAINS = ("underfitting",)
+USES = ("classes.imbalance",)
+
+
+def summary(case: Case) -> str:
+    return case.said("prior-only-loss", "skewed-classes", "missing-classes", otherwise="Some classes are starved.")
+
+
+def fix(case: Case) -> str:
+    ratio = case.number("classes.imbalance")
+    times = f" (up to {ratio:.0f} times for the rarest)" if ratio else ""
+    return f"Weight the loss by inverse class frequency{times}, or sample classes evenly; the report's class weights are ready to paste."
+
+
+def confirm(case: Case) -> str:
+    return "Compute recall per class on validation: the rare classes should be near 0 now, and rise with class weights."
+
+
+EXAMPLES = (
+    CauseExample("97 % of one class and only the prior learned", "likely", fail=("prior-only-loss",), warn=("skewed-classes",)),
+    CauseExample("100 to 1, learned all the same", "unlikely", warn=("skewed-classes",), passed=("prior-only-loss",)),
+    CauseExample("balanced, but nothing learned", "unlikely", fail=("prior-only-loss",), passed=("skewed-classes",)),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,58 @@
+"""Gradient clipping always on
+
+## What happens
+Every gradient is cut to the same length, so that the effective learning rate is a fraction of the one that was set.
+
+## How it shows
+The logged gradient norm is constant at its maximum, or lies above the clipping limit at almost every step, and the loss falls too
+slowly.
+
+## What to do
+Raise the limit above the median gradient norm.
+
+## How to confirm
+Repeat the first steps without clipping.
+
+## When it is wrong
+A norm that is logged after clipping is constant by construction; that alone says little, and it is named here only where the loss
+is poor as well. Large language models are often clipped most of the time and learn well.
+
+## References
+Godbole et al., Deep Learning Tuning Playbook: clipping in more than half of the steps calls for a lower learning rate instead.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.01
+EVIDENCE = (
+    Evidence(2.0, "the gradient norm sits at one value", alarm=("constant-gradient-norm",)),
+    Evidence(6.0, "the gradient norm sits at one value and the loss stayed flat", alarm=("constant-gradient-norm", "flat-loss")),
+    Evidence(6.0, "the gradient norm sits at one value and the loss stayed high", alarm=("constant-gradient-norm", "plateaued-loss")),
+    Evidence(-4.0, "the gradient norm varies", passed=("constant-gradient-norm",)),
+    Evidence(-2.0, "updates are large enough", passed=("small-updates",)),
+)
+EXPLAINS = ("lr-too-low", "underfitting")
+USES = ("gradnorm.median",)
+
+
+def summary(case: Case) -> str:
+    return case.said("constant-gradient-norm", "flat-loss", "plateaued-loss", otherwise="Clipping is active nearly always.")
+
+
+def fix(case: Case) -> str:
+    return "Raise the clipping limit to twice the median norm before clipping, or switch clipping off."
+
+
+def confirm(case: Case) -> str:
+    return "Log the gradient norm before clipping for 200 steps: the limit should lie above most of them."
+
+
+EXAMPLES = (
+    CauseExample("always clipped and flat", "likely", fail=("constant-gradient-norm", "flat-loss")),
+    CauseExample(
+        "logged after clipping, learns well", "unlikely", warn=("constant-gradient-norm",), passed=("flat-loss", "plateaued-loss")
+    ),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,53 @@
+"""A file cannot be what it should be
+
+## What happens
+A checkpoint or log was cut off while it was written, or damaged afterwards.
+
+## How it shows
+A file's own structure contradicts itself: a missing directory at the end of a zip, offsets beyond the end, a checksum that does
+not match.
+
+## What to do
+Use the previous whole file; write to a temporary name and rename when done.
+
+## How to confirm
+Copy the file again from its source and compare sizes.
+
+## When it is wrong
+A file that is still being written or copied looks cut off. An event file's last record is often incomplete while the job runs,
+and does not count.
+
+## References
+TFRecord and zip format definitions; safetensors format.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(9.0, "files are damaged", alarm=("damaged-files",)),
+    Evidence(-5.0, "every file is whole", passed=("damaged-files",)),
+)
+
+
+def summary(case: Case) -> str:
+    return case.said("damaged-files", otherwise="A file is damaged.")
+
+
+def fix(case: Case) -> str:
+    files = case.where("damaged-files")
+    named = f" ({', '.join(files[:3])})" if files else ""
+    return f"Go back to the last whole file before the damaged ones{named}; save to a temporary name and rename it when it is complete."
+
+
+def confirm(case: Case) -> str:
+    return "Copy the damaged files again from their source: if they are damaged there too, the job wrote them so."
+
+
+EXAMPLES = (
+    CauseExample("a truncated checkpoint", "likely", warn=("damaged-files",)),
+    CauseExample("whole files", "unlikely", passed=("damaged-files",)),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,58 @@
+"""Dead ReLU units
+
+## What happens
+Units whose pre-activation is negative for every input give zero, get no gradient, and never come back.
+
+## How it shows
+Rows of a hidden layer get no gradient any more: their second moments decay by exactly beta2 per step, or their weights stand
+still while others move.
+
+## What to do
+Lower the learning rate or the shock that killed them, start biases at 0, use LeakyReLU or GELU.
+
+## How to confirm
+Count units that are zero on every record of one epoch.
+
+## When it is wrong
+Two or three percent of dead units are usual. Rows of embeddings and experts that were not met are silent by nature.
+
+## References
+Lu, Shin, Su, Karniadakis 2019 (arXiv 1903.06733); SageMaker Debugger's DeadRelu (more than half of a layer).
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "a large share of a layer's units gets no gradient any more", alarm=("silent-units",)),
+    Evidence(1.0, "the loss stayed high with dead units", alarm=("plateaued-loss", "silent-units")),
+    Evidence(1.0, "the loss stayed flat with dead units", alarm=("flat-loss", "silent-units")),
+    Evidence(-4.5, "units are alive", passed=("silent-units",)),
+    Evidence(-3.0, "units are identical from the start, which silences them together", alarm=("identical-units",)),
+)
+EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "frozen-parameters", "lr-too-low")
+
+
+def summary(case: Case) -> str:
+    return case.said("silent-units", "plateaued-loss", "flat-loss", otherwise="A large share of ReLU units never fires.")
+
+
+def fix(case: Case) -> str:
+    layers = case.where("silent-units")
+    named = f" in {', '.join(layers[:3])}" if layers else ""
+    return f"Re-initialize the dead units{named}, start biases at 0, and lower the learning rate; LeakyReLU or GELU keep a gradient."
+
+
+def confirm(case: Case) -> str:
+    return (
+        "Over one epoch, count the units that are zero for every record; repeat the first 200 steps with LeakyReLU: the loss should fall."
+    )
+
+
+EXAMPLES = (
+    CauseExample("most of a layer is silent", "likely", fail=("silent-units", "plateaued-loss")),
+    CauseExample("all units alive", "unlikely", passed=("silent-units",)),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,67 @@
+"""Gradients blow up
+
+## What happens
+Now and then, or more and more, the gradient is many times its usual size; one such step throws the weights far away or out of the
+range of floats.
+
+## How it shows
+Bursts of the gradient norm many times above its median, non-finite optimizer moments, and NaN in loss or weights right after.
+
+## What to do
+Clip the gradient norm a little above its median, lower the learning rate, and look at the batch that burst.
+
+## How to confirm
+Repeat from the last finite checkpoint with clipping on.
+
+## When it is wrong
+Single infinite gradient norms under a float16 gradient scaler are skipped steps and harmless. The first steps of any run have
+larger gradients.
+
+## References
+Pascanu, Mikolov, Bengio 2013 (arXiv 1211.5063).
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(3.0, "the gradient norm burst", alarm=("gradient-norm-burst",)),
+    Evidence(2.0, "the gradient norm kept growing", alarm=("growing-gradient-norm",)),
+    Evidence(2.5, "the loss left the range of floats", alarm=("nonfinite-loss",)),
+    Evidence(2.0, "weights left the range of floats", alarm=("nonfinite-weights",)),
+    Evidence(2.0, "the optimizer's moments left the range of floats", alarm=("nonfinite-optimizer-state",)),
+    Evidence(2.0, "the gradient norm burst before the loss left the range of floats", alarm=("gradient-norm-burst", "nonfinite-loss")),
+    Evidence(-2.5, "the gradient norm never burst", passed=("gradient-norm-burst",)),
+    Evidence(-1.5, "loss and weights stayed finite", passed=("nonfinite-loss", "nonfinite-weights")),
+    Evidence(-2.0, "updates are too large for the weights at the usual gradient", alarm=("large-updates",)),
+    Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
+)
+EXPLAINS = ("loss-spike", "dead-relus", "underfitting")
+USES = ("gradnorm.median",)
+
+
+def summary(case: Case) -> str:
+    seen = ("gradient-norm-burst", "nonfinite-loss", "nonfinite-weights", "growing-gradient-norm", "nonfinite-optimizer-state")
+    return case.said(*seen, otherwise="Gradient norms blow up.")
+
+
+def fix(case: Case) -> str:
+    median = case.number("gradnorm.median")
+    limit = f"{2 * median:.2g} (twice its median)" if median else "about twice its median"
+    return f"Clip the gradient norm at {limit}, and resume from the last checkpoint whose values are all finite."
+
+
+def confirm(case: Case) -> str:
+    return "Repeat from the last finite checkpoint with clipping on and log the norm before clipping: the burst should pass without NaN."
+
+
+EXAMPLES = (
+    CauseExample("a burst, then NaN", "likely", fail=("gradient-norm-burst", "nonfinite-loss", "nonfinite-weights")),
+    CauseExample("weights and loss not finite, no norm logged", "likely", fail=("nonfinite-loss", "nonfinite-weights")),
+    CauseExample(
+        "one outlier of the gradient norm", "unlikely", warn=("gradient-norm-burst",), passed=("nonfinite-loss", "nonfinite-weights")
+    ),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,65 @@
+"""Inputs are not centred and scaled
+
+## What happens
+Features far from mean 0 and variance 1 make some weights' gradients thousands of times larger than others', and first activations
+saturate or overflow.
+
+## How it shows
+The optimizer's second moments of the first layer, divided by those of its bias, give the inputs' mean square: far above 1, or
+uneven between features. Declared statistics or feature columns of the manifest agree.
+
+## What to do
+Subtract the training set's mean and divide by its standard deviation, per feature or channel.
+
+## How to confirm
+Print mean and standard deviation of one batch as the model receives it.
+
+## When it is wrong
+Columns of a manifest may be scaled later by the loader: they alone are only a hint. Embedding inputs and one-hot codes need no
+centring.
+
+## References
+LeCun, Bottou, Orr, Mueller 1998, Efficient BackProp, 4.3.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(4.0, "the inputs' scale is far from 1", alarm=("unscaled-inputs",)),
+    Evidence(2.0, "the inputs are far from centred", alarm=("uncentred-inputs",)),
+    Evidence(2.0, "the loss stayed high with inputs of that scale", alarm=("plateaued-loss", "unscaled-inputs")),
+    Evidence(1.5, "the first loss is far above chance with inputs of that scale", alarm=("initial-loss-off", "unscaled-inputs")),
+    Evidence(1.5, "the loss diverged or bounced with inputs of that scale", alarm=("diverged-loss", "unscaled-inputs")),
+    Evidence(1.0, "the loss bounced with inputs of that scale", alarm=("oscillating-loss", "unscaled-inputs")),
+    Evidence(1.5, "units die with inputs of that scale", alarm=("silent-units", "unscaled-inputs")),
+    Evidence(1.5, "units saturate with inputs of that scale", alarm=("saturated-units", "unscaled-inputs")),
+    Evidence(-4.5, "the inputs' scale is near 1", passed=("unscaled-inputs",)),
+    Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
+)
+EXPLAINS = ("saturated-activations", "dead-relus", "exploding-gradients", "lr-too-high", "underfitting", "init-too-large", "loss-spike")
+USES = ("inputs.rms",)
+
+
+def summary(case: Case) -> str:
+    return case.said("unscaled-inputs", "uncentred-inputs", otherwise="The inputs are not centred and scaled.")
+
+
+def fix(case: Case) -> str:
+    rms = case.number("inputs.rms")
+    now = f" (their root mean square is about {rms:.3g})" if rms else ""
+    return f"Subtract the training set's mean from each feature and divide by its standard deviation{now}."
+
+
+def confirm(case: Case) -> str:
+    return "Print mean and standard deviation of one batch as the model receives it: they should be near 0 and 1."
+
+
+EXAMPLES = (
+    CauseExample("raw features, loss stays high", "likely", fail=("unscaled-inputs",), warn=("uncentred-inputs",)),
+    CauseExample("a manifest of raw columns, nothing else", "unlikely", warn=("unscaled-inputs", "uncentred-inputs")),
+    CauseExample("inputs in order", "unlikely", passed=("unscaled-inputs", "uncentred-inputs")),
+    CauseExample("nothing is known", "unlikely"),
+)

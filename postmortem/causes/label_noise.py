@@ -1,0 +1,59 @@
+"""Labels do not follow the inputs
+
+## What happens
+Labels were shuffled, misaligned or random: there is nothing to learn but the training set by heart.
+
+## How it shows
+Validation never gets better than the class prior predicts while training loss falls below it.
+
+## What to do
+Look at a few records with their labels; check every join, sort and shuffle between inputs and labels.
+
+## How to confirm
+Train on 20 records checked by hand, and validate on 20 more.
+
+## When it is wrong
+A very small training set generalizes badly as well, but validation then still beats the prior. Stale batch-norm statistics spoil
+validation only.
+
+## References
+Zhang, Bengio, Hardt, Recht, Vinyals 2017 (arXiv 1611.03530): networks fit random labels.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "validation is no better than the class prior while training falls below it", alarm=("uninformative-labels",)),
+    Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),
+    Evidence(-4.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
+    Evidence(-3.0, "units are identical", alarm=("identical-units",)),
+    Evidence(-2.0, "the learning rate is too high for anything to be learned", alarm=("diverged-loss", "large-updates")),
+)
+EXPLAINS = ("overfitting", "underfitting")
+
+
+def summary(case: Case) -> str:
+    return case.said("uninformative-labels", "rising-validation-loss", otherwise="Labels do not follow the inputs.")
+
+
+def fix(case: Case) -> str:
+    return (
+        "Check the join between inputs and labels: print 20 records with their labels as the "
+        "loader delivers them, after every sort and shuffle."
+    )
+
+
+def confirm(case: Case) -> str:
+    return "Train on 20 records labelled by hand: validation on 20 more should beat the class prior."
+
+
+EXAMPLES = (
+    CauseExample(
+        "training learns by heart, validation stays at the prior", "likely", fail=("uninformative-labels", "rising-validation-loss")
+    ),
+    CauseExample("validation beats the prior", "unlikely", fail=("rising-validation-loss",), passed=("uninformative-labels",)),
+    CauseExample("nothing is known", "unlikely"),
+)

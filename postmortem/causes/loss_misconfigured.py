@@ -1,0 +1,82 @@
+"""The loss is not what it is meant to be
+
+## What happens
+The number that is minimized is not the one that was meant: summed instead of averaged, softmax applied twice, wrong sign, labels
+off by one or for another number of classes.
+
+## How it shows
+A first loss far from ln(classes) although weights and inputs have a usual scale, a cross-entropy below zero, or a head whose
+width is not the number of classes.
+
+## What to do
+Write down the expected first loss by hand and compare; check reduction, sign, and what the loss function expects (logits or
+probabilities).
+
+## How to confirm
+Feed the loss function two records whose loss is known.
+
+## When it is wrong
+Likelihoods of continuous variables may be negative. Label smoothing and class weights shift the first loss a little.
+
+## References
+Karpathy, A Recipe for Training Neural Networks: verify the loss at initialization.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(4.5, "a cross-entropy below zero cannot be", alarm=("negative-loss",)),
+    Evidence(
+        3.0,
+        "the first loss is off although weights started at a usual scale",
+        alarm=("initial-loss-off",),
+        passed=("large-initial-weights",),
+    ),
+    Evidence(
+        2.0,
+        "the first loss is off although weights and inputs have a usual scale",
+        alarm=("initial-loss-off",),
+        passed=("large-initial-weights", "unscaled-inputs"),
+    ),
+    Evidence(2.5, "the head's width is not the number of classes", alarm=("mismatched-head",)),
+    Evidence(-2.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
+    Evidence(-1.0, "the loss is never below zero", passed=("negative-loss",)),
+    Evidence(-2.5, "weights were too large from the start", alarm=("large-initial-weights",)),
+    Evidence(-2.5, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
+    Evidence(-3.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
+)
+USES = ("loss.first", "loss.chance")
+
+
+def summary(case: Case) -> str:
+    return case.said("negative-loss", "initial-loss-off", "mismatched-head", otherwise="The loss is not what it is meant to be.")
+
+
+def fix(case: Case) -> str:
+    first, chance = case.number("loss.first"), case.number("loss.chance")
+    if first and chance and first > 1.5 * chance:
+        return (
+            f"Average the loss over the batch instead of summing it (the first loss is {first / chance:.3g} times chance, "
+            "which would be the batch size), and give the loss function logits, not probabilities."
+        )
+    return "Check the loss function's reduction, its sign, and whether it expects logits or probabilities; check the labels' range."
+
+
+def confirm(case: Case) -> str:
+    return "Give the loss function uniform logits for one batch: it should return ln(classes)."
+
+
+EXAMPLES = (
+    CauseExample("a negative cross-entropy", "likely", fail=("negative-loss",)),
+    CauseExample(
+        "a first loss of 64 times chance from usual weights",
+        "likely",
+        fail=("initial-loss-off",),
+        passed=("large-initial-weights", "unscaled-inputs"),
+    ),
+    CauseExample("a first loss at chance", "unlikely", passed=("initial-loss-off", "negative-loss")),
+    CauseExample("nothing is known", "unlikely"),
+)

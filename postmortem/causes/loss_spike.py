@@ -1,0 +1,60 @@
+"""Sudden jump of the loss
+
+## What happens
+One bad batch, or a burst of the optimizer, throws the model back.
+
+## How it shows
+The loss jumps far above its noise within a few steps, and comes back slowly or not at all.
+
+## What to do
+Look at the batch at that step, skip it, resume from the checkpoint before it; lower the learning rate or clip.
+
+## How to confirm
+Repeat from the checkpoint before the jump with the batches shuffled anew.
+
+## When it is wrong
+A warm restart lifts the loss on purpose. Spikes that recover within a few steps are usual in long runs.
+
+## References
+Chowdhery et al. 2022 (arXiv 2204.02311), 5.1: rewind and skip batches.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(4.5, "the loss jumped far above its noise", alarm=("spiky-loss",)),
+    Evidence(1.0, "the gradient norm burst with it", alarm=("gradient-norm-burst", "spiky-loss")),
+    Evidence(-3.5, "the loss did not jump", passed=("spiky-loss",)),
+    Evidence(-2.0, "the optimizer's state was lost there", alarm=("optimizer-step-lag",)),
+    Evidence(-2.0, "updates are too large throughout", alarm=("large-updates",)),
+    Evidence(-1.5, "the loss diverged for good", alarm=("diverged-loss",)),
+    Evidence(-1.0, "the loss bounces throughout", alarm=("oscillating-loss",)),
+)
+
+
+def summary(case: Case) -> str:
+    return case.said("spiky-loss", "gradient-norm-burst", otherwise="The loss jumped.")
+
+
+def fix(case: Case) -> str:
+    outcome = case.outcomes.get("spiky-loss")
+    step = outcome.finding.first_step if outcome is not None else None
+    place = f"before step {step}" if step is not None else "before the jump"
+    return f"Resume from the last checkpoint {place}, skip the batches around it, and clip the gradient norm."
+
+
+def confirm(case: Case) -> str:
+    return (
+        "Repeat from the checkpoint before the jump with the batches in another order: a bad batch "
+        "moves the jump, a bad step size keeps it."
+    )
+
+
+EXAMPLES = (
+    CauseExample("a jump that did not recover", "likely", fail=("spiky-loss",)),
+    CauseExample("a spike that recovered", "unlikely", warn=("spiky-loss",)),
+    CauseExample("nothing is known", "unlikely"),
+)

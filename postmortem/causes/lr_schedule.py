@@ -1,0 +1,64 @@
+"""Learning-rate schedule at fault
+
+## What happens
+The learning rate goes to nothing long before the run ends, and the rest of the run is spent standing still.
+
+## How it shows
+The logged or saved learning rate falls below a thousandth of its peak early, weights stop moving from then on, and the loss stays
+where it was, above what the task allows.
+
+## What to do
+Make the schedule as long as the run: total steps counted in optimizer steps, the scheduler stepped once per unit that it was made
+for.
+
+## How to confirm
+Resume from the last checkpoint with the peak learning rate: the loss should fall again.
+
+## When it is wrong
+A cosine or linear schedule that reaches zero at the run's end is as it should be. A run that was stopped early because it had
+converged may have a dead tail by choice.
+
+## References
+Godbole, Dahl, Gilmer, Shallue, Nado: Deep Learning Tuning Playbook, on schedules that decay to zero at the end of training.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "the learning rate was gone long before the end", alarm=("early-decayed-rate",)),
+    Evidence(1.0, "the loss stayed high after the learning rate was gone", alarm=("early-decayed-rate", "plateaued-loss")),
+    Evidence(1.0, "the loss stayed flat after the learning rate was gone", alarm=("early-decayed-rate", "flat-loss")),
+    Evidence(-5.0, "the learning rate lasted to the end", passed=("early-decayed-rate",)),
+)
+EXPLAINS = ("underfitting", "not-training", "frozen-parameters")
+USES = ("lr.max", "lr.dead_share", "steps.last")
+
+
+def summary(case: Case) -> str:
+    return case.said("early-decayed-rate", "plateaued-loss", otherwise="The learning rate ended before the run did.")
+
+
+def fix(case: Case) -> str:
+    dead, last = case.number("lr.dead_share"), case.number("steps.last")
+    if dead and last:
+        return (
+            f"Stretch the schedule from about {(1 - dead) * last:.0f} to {last:.0f} steps: "
+            "the learning rate should reach its end with the run, not before."
+        )
+    return "Make the schedule as long as the run, and step it once per optimizer step if it counts optimizer steps."
+
+
+def confirm(case: Case) -> str:
+    rate = case.number("lr.max")
+    start = f"a learning rate of {rate / 10:.2g}" if rate else "a tenth of the peak learning rate"
+    return f"Resume from the last checkpoint with {start}: the loss should start to fall again."
+
+
+EXAMPLES = (
+    CauseExample("the rate is gone after a tenth of the run", "likely", fail=("early-decayed-rate", "plateaued-loss")),
+    CauseExample("a cosine that ends with the run", "unlikely", passed=("early-decayed-rate", "flat-loss")),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,86 @@
+"""Learning rate too high
+
+## What happens
+Each step overshoots: the loss bounces instead of settling, rises, or leaves the numbers that a float can hold.
+
+## How it shows
+Updates of several percent of the weights per step, a loss that diverges or oscillates, displacements between checkpoints that
+turn back on each other, growing weights. Dead ReLUs, saturated units and exploding gradients often follow.
+
+## What to do
+Lower the learning rate until the update:weight ratio is near 1e-3; add a warm-up if only the first steps are too large.
+
+## How to confirm
+Repeat the run from its start with a tenth of the learning rate.
+
+## When it is wrong
+Too large initial weights and inputs far from unit scale make a usual learning rate behave like a high one: mend these first where
+they are found. A warm restart lifts the loss on purpose. Losses of adversarial and reinforcement runs swing by nature.
+
+## References
+CS231n, neural-networks-3. Goodfellow, Bengio and Courville, Deep Learning, 11.4.1.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.04
+EVIDENCE = (
+    Evidence(3.5, "updates are too large for the weights", alarm=("large-updates",)),
+    Evidence(2.5, "the loss diverged", alarm=("diverged-loss",)),
+    Evidence(2.0, "the loss bounces instead of settling", alarm=("oscillating-loss",)),
+    Evidence(1.5, "the weights turn back between checkpoints", alarm=("reversing-displacement",)),
+    Evidence(2.0, "the loss diverged while updates were too large", alarm=("diverged-loss", "large-updates")),
+    Evidence(3.0, "the loss stayed flat under too large updates", alarm=("flat-loss", "large-updates")),
+    Evidence(2.0, "the loss stayed high under too large updates", alarm=("large-updates", "plateaued-loss")),
+    Evidence(1.5, "numbers overflowed under too large updates", alarm=("large-updates", "nonfinite-loss")),
+    Evidence(1.0, "the weights grew many times over", alarm=("growing-weights",)),
+    Evidence(2.5, "the weights grew many times over under too large updates", alarm=("growing-weights", "large-updates")),
+    Evidence(1.0, "gradient norms burst", alarm=("gradient-norm-burst",)),
+    Evidence(-3.0, "updates are not too large for the weights", passed=("large-updates",)),
+    Evidence(-0.5, "the loss did not diverge", passed=("diverged-loss",)),
+    Evidence(-0.5, "the loss settled", passed=("oscillating-loss",)),
+    Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
+    Evidence(-2.0, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
+    Evidence(-2.0, "the optimizer's state was lost, which enlarges its first steps", alarm=("optimizer-step-lag",)),
+    Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
+)
+EXPLAINS = ("dead-relus", "saturated-activations", "exploding-gradients", "loss-spike", "underfitting")
+USES = ("lr.max", "updates.ratio", "updates.ratio_max")
+
+
+USUAL_RATIO = 1e-3
+
+
+def summary(case: Case) -> str:
+    seen = ("large-updates", "diverged-loss", "oscillating-loss", "reversing-displacement", "nonfinite-loss")
+    return case.said(*seen, otherwise="Steps are too large for the weights.")
+
+
+def fix(case: Case) -> str:
+    rate, ratio = case.number("lr.max"), case.number("updates.ratio")
+    if rate and ratio and ratio > USUAL_RATIO:
+        return (
+            f"Lower the learning rate from {rate:.2g} to about {rate * USUAL_RATIO / ratio:.1g}, "
+            f"which brings the update:weight ratio to {USUAL_RATIO:g}."
+        )
+    if rate:
+        return f"Lower the learning rate from {rate:.2g} to {rate / 10:.2g}."
+    return "Lower the learning rate tenfold, until the update:weight ratio is near 1e-3."
+
+
+def confirm(case: Case) -> str:
+    return "Repeat the first 200 steps with a tenth of the learning rate: the loss should fall and stay down."
+
+
+EXAMPLES = (
+    CauseExample("divergence under large updates", "likely", fail=("large-updates", "diverged-loss")),
+    CauseExample("logs only: the loss diverged and bounces", "likely", fail=("diverged-loss", "oscillating-loss")),
+    CauseExample(
+        "a flat loss under large updates", "likely", fail=("flat-loss", "large-updates"), passed=("diverged-loss", "oscillating-loss")
+    ),
+    CauseExample("a healthy run", "unlikely", passed=("large-updates", "diverged-loss", "oscillating-loss")),
+    CauseExample("a noisy small batch", "unlikely", warn=("oscillating-loss",), passed=("large-updates", "diverged-loss")),
+    CauseExample("nothing is known", "unlikely"),
+)

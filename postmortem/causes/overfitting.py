@@ -1,0 +1,65 @@
+"""Overfitting
+
+## What happens
+The model goes on learning its training data by heart after it has stopped learning the task.
+
+## How it shows
+Training loss keeps falling while validation loss turns and rises by more than its noise, or training is fitted while validation stays
+hardly better than chance; often with many more parameters than records.
+
+## What to do
+Stop at the best validation step, add data, augmentation or regularization, or use a smaller model.
+
+## How to confirm
+Repeat with half of the data: validation should turn earlier.
+
+## When it is wrong
+Validation loss may rise while accuracy still improves, as confidence grows: that alone is not harmful. Shuffled labels and stale
+batch-norm statistics look the same on the curves and are told apart by other files.
+
+## References
+Goodfellow, Bengio and Courville, Deep Learning, 7.8: early stopping.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.04
+EVIDENCE = (
+    Evidence(4.5, "validation loss rose while training loss fell", alarm=("rising-validation-loss",)),
+    Evidence(5.5, "training is fitted and validation is not", alarm=("wide-generalization-gap",)),
+    Evidence(1.0, "there are few records for so many parameters", alarm=("little-data", "rising-validation-loss")),
+    Evidence(0.5, "the model is large for its data", alarm=("oversized-model", "rising-validation-loss")),
+    Evidence(-1.5, "validation loss did not turn up", passed=("rising-validation-loss",)),
+    Evidence(-4.0, "labels carry no information, which training can only learn by heart", alarm=("uninformative-labels",)),
+    Evidence(-3.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
+    Evidence(-1.5, "the loss diverged", alarm=("diverged-loss",)),
+)
+USES = ("validation.rise",)
+
+
+def summary(case: Case) -> str:
+    return case.said("rising-validation-loss", "wide-generalization-gap", otherwise="Validation loss turned up while training loss fell.")
+
+
+def fix(case: Case) -> str:
+    outcome = case.outcomes.get("rising-validation-loss")
+    step = outcome.finding.first_step if outcome is not None else None
+    stop = f"Stop at step {step}, where validation was best" if step is not None else "Stop where validation is best"
+    return f"{stop}; then add data or augmentation, or weight decay and dropout, or use a smaller model."
+
+
+def confirm(case: Case) -> str:
+    return "Repeat with half of the training data: validation should turn up earlier, and with twice the data later."
+
+
+EXAMPLES = (
+    CauseExample("validation turns up", "likely", fail=("rising-validation-loss",)),
+    CauseExample("shuffled labels", "unlikely", fail=("rising-validation-loss", "uninformative-labels")),
+    CauseExample(
+        "training fitted, validation hardly better than chance", "likely", fail=("wide-generalization-gap",), warn=("little-data",)
+    ),
+    CauseExample("validation worse within its noise", "unlikely", warn=("wide-generalization-gap",), passed=("rising-validation-loss",)),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,57 @@
+"""Regularization dominates the data
+
+## What happens
+The optimizer serves the regularizer: weights go to zero and the model forgets the data.
+
+## How it shows
+Regularization loss ten times the data loss or more for a good part of the run; weights shrink to a fraction of their first norm;
+the data loss goes back to chance.
+
+## What to do
+Lower the regularization weight until its loss is at most as large as the data loss.
+
+## How to confirm
+Repeat the first steps without regularization.
+
+## When it is wrong
+The KL term of a variational autoencoder is large early by design; auxiliary losses of detectors are not regularization.
+
+## References
+The debugging checklist's item: regularization loss of ten times the data loss.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "regularization loss is ten times the data loss or more", alarm=("dominant-regularization",)),
+    Evidence(2.5, "weights collapsed towards zero", alarm=("collapsed-weights",)),
+    Evidence(-4.0, "regularization loss is well below the data loss", passed=("dominant-regularization",)),
+    Evidence(-1.5, "weights kept their size", passed=("collapsed-weights",)),
+)
+EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "init-too-large", "label-noise", "dead-relus", "symmetric-init")
+USES = ("regularization.ratio",)
+
+
+def summary(case: Case) -> str:
+    return case.said("dominant-regularization", "collapsed-weights", otherwise="Regularization outweighs the data.")
+
+
+def fix(case: Case) -> str:
+    ratio = case.number("regularization.ratio")
+    if ratio and ratio > 1:
+        return f"Divide the regularization weight by about {10 * ratio:.2g}: its loss is then a tenth of the data loss."
+    return "Lower the regularization weight until its loss is a tenth of the data loss."
+
+
+def confirm(case: Case) -> str:
+    return "Repeat the first 200 steps with regularization off: the data loss should fall below chance."
+
+
+EXAMPLES = (
+    CauseExample("regularization 150 times the data loss", "likely", fail=("dominant-regularization", "collapsed-weights")),
+    CauseExample("a mild penalty", "unlikely", passed=("dominant-regularization", "collapsed-weights")),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,57 @@
+"""Resumed without its state
+
+## What happens
+The run went on from saved weights with a new optimizer, scheduler or scaler: moments start at zero, the warm-up or peak learning
+rate comes again.
+
+## How it shows
+The optimizer has counted fewer steps than the checkpoint by a constant, and the loss jumps where the run was resumed.
+
+## What to do
+Save and load the optimizer's, scheduler's and scaler's state together with the weights.
+
+## How to confirm
+Resume from an earlier checkpoint with its optimizer state: there should be no jump.
+
+## When it is wrong
+With gradient accumulation the step counters differ by a constant factor, not by a constant; fine-tuning starts a new optimizer on
+purpose.
+
+## References
+PyTorch tutorial: saving and loading a general checkpoint for inference and/or resuming training.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "the optimizer has counted fewer steps than the run", alarm=("optimizer-step-lag",)),
+    Evidence(1.0, "the loss jumped at the resume", alarm=("optimizer-step-lag", "spiky-loss")),
+    Evidence(-4.5, "the optimizer's count agrees with the run's", passed=("optimizer-step-lag",)),
+    Evidence(-4.0, "the gradient scaler skipped the steps that are missing", alarm=("collapsed-loss-scale",)),
+)
+EXPLAINS = ("loss-spike", "lr-too-high")
+
+
+def summary(case: Case) -> str:
+    return case.said("optimizer-step-lag", "spiky-loss", otherwise="The run was resumed without its optimizer state.")
+
+
+def fix(case: Case) -> str:
+    return (
+        "Save optimizer.state_dict(), scheduler.state_dict() and scaler.state_dict() in every "
+        "checkpoint, and load all of them before going on."
+    )
+
+
+def confirm(case: Case) -> str:
+    return "Resume from a checkpoint with its optimizer state loaded: loss and learning rate should go on without a jump."
+
+
+EXAMPLES = (
+    CauseExample("the optimizer counts 300 steps of 700", "likely", fail=("optimizer-step-lag",)),
+    CauseExample("counts agree", "unlikely", passed=("optimizer-step-lag",)),
+    CauseExample("nothing is known", "unlikely"),
+)

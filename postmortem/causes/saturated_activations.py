@@ -1,0 +1,58 @@
+"""Tanh or sigmoid units at their extremes
+
+## What happens
+Units sit where the activation is flat, so that neither input nor gradient passes.
+
+## How it shows
+Most of the mass of activation histograms lies at -1 and 1 (tanh) or 0 and 1 (sigmoid), or the weights predict pre-activations far
+beyond the bend.
+
+## What to do
+Scale inputs to unit variance, use Glorot initialization, or normalize before the activation.
+
+## How to confirm
+Log a histogram of activations on one batch before training.
+
+## When it is wrong
+Gates of LSTM and attention, and a final sigmoid, are meant to saturate. Binary codes are, too.
+
+## References
+Glorot and Bengio 2010, on saturation with depth.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(5.5, "most units sit at the ends of their activation", alarm=("saturated-units",)),
+    Evidence(1.0, "gradients vanish behind saturated units", alarm=("gradient-depth-slope", "saturated-units")),
+    Evidence(1.0, "the loss stayed high behind saturated units", alarm=("plateaued-loss", "saturated-units")),
+    Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
+)
+EXPLAINS = ("vanishing-gradients", "underfitting", "lr-too-low")
+
+
+def summary(case: Case) -> str:
+    return case.said("saturated-units", "gradient-depth-slope", otherwise="Units sit at the ends of their activation.")
+
+
+def fix(case: Case) -> str:
+    return (
+        "Scale the inputs to mean 0 and variance 1, initialize with standard deviation sqrt(1 / "
+        "fan_in), or normalize before the activation."
+    )
+
+
+def confirm(case: Case) -> str:
+    return (
+        "Log activation histograms on one batch before training: with the change most of the mass should lie between -0.9 and 0.9 (tanh)."
+    )
+
+
+EXAMPLES = (
+    CauseExample("all tanh units at the ends", "likely", fail=("saturated-units",)),
+    CauseExample("unsaturated units", "unlikely", passed=("saturated-units",)),
+    CauseExample("nothing is known", "unlikely"),
+)

@@ -1,0 +1,71 @@
+"""Too little capacity
+
+## What happens
+The model learns what it can and settles high; more of the same training brings nothing.
+
+## How it shows
+The loss is on a long plateau far above what the task allows, training and validation agree, and weights, updates and gradients
+are all in order.
+
+## What to do
+Use a wider or deeper model, or better features; train longer only if the loss still falls.
+
+## How to confirm
+Try to overfit 100 records: a model that cannot is too small or broken.
+
+## When it is wrong
+Noisy tasks have a floor that no capacity goes below. Anything else that is wrong explains a high loss better, so every other
+cause goes first.
+
+## References
+Karpathy, A Recipe for Training Neural Networks: overfit one batch first.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Case, CauseExample, Evidence
+
+PRIOR = 0.02
+EVIDENCE = (
+    Evidence(1.5, "the loss settled high", alarm=("plateaued-loss",)),
+    Evidence(
+        2.5, "the loss settled high although updates were in order", alarm=("plateaued-loss",), passed=("small-updates", "large-updates")
+    ),
+    Evidence(
+        1.5, "the loss settled high although gradients reach every layer", alarm=("plateaued-loss",), passed=("gradient-depth-slope",)
+    ),
+    Evidence(-2.5, "the loss did not settle high", passed=("plateaued-loss",)),
+    Evidence(-3.0, "the model learned only the class prior", alarm=("prior-only-loss",)),
+    Evidence(-3.0, "labels carry no information", alarm=("uninformative-labels",)),
+    Evidence(-2.0, "the loss stayed flat from the start", alarm=("flat-loss",)),
+    Evidence(-2.0, "training and validation do not agree", alarm=("rising-validation-loss",)),
+)
+USES = ("weights.parameters",)
+
+
+def summary(case: Case) -> str:
+    return case.said("plateaued-loss", otherwise="The loss settled high with everything else in order.")
+
+
+def fix(case: Case) -> str:
+    size = case.number("weights.parameters")
+    now = f" (now {size:.0f} parameters)" if size else ""
+    return f"Use a wider or deeper model{now}, or features that carry more of the task."
+
+
+def confirm(case: Case) -> str:
+    return "Train on 100 records until the loss is near zero: a model that cannot is too small or broken."
+
+
+EXAMPLES = (
+    CauseExample(
+        "settled high, all else in order",
+        "likely",
+        fail=("plateaued-loss",),
+        passed=("small-updates", "large-updates", "gradient-depth-slope"),
+    ),
+    CauseExample(
+        "only the prior was learned", "unlikely", fail=("plateaued-loss", "prior-only-loss"), passed=("small-updates", "large-updates")
+    ),
+    CauseExample("nothing is known", "unlikely"),
+)

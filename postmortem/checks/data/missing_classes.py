@@ -1,0 +1,87 @@
+"""A class missing from a split
+
+## What it looks for
+Classes that one split of the manifest holds and another lacks. It alarms where training lacks a class that validation
+or test holds at least 10 times; it warns where training lacks a rarer one, or where another split lacks a class of
+which an even spread would give it at least 10 records.
+
+## Why it matters
+A class that is never trained on is always answered wrongly, and one that is never validated on is never looked at. Both
+come from splitting sorted records without shuffling.
+
+## What to do
+Split again, class by class (stratified), with records shuffled first.
+
+## When it is wrong
+Open-set and few-shot benchmarks keep classes apart by design. A small split lacks rare classes by chance, which the
+expected count allows for. A cap on the list (the first records of a set only) looks the same.
+
+## References
+Kohavi 1995, A Study of Cross-Validation and Bootstrap, on stratified splits.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+EXPECTED = Threshold(
+    10.0,
+    "records",
+    source="own calculation: where 10 records are expected, chance leaves none in 1 of 22,000 splits",
+    half="where 5 are expected, chance leaves none in 1 of 150: sets of hundreds of classes are warned for nothing",
+    double="a split that lacks a class of 15 expected records passes",
+)
+
+NEEDS = ("classes.missing",)
+USES = ("classes.count",)
+CHECKLIST = ("balanced-classes",)
+FIGURE = "classes"
+
+DISJOINT = 0.9
+"""Where nearly every class lacks in training, splits are disjoint by design."""
+
+
+def judge(measured: Measured) -> Finding:
+    missing = measured["classes.missing"]
+    classes = measured.number("classes.count")
+    untrained = [name for name in missing.items if name.startswith("train: ")]
+    surprising = [name for name in missing.items if missing.items[name] >= EXPECTED.value]
+    if classes and missing.value >= DISJOINT * classes and len(untrained) >= 0.2 * classes:
+        told = (
+            f"splits share almost no class ({missing.value:.0f} gaps among {classes:.0f} classes), as in few-shot and open-set benchmarks"
+        )
+        return Finding("pass", told, missing.value, EXPECTED, "classes")
+    both = [name for name in untrained if name in surprising]
+    if both:
+        told = f"training lacks {len(untrained)} classes that other splits hold, among them {both[0][7:47]!r}"
+        return Finding("fail", told, missing.items[both[0]], EXPECTED, EXPECTED.unit, where=tuple(both))
+    if untrained:
+        told = f"training lacks {len(untrained)} rare classes that other splits hold"
+        return Finding("warn", told, missing.items[untrained[0]], EXPECTED, EXPECTED.unit, where=tuple(untrained))
+    if surprising:
+        name, expected = surprising[0], missing.items[surprising[0]]
+        told = f"a split lacks a class of which an even spread would give it {expected:.0f} records: {name[:60]!r}"
+        return Finding("warn", told, expected, EXPECTED, EXPECTED.unit, where=tuple(surprising))
+    if missing.items:
+        most = max(missing.items.values())
+        told = f"{missing.value:.0f} classes lack in small splits, where at most {most:.1f} records of them are expected"
+        return Finding("pass", told, most, EXPECTED, EXPECTED.unit)
+    return Finding("pass", "every class stands in every split", 0.0, EXPECTED, EXPECTED.unit)
+
+
+def _given(classes: float, items: dict[str, float]) -> tuple[Measurement, ...]:
+    return (
+        Measurement("classes.missing", float(len(items)), "classes", "3 splits of manifest.csv", items=items),
+        Measurement("classes.count", classes, "classes", "column 'label' of manifest.csv"),
+    )
+
+
+EXAMPLES = (
+    Example("sorted records were split without shuffling", _given(10.0, {"train: nine": 90.0}), "fail"),
+    Example("validation lacks a frequent class", _given(10.0, {"validation: nine": 20.0}), "warn"),
+    Example("training lacks a rare class", _given(10.0, {"train: nine": 2.0}), "warn"),
+    Example("a small test split lacks a rare class", _given(10.0, {"test: nine": 1.5}), "pass"),
+    Example("every class everywhere", _given(10.0, {}), "pass"),
+    Example("few-shot splits", _given(2.0, {"train: b": 50.0, "test: a": 50.0}), "pass"),
+    Example("no manifest", (), "not-checked"),
+)

@@ -1,0 +1,123 @@
+"""Class counts far apart
+
+## What it looks for
+Training records of the most frequent class over those of the rarest, and the effective number of classes exp(H) over
+their number. It warns above a ratio of 10, or where fewer than 0.5 of the classes are in effect. It alarms where the
+rarest class is starved as well, with fewer than 10 records or a ratio above 100, unless the loss fell well below the
+entropy of the labels.
+
+## Why it matters
+The frequent classes fill the gradient. A class with a handful of records is met a few times an epoch, and never
+predicting it costs almost nothing.
+
+## What to do
+Weight the loss by inverse frequency or sample classes evenly, and look at recall per class, not at accuracy. Collect
+more of classes with fewer than ten records: no weight makes up for them.
+
+## When it is wrong
+Imbalance alone is not a fault: a run at 105 to 1 learned every class. A long tail is how species and words are. A
+manifest may list more than the run trained on. A loss below half of the entropy of the labels is taken as proof that
+more than class shares was learned; it does not prove that the rarest class was.
+
+## References
+Amazon SageMaker Debugger, ClassImbalance (10). The Deep Checker, perplexity of labels (0.5). Cui, Jia, Lin, Song,
+Belongie 2019 (arXiv 1901.05555).
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+RATIO = Threshold(
+    10.0,
+    "ratio",
+    source="Amazon SageMaker Debugger, rule ClassImbalance",
+    half="mild imbalance that every loss copes with is warned",
+    double="a class with a twentieth of the records of another passes unseen",
+)
+IN_EFFECT = Threshold(
+    0.5,
+    "share",
+    source="The Deep Checker, perplexity of the label distribution",
+    half="sets in which three quarters of the classes hardly occur pass",
+    double="every set that is not exactly balanced is warned",
+)
+STARVED_RATIO = Threshold(
+    100.0,
+    "ratio",
+    source="the project's own choice, near the 105 to 1 of a seeded run that learned",
+    half="long-tailed sets with enough records of each class fail",
+    double="a class met once in two hundred records passes with a warning",
+)
+STARVED_RECORDS = Threshold(
+    10.0,
+    "records",
+    source="the project's own choice: fewer than ten examples do not show how a class varies",
+    half="classes of five to nine records pass with a warning",
+    double="small but even sets with one smaller class fail",
+)
+
+NEEDS = ("classes.imbalance", "classes.effective")
+USES = ("classes.count", "loss.last_to_prior")
+CHECKLIST = ("balanced-classes",)
+FIGURE = "classes"
+
+LEARNED = 0.5
+"""A training loss below this share of the labels' entropy used the inputs."""
+
+
+def applies(measured: Measured) -> str:
+    classes = measured.number("classes.count")
+    return "the manifest names one class only" if classes is not None and classes < 2 else ""
+
+
+def judge(measured: Measured) -> Finding:
+    ratio, effective = measured["classes.imbalance"], measured["classes.effective"]
+    counts = {label: records for label, records in ratio.items.items() if records > 0}
+    rarest = tuple(sorted(counts, key=lambda label: counts[label])[:5])
+    fewest = min(counts.values(), default=None)
+    seen = f"the most frequent class has {ratio.value:.3g} times the records of the rarest"
+    if fewest is not None:
+        seen += f" ({rarest[0][:40]!r}, {fewest:.0f} records)"
+    skewed = ratio.value > RATIO.value
+    few = fewest is not None and fewest < STARVED_RECORDS.value
+    last = measured.number("loss.last_to_prior")
+    learned = last is not None and last < LEARNED
+    if skewed and (few or ratio.value > STARVED_RATIO.value):
+        limit = STARVED_RATIO if ratio.value > STARVED_RATIO.value else STARVED_RECORDS
+        value, unit = (ratio.value, ratio.unit) if limit is STARVED_RATIO else (fewest, limit.unit)
+        if learned:
+            return Finding("warn", f"{seen}; the loss fell below the entropy of the labels all the same", value, limit, unit, where=rarest)
+        return Finding("fail", f"{seen}: too few to be learned", value, limit, unit, where=rarest)
+    if skewed:
+        return Finding("warn", f"{seen}, above {RATIO.value:g}", ratio.value, RATIO, ratio.unit, where=rarest)
+    if effective.value < IN_EFFECT.value:
+        told = f"only {effective.value:.0%} of the classes are in effect; {seen}"
+        return Finding("warn", told, effective.value, IN_EFFECT, effective.unit, where=rarest)
+    return Finding("pass", f"{seen}, within {RATIO.value:g}", ratio.value, RATIO, ratio.unit)
+
+
+def _given(effective: float, **counts: float) -> tuple[Measurement, ...]:
+    basis = "column 'label' of manifest.csv"
+    ratio = max(counts.values()) / min(counts.values())
+    return (
+        Measurement("classes.imbalance", ratio, "ratio", basis, items=counts),
+        Measurement("classes.effective", effective, "share", basis),
+        Measurement("classes.count", float(len(counts)), "classes", basis, items=counts),
+    )
+
+
+def _loss(value: float) -> Measurement:
+    return Measurement("loss.last_to_prior", value, "ratio", "'train/loss' of events")
+
+
+EXAMPLES = (
+    Example("four records of one class", _given(0.99, cat=400.0, dog=390.0, emu=4.0), "fail"),
+    Example("300 to 1, and the loss ends at the prior", (*_given(0.52, no=30000.0, yes=100.0), _loss(0.99)), "fail"),
+    Example("105 to 1 and learned all the same", (*_given(0.6, a=2100.0, b=300.0, c=20.0), _loss(0.08)), "warn"),
+    Example("97 % of one class", _given(0.57, no=970.0, yes=30.0), "warn"),
+    Example("a thousand classes of a long tail within ten to one", _given(0.45, a=90.0, b=10.0, c=10.0), "warn"),
+    Example("three even classes", _given(1.0, a=50.0, b=50.0, c=50.0), "pass"),
+    Example("a small even set", _given(1.0, a=6.0, b=5.0), "pass"),
+    Example("no manifest", (), "not-checked"),
+)

@@ -1,0 +1,104 @@
+"""Inputs far from centred
+
+## What it looks for
+The mean of the inputs over their standard deviation: as settings declare it, else the largest among the manifest's
+numeric columns. It warns above 3 where it is declared, and above 10 for columns that a loader may still centre.
+
+## Why it matters
+A common offset in all inputs acts like one large extra direction: gradients of a unit's weights then all share one sign
+and move together, and the useful differences between inputs are learned slowly.
+
+## What to do
+Subtract the training set's mean from each feature or channel.
+
+## When it is wrong
+Images scaled to [0, 1] have a ratio near 1.7 and train well; so nothing below 3 is named, though 0.2 is what a cloud
+rule asks for. A BatchNorm first in the model centres for itself. Columns are not named where Adam's moments or the
+settings say that the model sees inputs near unit scale.
+
+## References
+LeCun, Bottou, Orr, Mueller 1998, Efficient BackProp, 4.3. Amazon SageMaker Debugger, CheckInputImages (0.2).
+"""
+
+from __future__ import annotations
+
+import math
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+OFFSET = Threshold(
+    3.0,
+    "ratio",
+    source="the project's own choice, above the 1.7 of images in [0, 1], which train well",
+    half="images in [0, 1] are warned about",
+    double="inputs whose mean is five times their spread pass",
+)
+OFFSET_COLUMNS = Threshold(
+    10.0,
+    "ratio",
+    source="the project's own choice: lengths and temperatures reach 7, and loaders centre",
+    half="Iris' columns are warned about",
+    double="a column of years with a spread of a century passes",
+)
+
+NEEDS = ()
+USES = (
+    "run.family",
+    "inputs.declared_mean",
+    "inputs.declared_std",
+    "inputs.normalized",
+    "inputs.rms",
+    "inputs.feature_mean",
+    "inputs.feature_rms",
+)
+CHECKLIST = ("mean-centering",)
+
+NEAR_UNIT = 3.0
+"""Inputs whose root mean square is below this, where raw columns are far above, were scaled on the way."""
+
+
+def applies(measured: Measured) -> str:
+    return "a language model's inputs are tokens" if measured.text("run.family") == "language-model" else ""
+
+
+def judge(measured: Measured) -> Finding:
+    mean, deviation = measured.number("inputs.declared_mean"), measured.number("inputs.declared_std")
+    if mean is not None and deviation is not None and math.isfinite(mean) and deviation > 0:
+        ratio = abs(mean) / deviation
+        seen = f"the declared mean {mean:.3g} is {ratio:.3g} of the standard deviation"
+        if ratio > OFFSET.value:
+            return Finding("warn", f"{seen}, above {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
+        return Finding("pass", f"{seen}, within {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
+    columns = measured.get("inputs.feature_mean")
+    if measured.text("inputs.normalized") == "true":
+        return Finding("pass", "settings say that inputs are normalized")
+    if columns is None:
+        return Finding("not-checked", "neither settings nor numeric columns of a manifest tell the inputs' mean")
+    rms, raw = measured.number("inputs.rms"), measured.number("inputs.feature_rms")
+    if rms is not None and raw is not None and rms < NEAR_UNIT < raw:
+        told = f"raw columns reach {raw:.3g}, and the model sees inputs with a root mean square of {rms:.3g}"
+        return Finding("not-checked", f"{told}: they were scaled on the way, and whether they were centred is not known")
+    where = tuple(sorted(columns.items, key=lambda name: -columns.items[name])[:5])
+    seen = f"a numeric column of the manifest has a mean of {columns.value:.3g} standard deviations"
+    if columns.value > OFFSET_COLUMNS.value:
+        return Finding("warn", f"{seen}, unless the loader centres it", columns.value, OFFSET_COLUMNS, columns.unit, where=where)
+    return Finding("pass", f"{seen}, within {OFFSET_COLUMNS.value:g}", columns.value, OFFSET_COLUMNS, columns.unit)
+
+
+def _of(name: str, value: float, **items: float) -> Measurement:
+    return Measurement(name, value, "ratio", "manifest.csv", items=items)
+
+
+EXAMPLES = (
+    Example("temperatures in kelvin", (_of("inputs.declared_mean", 288.0), _of("inputs.declared_std", 12.0)), "warn"),
+    Example("a column of years", (_of("inputs.feature_mean", 150.0, year=150.0),), "warn"),
+    Example("images in [0, 1]", (_of("inputs.declared_mean", 0.45), _of("inputs.declared_std", 0.27)), "pass"),
+    Example("lengths of petals", (_of("inputs.feature_mean", 7.1, sepal_length=7.1),), "pass"),
+    Example(
+        "raw years that the loader scaled",
+        (_of("inputs.feature_mean", 150.0), _of("inputs.feature_rms", 2000.0), _of("inputs.rms", 1.0)),
+        "not-checked",
+    ),
+    Example("tokens", (Measurement("run.family", math.nan, "", "tags", text="language-model"),), "not-applicable"),
+    Example("nothing tells", (), "not-checked"),
+)

@@ -1,0 +1,171 @@
+"""Inputs far from unit scale
+
+## What it looks for
+The root mean square of the inputs as the model sees them: from Adam's second moments of the first layer over those of
+its bias, or as settings declare it. It alarms above 10, and warns above 3, below 0.01, and where one input is more than
+10 times the median input and the whole is not small. Numeric columns of the manifest that are that large, or whose
+deviations differ more than 100 times, are a hint: they warn where nothing tells what the model sees, and alarm only
+where the settings say that inputs are not normalized.
+
+## Why it matters
+A weight's gradient is proportional to its input. Inputs a thousand times larger than others need a learning rate a
+thousand times smaller, which stands still for the others; and large inputs saturate or blow up the first activations.
+
+## What to do
+Divide each feature or channel by the training set's standard deviation, after subtracting its mean.
+
+## When it is wrong
+A loader may scale the columns of a manifest later. Normalization inside the model (a BatchNorm first) makes the inputs'
+scale harmless. One-hot and sparse inputs are small and fine. The estimate from Adam's moments assumes that inputs and
+gradients are independent, and is right within a factor of 2 or so. It is not used where the regularization loss
+outweighs the data's, since that gradient is in the moments too.
+
+## References
+LeCun, Bottou, Orr, Mueller 1998, Efficient BackProp, 4.3. Amazon SageMaker Debugger, CheckInputImages. Schoop, Huang,
+Hartmann 2021, UMLAUT (inputs beyond +-1).
+"""
+
+from __future__ import annotations
+
+import math
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+FAR_TOO_LARGE = Threshold(
+    10.0,
+    "units of the input",
+    source="one decade above unit scale, which LeCun et al. 1998 ask for; the project's catalogue, M10",
+    half="standardized features with heavy tails and small counts fail",
+    double="inputs fifteen times too large are only warned about",
+)
+LARGE = Threshold(
+    3.0,
+    "units of the input",
+    source="the project's own choice: three times unit scale, beyond the estimate's factor of 2",
+    half="the estimate's own error warns",
+    double="inputs five times too large pass",
+)
+SMALL = Threshold(
+    0.01,
+    "units of the input",
+    source="two decades below unit scale; sparse one-hot inputs of 1,000 columns have 0.03",
+    half="inputs a hundred times too small pass",
+    double="one-hot inputs of many columns are warned about",
+)
+UNEVEN = Threshold(
+    10.0,
+    "ratio",
+    source="the project's own choice: one decade between one input and the median",
+    half="images whose border is dark are warned about",
+    double="a feature fifteen times the others passes",
+)
+UNEVEN_COLUMNS = Threshold(
+    100.0,
+    "ratio",
+    source="the project's own choice: two decades between columns that no loader has seen yet",
+    half="tables of ordinary measurements are warned about",
+    double="a table of shares beside one of hundreds passes",
+)
+
+NEEDS = ()
+USES = (
+    "run.family",
+    "regularization.ratio",
+    "inputs.rms",
+    "inputs.spread",
+    "inputs.declared_mean",
+    "inputs.declared_std",
+    "inputs.normalized",
+    "inputs.feature_rms",
+    "inputs.feature_scale",
+)
+CHECKLIST = ("mean-centering",)
+
+REGULARIZED = 1.0
+"""A regularization loss as large as the data's: its gradient is then part of the weights' second moments, and of no input."""
+
+
+def applies(measured: Measured) -> str:
+    return "a language model's inputs are tokens" if measured.text("run.family") == "language-model" else ""
+
+
+def judge(measured: Measured) -> Finding:
+    rms, spread = measured.get("inputs.rms"), measured.number("inputs.spread")
+    penalized = (measured.number("regularization.ratio") or 0.0) > REGULARIZED
+    if rms is not None and math.isfinite(rms.value) and not penalized:
+        return _seen_by_model(rms.value, "Adam's moments put the root mean square of the inputs at", spread)
+    deviation = measured.number("inputs.declared_std")
+    if deviation is not None and math.isfinite(deviation):
+        mean = measured.number("inputs.declared_mean") or 0.0
+        return _seen_by_model(math.hypot(mean, deviation), "declared mean and deviation put the inputs' root mean square at", None)
+    return _columns(measured)
+
+
+def _seen_by_model(rms: float, seen: str, spread: float | None) -> Finding:
+    told = f"{seen} {rms:.3g}"
+    if rms > FAR_TOO_LARGE.value:
+        return Finding("fail", f"{told}, above {FAR_TOO_LARGE.value:g}", rms, FAR_TOO_LARGE, FAR_TOO_LARGE.unit)
+    if rms > LARGE.value:
+        return Finding("warn", f"{told}, above {LARGE.value:g}", rms, LARGE, LARGE.unit)
+    if rms < SMALL.value:
+        return Finding("warn", f"{told}, below {SMALL.value:g}", rms, SMALL, SMALL.unit)
+    if spread is not None and spread > UNEVEN.value and rms > 1:
+        return Finding("warn", f"{told}, and the largest input is {spread:.3g} times the median one", spread, UNEVEN, UNEVEN.unit)
+    return Finding("pass", f"{told}, between {SMALL.value:g} and {LARGE.value:g}", rms, LARGE, LARGE.unit)
+
+
+def _columns(measured: Measured) -> Finding:
+    """What the manifest's raw columns hint at, where nothing tells what the model sees."""
+    level, scale = measured.get("inputs.feature_rms"), measured.get("inputs.feature_scale")
+    normalized = measured.text("inputs.normalized")
+    if level is None:
+        return Finding(
+            "not-checked", "neither settings, nor Adam's moments of a first Linear layer, nor numeric columns tell the inputs' scale"
+        )
+    if normalized == "true":
+        return Finding(
+            "pass", f"settings say that inputs are normalized; raw columns reach {level.value:.3g}", level.value, FAR_TOO_LARGE, level.unit
+        )
+    large = level.value > FAR_TOO_LARGE.value
+    uneven = scale is not None and scale.value > UNEVEN_COLUMNS.value
+    if not large and not uneven:
+        told = f"numeric columns of the manifest reach a root mean square of {level.value:.3g}, within {FAR_TOO_LARGE.value:g}"
+        return Finding("pass", told, level.value, FAR_TOO_LARGE, level.unit)
+    if large:
+        value, limit, names = level.value, FAR_TOO_LARGE, level.items
+        told = f"numeric columns of the manifest reach a root mean square of {level.value:.3g}"
+    else:
+        value, limit, names = scale.value if scale is not None else math.nan, UNEVEN_COLUMNS, scale.items if scale is not None else {}
+        told = f"deviations of the manifest's numeric columns differ {value:.3g} times"
+    where = tuple(sorted(names, key=lambda name: -names[name])[:5])
+    if normalized == "false":
+        return Finding("fail", f"{told}, and settings say that inputs are not normalized", value, limit, limit.unit, where=where)
+    return Finding("warn", f"{told}, unless the loader scales them", value, limit, limit.unit, where=where)
+
+
+def _of(name: str, value: float, **items: float) -> Measurement:
+    return Measurement(name, value, "units of the input", "4 numeric columns of manifest.csv", items=items)
+
+
+def _word(name: str, text: str) -> Measurement:
+    return Measurement(name, math.nan, "", "settings", text=text)
+
+
+_RAW = (_of("inputs.feature_rms", 2100.0, year=2100.0), _of("inputs.feature_scale", 900.0, year=900.0))
+
+EXAMPLES = (
+    Example("raw features reach the first layer", (_of("inputs.rms", 140.0), *_RAW), "fail"),
+    Example("raw columns, declared as not normalized", (*_RAW, _word("inputs.normalized", "false")), "fail"),
+    Example("raw pixels declared", (_of("inputs.declared_std", 78.0), _of("inputs.declared_mean", 33.0)), "fail"),
+    Example("raw columns, nothing else known", _RAW, "warn"),
+    Example("five times unit scale", (_of("inputs.rms", 5.0),), "warn"),
+    Example("inputs divided by 255 twice", (_of("inputs.declared_std", 0.0012),), "warn"),
+    Example("one feature stands out", (_of("inputs.rms", 2.5), _of("inputs.spread", 14.0)), "warn"),
+    Example("raw columns, scaled by the loader", (_of("inputs.rms", 0.97), *_RAW), "pass"),
+    Example("raw columns, declared as normalized", (*_RAW, _word("inputs.normalized", "true")), "pass"),
+    Example("one-hot inputs", (_of("inputs.rms", 0.04), _of("inputs.spread", 60.0)), "pass"),
+    Example("standardized columns", (_of("inputs.feature_rms", 1.02), _of("inputs.feature_scale", 1.1)), "pass"),
+    Example("a regularization loss in the moments", (_of("inputs.rms", 143.0), _of("regularization.ratio", 60.0)), "not-checked"),
+    Example("tokens", (_word("run.family", "language-model"),), "not-applicable"),
+    Example("nothing tells", (), "not-checked"),
+)

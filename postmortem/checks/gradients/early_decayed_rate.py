@@ -1,0 +1,93 @@
+"""Learning rate that reached zero too early
+
+## What it looks for
+The share of the run, at its end, that was spent at less than a thousandth of the peak learning rate. From 0.2 on it alarms
+where the loss still stands at 0.3 of chance (of the first loss, where chance is not known) or more, and warns from 0.1 on.
+
+## Why it matters
+Nothing is learned at a learning rate of zero. The steps after that point were paid for and brought nothing.
+
+## What to do
+Step the scheduler once an epoch if its period is in epochs, once a batch if it is in batches; set its total to the number of
+steps planned.
+
+## When it is wrong
+A schedule that ends at zero when the run ends is as it should be: its tail is short. A run that had converged before the rate
+died has lost nothing. A log of the learning rate of one parameter group says nothing of the others.
+
+## References
+A seeded run of this project: a rate of zero after 6 % of the steps, which one log tool of four saw.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+DEAD = Threshold(
+    0.2,
+    "share",
+    source="a cosine to zero spends 0.02 of the run below a thousandth of its peak, an exponential decay to 1e-4 a quarter",
+    half="schedules that end a little early are judged",
+    double="a rate dead for the last third of the run passes",
+)
+HIGH = Threshold(
+    0.3,
+    "ratio",
+    source="the project's own choice: a third of what a guess costs is left",
+    half="nearly converged runs fail",
+    double="runs that came halfway pass with a warning",
+)
+SOME = Threshold(
+    0.1,
+    "ratio",
+    source="the project's own choice",
+    half="nearly converged runs are warned",
+    double="runs with a fifth of the loss left pass",
+)
+
+NEEDS = ("lr.dead_share",)
+USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first", "lr.max")
+CHECKLIST = ("learning-rate",)
+FIGURE = "loss"
+
+
+def _left(measured: Measured) -> float | None:
+    """What is left of chance, or of the first loss; None where neither is known or the loss is no such thing."""
+    if measured.text("run.family") in ("rl", "gan"):
+        return None
+    to_chance = measured.number("loss.last_to_chance")
+    if to_chance is not None:
+        return to_chance
+    last, first = measured.number("loss.last"), measured.number("loss.first")
+    return last / first if last is not None and first is not None and first > 0 else None
+
+
+def judge(measured: Measured) -> Finding:
+    dead = measured["lr.dead_share"]
+    seen = f"the learning rate is below a thousandth of its peak for the last {dead.value:.0%} of the run"
+    if dead.value < DEAD.value:
+        return Finding("pass", seen, dead.value, DEAD, dead.unit)
+    left = _left(measured)
+    if left is None:
+        return Finding("warn", f"{seen}; no loss shows whether that mattered", dead.value, DEAD, dead.unit, dead.first_step)
+    seen += f", and {max(0.0, left):.0%} of the starting loss is left"
+    if left >= HIGH.value:
+        return Finding("fail", seen, dead.value, DEAD, dead.unit, dead.first_step)
+    if left >= SOME.value:
+        return Finding("warn", seen, dead.value, DEAD, dead.unit, dead.first_step)
+    return Finding("pass", f"{seen}: the run had converged", dead.value, DEAD, dead.unit)
+
+
+def _given(dead: float, left: float | None) -> tuple[Measurement, ...]:
+    given = (Measurement("lr.dead_share", dead, "share", "'lr', 600 points", 36),)
+    return given if left is None else (*given, Measurement("loss.last_to_chance", left, "ratio", "ln 10"))
+
+
+EXAMPLES = (
+    Example("zero after 6 % of the steps", _given(0.94, 0.8), "fail"),
+    Example("zero for the last third, a quarter of the loss left", _given(0.33, 0.25), "warn"),
+    Example("zero for the last third, no loss", _given(0.33, None), "warn"),
+    Example("converged before", _given(0.33, 0.01), "pass"),
+    Example("cosine to zero", _given(0.02, 0.6), "pass"),
+    Example("no learning rate", (), "not-checked"),
+)

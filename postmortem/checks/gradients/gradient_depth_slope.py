@@ -1,0 +1,86 @@
+"""Gradients that shrink towards the first layers
+
+## What it looks for
+The slope of log10 of the gradient's rms over depth, for at least 4 hidden layers of one kind, from the optimizer's second
+moments. Fails where gradients fall by 0.3 decades a layer and the first layer's are below 1e-3 of the last one's, warns where
+they fall so and the first layer's are below a thirtieth. With 2 or 3 hidden layers there is no slope: below 1e-3 it warns.
+
+## Why it matters
+Layers that get a thousandth of the gradient learn a thousandth as fast under SGD, and are lost in rounding and noise under Adam.
+
+## What to do
+Use ReLU or its kin instead of sigmoid, He's or Glorot's initialization, normalization layers and skip connections.
+
+## When it is wrong
+Frozen and dead layers have no gradient at all; they are left out. The first layer's gradients also carry the scale of the inputs,
+so the slope is the median over all pairs of layers. Adam evens out differences of scale, so a slope that a run lives with is
+possible.
+
+## References
+AutoTrainer (first to last below 1e-3). SageMaker Debugger, rule VanishingGradient. Own run: about 1 decade a layer in 12 sigmoid
+layers.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+STEEP = Threshold(
+    0.3,
+    "decades per layer",
+    source="own runs: 0.84 and 0.85 behind sigmoids, below 0.1 in healthy nets",
+    half="healthy plain nets of five layers are told",
+    double="sigmoid nets with strong weights pass unseen",
+)
+LOST = Threshold(
+    1e-3,
+    "ratio",
+    source="AutoTrainer: gradient of the first layer over that of the last",
+    half="as good as the same: the slope decides",
+    double="as good as the same: the slope decides",
+)
+WEAK = 1 / 30
+
+NEEDS = ("gradients.first_to_last",)
+USES = ("gradients.depth_slope",)
+CHECKLIST = ("plot-gradients",)
+FIGURE = "gradient-rms"
+
+
+def judge(measured: Measured) -> Finding:
+    slope, ratio = measured.get("gradients.depth_slope"), measured["gradients.first_to_last"]
+    seen = f"the first of {len(ratio.items)} hidden layers has {ratio.value:.1e} of the last one's gradient"
+    where = tuple(sorted(ratio.items, key=lambda name: ratio.items[name]))
+    if slope is None:
+        if ratio.value < LOST.value:
+            return Finding("warn", seen, ratio.value, LOST, ratio.unit, ratio.first_step, where)
+        if ratio.value >= LOST.value:
+            return Finding("pass", seen, ratio.value, LOST, ratio.unit)
+        return Finding("not-checked", "the gradients' ratio is not a number")
+    seen = f"gradients change by {slope.value:+.2f} decades a layer with depth; {seen}"
+    if slope.value >= STEEP.value and ratio.value < LOST.value:
+        return Finding("fail", seen, slope.value, STEEP, slope.unit, slope.first_step, where)
+    if slope.value >= STEEP.value and ratio.value < WEAK:
+        return Finding("warn", seen, slope.value, STEEP, slope.unit, slope.first_step, where)
+    if ratio.value >= 0 and (slope.value < STEEP.value or ratio.value >= WEAK):
+        return Finding("pass", seen, slope.value, STEEP, slope.unit)
+    return Finding("not-checked", "the slope of the gradients is not a number")
+
+
+def _given(slope: float, ratio: float) -> tuple[Measurement, ...]:
+    items = {f"layers.{index}.weight": 1e-3 * 10 ** (slope * (index - 5)) for index in range(6)}
+    return (
+        Measurement("gradients.depth_slope", slope, "decades per layer", "second moments at step 100", 100, items),
+        Measurement("gradients.first_to_last", ratio, "ratio", "second moments at step 100", 100, items),
+    )
+
+
+EXAMPLES = (
+    Example("twelve sigmoid layers", _given(1.0, 1e-10), "fail"),
+    Example("six sigmoid layers with larger weights", _given(0.4, 0.01), "warn"),
+    Example("He's initialization", _given(0.02, 0.9), "pass"),
+    Example("a steep pair in a short net", _given(0.35, 0.09), "pass"),
+    Example("three hidden layers, the first one starved", _given(1.6, 6e-4)[1:], "warn"),
+    Example("three hidden layers", _given(0.0, 0.4)[1:], "pass"),
+    Example("no optimizer state", (), "not-checked"),
+)

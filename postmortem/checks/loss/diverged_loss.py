@@ -1,0 +1,88 @@
+"""Loss that climbed and stayed up
+
+## What it looks for
+The rise of the last level over the lowest level, in units of the progress made before. It alarms where half (0.5) of the
+progress or more is lost at the end and the rise is 8 times the noise of a level, and warns from 0.25 on. The first step is the
+one after which the loss never came back.
+
+## Why it matters
+The weights left a region that they had reached. The last checkpoint is worse than an earlier one, and mostly no good at all.
+
+## What to do
+Take the checkpoint before the onset; lower the learning rate, clip gradients, or warm up; look at the batches about the onset.
+
+## When it is wrong
+A converged loss that bounces near zero can end at many times its minimum: so progress, not the minimum, is the unit. A run that
+ends right after a warm restart, or changed its data on the way, looks like this. Losses of reinforcement learning and of
+adversarial pairs do not apply.
+
+## References
+Most run monitors test the last loss against 1.5 times the minimum, which fires on converged runs; the progress scale is this
+project's answer.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
+
+LOST = Threshold(
+    0.5,
+    "ratio",
+    source="run monitors that use the progress scale take 0.5; drawn falling curves with the noise of batches of 4 stay below 0.21",
+    half="the last cycle of warm restarts fails",
+    double="only runs that end above their start fail",
+)
+LOST_SOME = Threshold(
+    0.25,
+    "ratio",
+    source="half of the line for failing",
+    half="slow drifts late in a run are warned",
+    double="is the line for failing",
+)
+NOISES = Threshold(
+    8.0,
+    "ratio",
+    source="flat drawn curves with heavy noise reach 5",
+    half="flat noisy curves are warned",
+    double="divergence in curves of 20 points goes unseen",
+)
+
+NEEDS = ("loss.divergence", "loss.divergence_noise")
+USES = ("run.family",)
+CHECKLIST = ("learning-rate",)
+FIGURE = "loss"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return f"the loss of a run of family {family} may rise while the run goes well" if family in ("rl", "gan") else ""
+
+
+def judge(measured: Measured) -> Finding:
+    rise, noises = measured["loss.divergence"], measured["loss.divergence_noise"]
+    seen = f"the loss ends {rise.value:.2g} times its progress above its lowest level ({rise.basis.split(';')[0]})"
+    if rise.value >= LOST_SOME.value and noises.value >= NOISES.value:
+        status: Status = "fail" if rise.value >= LOST.value else "warn"
+        line = LOST if status == "fail" else LOST_SOME
+        return Finding(status, f"{seen}; the line is {line.value:g}", rise.value, line, rise.unit, rise.first_step)
+    if rise.value >= LOST_SOME.value:
+        return Finding("pass", f"{seen}, but only {noises.value:.1f} times its noise", noises.value, NOISES, noises.unit)
+    return Finding("pass", seen, rise.value, LOST, rise.unit)
+
+
+def _given(rise: float, noises: float, family: str = "classification") -> tuple[Measurement, ...]:
+    return (
+        Measurement("loss.divergence", rise, "ratio", "last 4.1, lowest 0.4 at step 210, progress 1.9; 'train/loss'", 240),
+        Measurement("loss.divergence_noise", noises, "ratio", "'train/loss'", 240),
+        Measurement("run.family", float("nan"), "", "tags", text=family),
+    )
+
+
+EXAMPLES = (
+    Example("divergence at two fifths", _given(1.9, 90.0), "fail"),
+    Example("a third of the progress lost", _given(0.35, 20.0), "warn"),
+    Example("a converged loss that bounces", _given(0.001, 1.0), "pass"),
+    Example("a flat noisy loss", _given(0.6, 3.2), "pass"),
+    Example("a policy gradient loss", _given(2.0, 50.0, family="rl"), "not-applicable"),
+    Example("five points", (), "not-checked"),
+)

@@ -1,0 +1,144 @@
+"""Loss that does not fall
+
+## What it looks for
+The fall from the level at the start to the lowest level (medians, not single points), as a share of the start and in units of
+the curve's noise. It alarms below 0.02 of the start or below 2 noises, and warns below 3 noises. It alarms as well where the
+number of classes is known and the loss never came below 0.97 of chance, from wherever it fell. A pass is the proof that the run
+learned.
+
+## Why it matters
+A loss that never falls says that nothing was learned, whatever else the run did.
+
+## What to do
+Look, in this order, at whether weights move at all, at the learning rate, at the initialization, at dead or saturated units,
+and at the labels.
+
+## When it is wrong
+The losses of reinforcement learning and of adversarial pairs need not fall: there it does not apply. A run that resumed, or
+fine-tunes a model that fits already, starts low and stays low: where the loss is below half of chance, or the log begins far
+into the run, this passes or warns. A log that begins after the fall cannot show it.
+
+## References
+The Deep Checker (loss must decrease). SageMaker Debugger, LossNotDecreasing. A fall of 2 % is the line of several run monitors.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+LEAST_FALL = Threshold(
+    0.02,
+    "share",
+    source="run monitors in use take 2 %; runs with a learning rate 1000 times too low fall by less than 1 %",
+    half="learning rates a hundred times too low pass",
+    double="slow but sound fine-tuning fails",
+)
+LEAST_NOISES = Threshold(
+    2.0,
+    "ratio",
+    source="of drawn flat curves of 60 to 50,000 points 19 in 20 stay below 2.5; falling ones with the noise of batches of 4 reach 3",
+    half="flat curves with heavy noise pass",
+    double="short curves of small batches fail",
+)
+CLEAR_NOISES = Threshold(
+    3.0,
+    "ratio",
+    source="drawn curves, as above",
+    half="below the line for failing",
+    double="noisy curves of 60 points are warned",
+)
+NEVER_BELOW = Threshold(
+    0.97,
+    "ratio",
+    source="a cross-entropy at ln C is that of a guess, whatever it fell from; 3 % for noise",
+    half="sound models of hard tasks fail",
+    double="nothing fails",
+)
+
+NEEDS = ("loss.improvement", "loss.improvement_noise")
+USES = ("run.family", "loss.first", "loss.last", "loss.last_to_chance", "loss.lowest", "loss.chance", "steps.last")
+CHECKLIST = ("learning-rate",)
+FIGURE = "loss"
+VITAL = True
+
+FITTED = 0.5
+"""A loss below half of chance was learned, here or before."""
+LATE_START = 0.1
+"""A log that begins after a tenth of the steps does not show the start."""
+LARGE_FALL = 0.5
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return f"the loss of a run of family {family} need not fall" if family in ("rl", "gan") else ""
+
+
+def judge(measured: Measured) -> Finding:
+    fall, noises = measured["loss.improvement"], measured["loss.improvement_noise"]
+    first, last_step = measured.get("loss.first"), measured.number("steps.last")
+    begin = first.first_step if first is not None else None
+    seen = f"the loss fell by {max(0.0, fall.value):.1%} of its start, {max(0.0, noises.value):.1f} times its noise"
+    to_chance, chance, lowest = measured.number("loss.last_to_chance"), measured.number("loss.chance"), measured.number("loss.lowest")
+    if to_chance is not None and chance is not None and lowest is not None:
+        least = min(to_chance, lowest / chance)
+        if least >= NEVER_BELOW.value:
+            return Finding("fail", f"{seen}, and never came below {least:.0%} of chance", least, NEVER_BELOW, "ratio", begin)
+    if fall.value >= LEAST_FALL.value and noises.value >= CLEAR_NOISES.value:
+        return Finding("pass", seen, fall.value, LEAST_FALL, fall.unit)
+    if to_chance is not None and to_chance <= FITTED:
+        return Finding(
+            "pass",
+            f"{seen}, and stays at {to_chance:.0%} of chance: it was learned before the log begins",
+            fall.value,
+            LEAST_FALL,
+            fall.unit,
+        )
+    if fall.value < LEAST_FALL.value:
+        if begin is not None and last_step and begin > LATE_START * last_step:
+            return Finding("warn", f"{seen}; the log begins at step {begin}, after the start", fall.value, LEAST_FALL, fall.unit, begin)
+        return Finding("fail", f"{seen}; less than {LEAST_FALL.value:.0%} is no learning", fall.value, LEAST_FALL, fall.unit, begin)
+    if noises.value < LEAST_NOISES.value and fall.value < LARGE_FALL:
+        return Finding(
+            "fail",
+            f"{seen}; below {LEAST_NOISES.value:g} noises it cannot be told from none",
+            noises.value,
+            LEAST_NOISES,
+            noises.unit,
+            begin,
+        )
+    return Finding("warn", f"{seen}; below {CLEAR_NOISES.value:g} noises it is uncertain", noises.value, CLEAR_NOISES, noises.unit, begin)
+
+
+def _given(
+    fall: float, noises: float, begin: int = 0, to_chance: float | None = None, family: str = "classification"
+) -> tuple[Measurement, ...]:
+    given = (
+        Measurement("loss.improvement", fall, "share", "'train/loss', 600 points"),
+        Measurement("loss.improvement_noise", noises, "ratio", "'train/loss', 600 points"),
+        Measurement("loss.first", 2.3, "loss", "first point", begin),
+        Measurement("steps.last", 6000.0, "steps", "last step", 6000),
+        Measurement("run.family", float("nan"), "", "tags", text=family),
+    )
+    return given if to_chance is None else (*given, Measurement("loss.last_to_chance", to_chance, "ratio", "chance"))
+
+
+EXAMPLES = (
+    Example("a learning rate of 1e-6", _given(0.004, 3.1), "fail"),
+    Example("noise without a fall", _given(0.06, 1.3), "fail"),
+    Example("a loss that rises from its first point", _given(-0.4, -12.0), "fail"),
+    Example(
+        "a start at 170 times chance that came down to chance",
+        (
+            *_given(0.99, 300.0, to_chance=1.0),
+            Measurement("loss.chance", 2.3026, "nats", "ln(10)"),
+            Measurement("loss.lowest", 2.301, "loss", "'train/loss'"),
+        ),
+        "fail",
+    ),
+    Example("a fall that is hardly more than noise", _given(0.05, 2.5), "warn"),
+    Example("a resumed run whose log begins late", _given(0.01, 2.0, begin=3000), "warn"),
+    Example("fine-tuning of a model that fits", _given(0.01, 2.0, to_chance=0.1), "pass"),
+    Example("a healthy fall", _given(0.9, 300.0), "pass"),
+    Example("an adversarial pair", _given(0.0, 0.0, family="gan"), "not-applicable"),
+    Example("no training loss", (), "not-checked"),
+)

@@ -1,0 +1,98 @@
+"""Loss that stopped falling while still high
+
+## What it looks for
+The stretch at the end of the run in which the level no longer moves (within 2 % of the progress, or within its noise). It
+alarms where that stretch is at least 0.5 of the run and the loss still stands at 0.9 of chance (of the first loss, where chance
+is not known) or more, and warns from 0.7 on.
+
+## Why it matters
+A loss that settles high has stopped for a reason: updates ceased, units died, the learning rate is too high to settle or too
+low to go on, or the labels hold no more.
+
+## What to do
+See when the plateau began, and what changed there: learning rate, gradient norm, dead units.
+
+## When it is wrong
+Noisy labels have a high floor that no model can pass. Losses with a large constant part (label smoothing, entropies of
+language) settle high beside their first value: with the number of classes known the comparison is with chance. A rescaled loss
+means nothing beside chance.
+
+## References
+CS231n, neural-networks-3: reading loss curves. Karpathy, A Recipe for Training Neural Networks.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+LONG = Threshold(
+    0.5,
+    "share",
+    source="the project's own choice: the run's second half brought nothing",
+    half="runs that end in a short calm are warned",
+    double="only runs flat from the start are seen",
+)
+HIGH = Threshold(
+    0.7,
+    "ratio",
+    source="the project's own choice: less than a third of chance was learned away",
+    half="sound models of hard tasks are warned",
+    double="no level is above it unless the loss rose",
+)
+AT_CHANCE = Threshold(
+    0.9,
+    "ratio",
+    source="nine tenths of what guessing gives",
+    half="sound models of hard tasks fail",
+    double="nothing fails",
+)
+
+NEEDS = ("loss.plateau_last", "loss.last", "loss.first")
+USES = ("loss.last_to_chance", "run.family")
+CHECKLIST = ("learning-rate",)
+FIGURE = "loss"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    if family in ("rl", "gan", "contrastive"):
+        return f"the level of the loss of a run of family {family} says nothing"
+    first = measured.number("loss.first")
+    if measured.get("loss.last_to_chance") is None and first is not None and first <= 0:
+        return "a loss that begins at or below 0 has no level to compare with"
+    return ""
+
+
+def judge(measured: Measured) -> Finding:
+    plateau, last, first = measured["loss.plateau_last"], measured["loss.last"], measured["loss.first"]
+    to_chance = measured.number("loss.last_to_chance")
+    level, of = (to_chance, "chance") if to_chance is not None else (last.value / first.value, "the first loss")
+    seen = f"the loss stays at {last.value:.4g}, {level:.0%} of {of}, for the last {plateau.value:.0%} of the run"
+    if plateau.value < LONG.value:
+        return Finding("pass", f"{seen}; no long plateau", plateau.value, LONG, plateau.unit)
+    if level < HIGH.value:
+        return Finding("pass", f"{seen}; it settled low", level, HIGH, "ratio")
+    if level < AT_CHANCE.value or to_chance is None:
+        return Finding("warn", f"{seen}; the line is {HIGH.value:g}", level, HIGH, "ratio", plateau.first_step)
+    return Finding("fail", f"{seen}; the line is {AT_CHANCE.value:g}", level, AT_CHANCE, "ratio", plateau.first_step)
+
+
+def _given(share: float, last: float, to_chance: float | None = None, family: str = "classification") -> tuple[Measurement, ...]:
+    given = (
+        Measurement("loss.plateau_last", share, "share", "'train/loss'", 240, {"begin": 240.0, "end": 600.0, "level": last}),
+        Measurement("loss.last", last, "loss", "'train/loss'", 600),
+        Measurement("loss.first", 2.4, "loss", "'train/loss'", 0),
+        Measurement("run.family", float("nan"), "", "tags", text=family),
+    )
+    return given if to_chance is None else (*given, Measurement("loss.last_to_chance", to_chance, "ratio", "ln 10"))
+
+
+EXAMPLES = (
+    Example("settled at chance", _given(0.7, 2.25, 0.98), "fail"),
+    Example("settled at four fifths of chance", _given(0.6, 1.8, 0.78), "warn"),
+    Example("settled at four fifths of the first loss", _given(0.6, 1.9), "warn"),
+    Example("converged", _given(0.7, 0.05, 0.02), "pass"),
+    Example("still falling", _given(0.2, 1.9, 0.83), "pass"),
+    Example("an adversarial pair", _given(0.9, 2.3, family="gan"), "not-applicable"),
+    Example("five points", (), "not-checked"),
+)

@@ -1,0 +1,105 @@
+"""Steep early drop of the loss
+
+## What it looks for
+A hockey stick: at least 0.25 of the whole fall within the first 2 % of the run's steps, from a first loss that should not have
+been there. With the number of classes known it alarms from 3 times chance on and warns from 2. Without, it warns where the loss
+falls by a factor of 1000 at once.
+
+## Why it matters
+The first steps went into squeezing weights, or the output's bias, back to where a good initialization starts. Learning began
+only after, and from weights that nobody chose.
+
+## What to do
+Initialize with He's or Glorot's variance, the last layer smaller; set the last bias to the logarithm of the class shares;
+normalize inputs and regression targets.
+
+## When it is wrong
+Adam, batch normalization and easy data make a loss fall fast from a healthy start: a steep drop alone passes. Regression
+targets that are not normalized drop steeply whatever the initialization: hence no more than a warning without chance.
+
+## References
+Karpathy, A Recipe for Training Neural Networks ("init well"; hockey-stick loss curves). CS231n, neural-networks-3.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
+
+STEEP = Threshold(
+    0.25,
+    "share",
+    source="the project's own runs: weights 4 to 12 times too large lose 0.3 to 0.7 there; exponential falls over a run 0.1 to 0.3",
+    half="slow descents from too high a start count as steep",
+    double="weights 12 times too large pass",
+)
+ABOVE_CHANCE = Threshold(
+    2.0,
+    "ratio",
+    source="catalogue of injected faults: an initialization 12 times too large began at 1200 times chance",
+    half="every run is above it",
+    double="initializations 3 times too large pass",
+)
+FAR_ABOVE_CHANCE = Threshold(
+    3.0,
+    "ratio",
+    source="He initialization of a last layer gives about 1.4; nothing sound gives 3",
+    half="He initialization of the last layer comes near it",
+    double="initializations 4 times too large are only warned",
+)
+FACTOR = Threshold(
+    1000.0,
+    "ratio",
+    source="the project's own choice for losses without a known scale",
+    half="targets in the twenties are warned",
+    double="targets below about 45 pass",
+)
+
+NEEDS = ("loss.early_drop", "loss.first")
+USES = ("loss.first_to_chance", "run.family")
+CHECKLIST = ("steep-loss-reduction",)
+FIGURE = "loss"
+
+UNKNOWN_STEEP = 0.9
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return f"the loss of a run of family {family} has no healthy start to compare with" if family in ("rl", "gan") else ""
+
+
+def judge(measured: Measured) -> Finding:
+    drop, first = measured["loss.early_drop"], measured["loss.first"]
+    after = drop.items["level_after"]
+    seen = f"{max(0.0, drop.value):.0%} of the fall, from {first.value:.4g} to {after:.4g}, lies before step {drop.items['end']:.0f}"
+    if drop.value < STEEP.value:
+        return Finding("pass", seen, drop.value, STEEP, drop.unit)
+    to_chance = measured.get("loss.first_to_chance")
+    if to_chance is not None:
+        line = FAR_ABOVE_CHANCE if to_chance.value >= FAR_ABOVE_CHANCE.value else ABOVE_CHANCE
+        said = f"{seen}; the first loss is {to_chance.value:.3g} times chance"
+        if to_chance.value < ABOVE_CHANCE.value:
+            return Finding("pass", f"{said}, a healthy start", to_chance.value, ABOVE_CHANCE, "ratio")
+        status: Status = "fail" if line is FAR_ABOVE_CHANCE else "warn"
+        return Finding(status, said, to_chance.value, line, "ratio", drop.first_step)
+    if drop.value >= UNKNOWN_STEEP and after > 0 and first.value / after >= FACTOR.value:
+        factor = first.value / after
+        return Finding("warn", f"{seen}, a factor of {factor:.3g}; chance is not known", factor, FACTOR, "ratio", drop.first_step)
+    return Finding("pass", f"{seen}; steep, from a start that is not known to be too high", drop.value, STEEP, drop.unit)
+
+
+def _given(drop: float, first: float, after: float, to_chance: float | None = None) -> tuple[Measurement, ...]:
+    given = (
+        Measurement("loss.early_drop", drop, "share", "'train/loss'", 0, {"level_after": after, "end": 12.0}),
+        Measurement("loss.first", first, "loss", "'train/loss'", 0),
+    )
+    return given if to_chance is None else (*given, Measurement("loss.first_to_chance", to_chance, "ratio", "ln 10", 0))
+
+
+EXAMPLES = (
+    Example("initialization 12 times too large", _given(0.97, 2775.0, 60.0, 1205.0), "fail"),
+    Example("a start at 2.4 times chance", _given(0.8, 5.5, 2.1, 2.4), "warn"),
+    Example("targets in the thousands", _given(0.99, 4.0e6, 900.0), "warn"),
+    Example("easy data from a healthy start", _given(0.9, 2.31, 0.3, 1.003), "pass"),
+    Example("an ordinary descent", _given(0.15, 2.3, 2.0, 1.0), "pass"),
+    Example("a point every tenth of the run", (), "not-checked"),
+)

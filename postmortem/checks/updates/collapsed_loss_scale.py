@@ -1,0 +1,71 @@
+"""Gradient scaler that shrank to nothing
+
+## What it looks for
+The scale that the float16 gradient scaler had reached in the last checkpoint. Fails below 1, warns below 16.
+
+## Why it matters
+The scaler halves its scale whenever a gradient is not finite, and skips that update. A scale below 1 means that it has done so
+nearly every step: most updates never happened.
+
+## What to do
+Find the layer whose gradients overflow (print them unscaled once), use bfloat16, or lower the learning rate.
+
+## When it is wrong
+A fixed scale of exactly 1 is no scaler at work. The first ten skips, while the scale falls from 65536, are normal.
+
+## References
+OPT's logbook, 27 percent update: "loss hitting the minimum loss scale". torch.amp.GradScaler: start 65536, halves on overflow.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+COLLAPSED = Threshold(
+    1,
+    "",
+    source="own: sixteen halvings below the start of 65536",
+    half="runs on the brink pass with a warning",
+    double="scalers that settled low but work fail",
+)
+LOW = Threshold(
+    16,
+    "",
+    source="own: twelve halvings below the start of 65536",
+    half="a scale that has been halved twelve times passes unseen",
+    double="models with large but finite gradients are warned",
+)
+NO_SCALING = 1.0
+
+NEEDS = ("precision.scale",)
+USES = ("precision.scale_first", "optimizer.step_lag")
+
+
+def judge(measured: Measured) -> Finding:
+    scale, first = measured["precision.scale"], measured.number("precision.scale_first")
+    lag = measured.number("optimizer.step_lag")
+    since = f", from {first:.3g} in the first checkpoint" if first is not None else ""
+    skipped = f"; {lag:.0%} of the updates were skipped" if lag else ""
+    seen = f"the gradient scaler ends at {scale.value:.3g}{since}{skipped}"
+    if scale.value < COLLAPSED.value:
+        return Finding("fail", f"{seen}, below {COLLAPSED.value:g}", scale.value, COLLAPSED, scale.unit, scale.first_step)
+    if scale.value < LOW.value and scale.value != NO_SCALING:
+        return Finding("warn", f"{seen}, below {LOW.value:g}", scale.value, LOW, scale.unit, scale.first_step)
+    if scale.value >= NO_SCALING:
+        return Finding("pass", seen, scale.value, LOW, scale.unit)
+    return Finding("not-checked", "the scale is not a number")
+
+
+def _scale(value: float) -> Measurement:
+    return Measurement("precision.scale", value, "", "gradient scaler in last.pt", 600)
+
+
+EXAMPLES = (
+    Example(
+        "a scale of 2 to the power of -44", (_scale(5.7e-14), Measurement("precision.scale_first", 65536, "", "first.pt", 100)), "fail"
+    ),
+    Example("a scale of 4", (_scale(4.0),), "warn"),
+    Example("a fixed scale of 1", (_scale(1.0),), "pass"),
+    Example("the usual scale", (_scale(65536.0),), "pass"),
+    Example("no scaler state", (), "not-checked"),
+)

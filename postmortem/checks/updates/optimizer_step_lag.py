@@ -1,0 +1,75 @@
+"""Optimizer that counts fewer steps than the run
+
+## What it looks for
+Steps of the checkpoint that are missing from the optimizer's own counter, as a share of the checkpoint's step. Above 0.01 it
+fails where the gap appeared at once and stayed (the optimizer was started anew), and warns above 0.05 where it keeps growing
+(updates are skipped).
+
+## Why it matters
+An optimizer that starts anew in the middle of a run has lost its moments: Adam's first steps are then as large as the learning
+rate allows, and the loss jumps. Skipped updates are steps in which nothing was learned.
+
+## What to do
+Save and load the optimizer's, scheduler's and scaler's state together with the weights.
+
+## When it is wrong
+With gradient accumulation the optimizer counts one update for several steps; the gap is then a fixed part of the step in all
+checkpoints and passes. One checkpoint alone cannot tell the two apart. About ten skipped updates are normal while a gradient
+scaler finds its scale.
+
+## References
+Own run: 400 counted at step 700 of a run that was resumed at step 300. distiller issue 145, the_well issue 77.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+RESTARTED = Threshold(
+    0.01,
+    "share",
+    source="own: ten skips of a gradient scaler are 1 % of a thousand steps",
+    half="a gradient scaler's first skips count in short runs",
+    double="a restart in the first 2 % of a run passes unseen, and does little harm",
+)
+SKIPPED = Threshold(
+    0.05,
+    "share",
+    source="own: torch's scaler tries a larger scale every 2000 updates, so a sound one skips far fewer",
+    half="harmless skips of float16 training are warned",
+    double="a tenth of the run may be lost unseen",
+)
+
+NEEDS = ("optimizer.step_lag",)
+FIGURE = "loss"
+
+
+def judge(measured: Measured) -> Finding:
+    lag = measured["optimizer.step_lag"]
+    seen = f"{lag.value:.1%} of the steps are missing from the optimizer's counter"
+    if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value:
+        since = f", as if started anew at step {lag.first_step}" if lag.first_step is not None else ""
+        return Finding("fail", f"{seen}{since}", lag.value, RESTARTED, lag.unit, lag.first_step)
+    if lag.text == "growing" and lag.value > SKIPPED.value:
+        return Finding("warn", f"{seen}, and more with every checkpoint", lag.value, SKIPPED, lag.unit, lag.first_step)
+    if lag.text == "one checkpoint" and lag.value > RESTARTED.value:
+        return Finding("not-checked", f"{seen}; one checkpoint cannot tell a restart from gradient accumulation")
+    accumulated = "; the gap is a fixed part, as gradient accumulation makes it" if lag.text == "proportional" else ""
+    if lag.text in {"proportional", "none"} or lag.value <= SKIPPED.value:
+        return Finding("pass", f"{seen}{accumulated}", lag.value, RESTARTED, lag.unit)
+    return Finding("not-checked", "the optimizer's lag is not a number")
+
+
+def _lag(value: float, kind: str, since: int | None = None) -> Measurement:
+    return Measurement("optimizer.step_lag", value, "share", "7 checkpoints", since, {}, kind)
+
+
+EXAMPLES = (
+    Example("resumed at step 300 without the optimizer", (_lag(0.43, "restart", 300),), "fail"),
+    Example("the same gap in all checkpoints that were kept", (_lag(0.43, "constant", 300),), "fail"),
+    Example("a scaler that skips every third update", (_lag(0.33, "growing"),), "warn"),
+    Example("gradient accumulation over four steps", (_lag(0.75, "proportional"),), "pass"),
+    Example("a healthy run", (_lag(0.0, "none"),), "pass"),
+    Example("one checkpoint far behind", (_lag(0.43, "one checkpoint"),), "not-checked"),
+    Example("an optimizer that counts no steps", (), "not-checked"),
+)

@@ -1,0 +1,96 @@
+"""Initial weights too small
+
+## What it looks for
+The gain of each hidden matrix in the checkpoint from before training: standard deviation times the square root of the larger of
+fan_in and fan_out. Fails where the geometric mean over the hidden matrices is below 0.1, and warns below 0.2.
+
+## Why it matters
+Each layer multiplies the signal by about its gain, forwards and backwards. With 0.1 three layers leave a thousandth of it:
+outputs hardly depend on inputs, and the loss sits at chance until the weights have grown.
+
+## What to do
+Initialize with standard deviation sqrt(2 / fan_in) before ReLU (gain 1.41) and sqrt(1 / fan_in) before tanh (gain 1).
+
+## When it is wrong
+Nets with normalization layers restore the scale after each layer, so that transformers train well from a deviation of 0.02; the
+check does not apply to them. Neither does it to pre-trained weights. Constant matrices are left to the check identical-units. A
+shallow net under Adam grows out of small weights after a while: a warning, not more, if the loss fell.
+
+## References
+He, Zhang, Ren, Sun 2015 (arXiv 1502.01852). Glorot and Bengio 2010. LeCun et al. 1998. torch's default for Linear has gain 0.58.
+"""
+
+from __future__ import annotations
+
+import math
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+FAR_TOO_SMALL = Threshold(
+    0.1,
+    "ratio",
+    source="three layers leave a thousandth of the signal; a sixth of the smallest usual gain, torch's 0.58",
+    half="weights of a tenth of He's scale pass with a warning",
+    double="normal(0, 0.02) in narrow nets fails, which Adam grows out of",
+)
+SMALL = Threshold(
+    0.2,
+    "ratio",
+    source="a third of the smallest usual gain, torch's default 0.58",
+    half="only hopeless initializations are told",
+    double="close to torch's default: healthy runs would be warned",
+)
+
+NEEDS = ("weights.initial_gain_min",)
+USES = ("weights.normalization", "run.pretrained", "loss.improvement")
+CHECKLIST = ("init-shallow",)
+FIGURE = "weight-variance"
+
+LEARNED = 0.5
+
+
+def applies(measured: Measured) -> str:
+    if measured.text("run.pretrained") == "true":
+        return "the run starts from pre-trained weights"
+    if measured.text("weights.normalization") == "normalization":
+        return f"{measured.number('weights.normalization') or 0:.0f} normalization layers restore the scale of small weights"
+    return ""
+
+
+def judge(measured: Measured) -> Finding:
+    gains = measured["weights.initial_gain_min"]
+    if not gains.items or not math.isfinite(gains.value) or min(gains.items.values()) <= 0:
+        return Finding("not-checked", "the gains of the initial weights are not known as positive numbers")
+    mean = math.exp(sum(map(math.log, gains.items.values())) / len(gains.items))
+    where = tuple(sorted((name for name in gains.items if gains.items[name] < SMALL.value), key=lambda name: gains.items[name]))
+    seen = f"the initial hidden weights have a gain of {mean:.2g} (He 1.41, torch's default 0.58)"
+    learned = (measured.number("loss.improvement") or 0) >= LEARNED
+    if mean < FAR_TOO_SMALL.value:
+        reason = f"{seen}, below {FAR_TOO_SMALL.value:g}"
+        return Finding("warn" if learned else "fail", reason, mean, FAR_TOO_SMALL, "ratio", gains.first_step, where)
+    if mean < SMALL.value and not learned:
+        return Finding("warn", f"{seen}, below {SMALL.value:g}", mean, SMALL, "ratio", gains.first_step, where)
+    return Finding("pass", seen, mean, SMALL, "ratio")
+
+
+def _gains(value: float) -> Measurement:
+    items = {"fc1.weight": value, "fc2.weight": value * 1.1, "fc3.weight": value * 0.9}
+    return Measurement("weights.initial_gain_min", min(items.values()), "ratio", "3 hidden matrices at step 0", 0, items)
+
+
+def _norms(count: float) -> Measurement:
+    return Measurement("weights.normalization", count, "layers", "scales", text="normalization" if count else "none")
+
+
+EXAMPLES = (
+    Example("a deviation of 0.001 in layers of 64", (_gains(0.008), _norms(0)), "fail"),
+    Example("normal(0, 0.02) in layers of 64 without normalization", (_gains(0.16), _norms(0)), "warn"),
+    Example(
+        "small weights that learned all the same",
+        (_gains(0.16), _norms(0), Measurement("loss.improvement", 0.93, "share", "60 points")),
+        "pass",
+    ),
+    Example("torch's default", (_gains(0.577), _norms(0)), "pass"),
+    Example("a transformer with deviation 0.02", (_gains(0.16), _norms(9)), "not-applicable"),
+    Example("no checkpoint from the start", (_norms(0),), "not-checked"),
+)

@@ -1,0 +1,341 @@
+"""The command `postmortem`. The only module that prints and exits; what is heavy is imported by the function that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from postmortem.version import VERSION
+
+if TYPE_CHECKING:
+    from postmortem.analysis import Options, Progress
+    from postmortem.model import Report
+
+EXIT_CLEAR = 0
+EXIT_FOUND = 1
+EXIT_USAGE = 2
+EXIT_UNREAD = 3
+EXIT_INTERRUPTED = 130
+
+FORMATS = ("text", "html", "json", "markdown", "sarif")
+DEFAULT_HTML = Path("postmortem.html")
+LEVELS = {"failed": ("failed",), "suspect": ("failed", "suspect"), "never": ()}
+
+
+class UsageError(Exception):
+    """The command cannot be run as asked; the message says why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code.
+
+    Args:
+        arguments: what stands behind the command's name; the process's own arguments by default.
+    """
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parser().parse_args(typed)
+        options.command_line = shlex.join(["postmortem", *typed])
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except UsageError as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has closed it (`| head`): not our failure, and there is nobody left to tell.
+        sys.stderr.close()
+        return EXIT_CLEAR
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="postmortem", description="Tells from the files that a training run left behind why it failed.")
+    parser.add_argument("--version", action="version", version=f"postmortem {VERSION}")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    analyze = commands.add_parser("analyze", help="analyze runs and report likely causes of failure")
+    analyze.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a run, a folder of runs, or single files")
+    analyze.add_argument("--manifest", action="append", type=Path, metavar="FILE", help="dataset manifest that does not lie beside the run")
+    analyze.add_argument("--num-classes", type=_positive, metavar="N", help="number of classes, where no manifest tells")
+    analyze.add_argument("--loss-tag", metavar="TAG", help="tag of the training loss")
+    analyze.add_argument("--reg-tag", metavar="TAG", help="tag of the regularization loss")
+    analyze.add_argument("--save-measurements", type=Path, metavar="FILE", help="keep the measurements for `postmortem diagnose`")
+    _add_judging(analyze)
+    _add_output(analyze)
+    analyze.set_defaults(run=_analyze)
+
+    diagnose = commands.add_parser("diagnose", help="judge saved measurements again, without touching a checkpoint")
+    diagnose.add_argument("file", type=Path, metavar="FILE", help="what `analyze --save-measurements` wrote")
+    _add_judging(diagnose)
+    _add_output(diagnose)
+    diagnose.set_defaults(run=_diagnose)
+
+    render = commands.add_parser("render", help="render a saved JSON result or HTML report in another format")
+    render.add_argument("file", type=Path, metavar="FILE")
+    _add_output(render)
+    render.set_defaults(run=_render)
+
+    explain = commands.add_parser("explain", help="the page of a check, a cause or a checklist item")
+    explain.add_argument("id", metavar="ID")
+    explain.set_defaults(run=_explain)
+
+    listing = commands.add_parser("list", help="list checks, causes, checklist items or formats")
+    listing.add_argument("kind", choices=("checks", "causes", "checklist", "formats"))
+    listing.set_defaults(run=_list)
+    return parser
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--select", type=_ids, metavar="ID,...", help="only these checks and causes")
+    parser.add_argument("--ignore", type=_ids, metavar="ID,...", help="all but these checks and causes")
+    parser.add_argument("--fail-on", choices=tuple(LEVELS), help="lowest verdict that gives exit code 1 (default: failed)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with these options; the command line wins")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the HTML report here")
+    parser.add_argument(
+        "--format",
+        action="append",
+        type=_format,
+        metavar="FMT[:FILE]",
+        help=f"{', '.join(FORMATS)}; FILE - is standard output, the default",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of classes")
+    return number
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _format(text: str) -> tuple[str, Path | None]:
+    name, _, file = text.partition(":")
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format; choose from {', '.join(FORMATS)}")
+    return name, None if file in ("", "-") else Path(file)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    from postmortem.analysis import judge_all, measure_paths
+    from postmortem.discover import NoSuchPath, NothingFound
+
+    options = _options(arguments)
+    _check_destinations(arguments)
+    for manifest in options.read.manifests:
+        if not manifest.is_file():
+            raise UsageError(f"no such manifest: {manifest}")
+    try:
+        with _progress() as progress:
+            measured = measure_paths(arguments.paths, options, progress)
+    except (NoSuchPath, NothingFound) as error:
+        raise UsageError(str(error)) from error
+    if arguments.save_measurements is not None:
+        from postmortem.render.json import dump_measurements
+
+        _write(arguments.save_measurements, dump_measurements(measured, VERSION))
+    return _deliver(judge_all(measured, options), arguments)
+
+
+def _diagnose(arguments: argparse.Namespace) -> int:
+    from postmortem.analysis import judge_all
+    from postmortem.render.json import NotAReportError, parse_measurements
+
+    options = _options(arguments)
+    _check_destinations(arguments)
+    try:
+        measured = parse_measurements(_read_text(arguments.file))
+    except NotAReportError as error:
+        raise UsageError(f"{arguments.file}: {error}") from error
+    return _deliver(judge_all(measured, options), arguments)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from postmortem.render.json import NotAReportError, parse_report
+
+    _check_destinations(arguments)
+    try:
+        report = parse_report(_read_text(arguments.file))
+    except NotAReportError as error:
+        raise UsageError(f"{arguments.file}: {error}") from error
+    _emit(report, arguments)
+    return EXIT_CLEAR
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from postmortem.pages import NoSuchPageError, page
+
+    try:
+        sys.stdout.write(page(arguments.id))
+    except NoSuchPageError as error:
+        raise UsageError(str(error)) from error
+    return EXIT_CLEAR
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from postmortem import rules
+    from postmortem.checklist import ITEMS
+
+    rows: dict[str, str]
+    if arguments.kind == "checks":
+        rows = {check.id: check.title for check in rules.checks().values()}
+    elif arguments.kind == "causes":
+        rows = {cause.id: cause.title for cause in rules.causes().values()}
+    elif arguments.kind == "checklist":
+        rows = ITEMS
+    else:
+        rows = dict.fromkeys(FORMATS, "")
+    width = max(map(len, rows))
+    sys.stdout.write("".join(f"{id:<{width}}  {title}".rstrip() + "\n" for id, title in rows.items()))
+    return EXIT_CLEAR
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    """The options of the command line, filled up from the configuration file, every id checked."""
+    from postmortem import rules
+    from postmortem.analysis import Options
+    from postmortem.diagnose import Selection
+    from postmortem.model import ReadOptions
+
+    if arguments.config is not None:
+        from postmortem.config import ConfigError, fill_up
+
+        try:
+            fill_up(arguments, arguments.config)
+        except ConfigError as error:
+            raise UsageError(str(error)) from error
+    known = {*rules.checks(), *rules.causes()}
+    for id in (*(arguments.select or ()), *(arguments.ignore or ())):
+        if id not in known:
+            raise UsageError(f"no check and no cause is called {id!r}; `postmortem list checks` and `postmortem list causes` name them")
+    read = ReadOptions(
+        manifests=tuple(getattr(arguments, "manifest", None) or ()),
+        num_classes=getattr(arguments, "num_classes", None),
+        loss_tag=getattr(arguments, "loss_tag", None),
+        reg_tag=getattr(arguments, "reg_tag", None),
+    )
+    return Options(read, Selection(frozenset(arguments.select or ()), frozenset(arguments.ignore or ())), arguments.command_line)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A progress bar on standard error where that is a terminal, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
+
+
+# --- output -----------------------------------------------------------------------------------------------------------
+
+
+def _deliver(report: Report, arguments: argparse.Namespace) -> int:
+    _emit(report, arguments)
+    if any(run.verdict in LEVELS[arguments.fail_on or "failed"] for run in report.runs):
+        return EXIT_FOUND
+    return EXIT_UNREAD if any(run.problems for run in report.runs) else EXIT_CLEAR
+
+
+def _emit(report: Report, arguments: argparse.Namespace) -> None:
+    for name, file in _wanted(arguments):
+        if file is None:
+            sys.stdout.write(_rendered(report, name, terminal=True))
+        else:
+            _write(file, _rendered(report, name, terminal=False))
+            _say(f"wrote {file}")
+
+
+def _wanted(arguments: argparse.Namespace) -> list[tuple[str, Path | None]]:
+    """Format and destination of each output; without any option, text to the terminal and an HTML file."""
+    wanted: list[tuple[str, Path | None]] = list(arguments.format or ())
+    if arguments.output is not None:
+        wanted.append(("html", arguments.output))
+        if not arguments.format:
+            wanted.insert(0, ("text", None))
+    return wanted or [("text", None), ("html", DEFAULT_HTML)]
+
+
+def _check_destinations(arguments: argparse.Namespace) -> None:
+    """Say that a file cannot be written before hours of reading, not after."""
+    files = [file for _, file in _wanted(arguments) if file is not None]
+    if getattr(arguments, "save_measurements", None) is not None:
+        files.append(arguments.save_measurements)
+    for file in files:
+        if file.is_dir():
+            raise UsageError(f"cannot write {file}: it is a folder")
+        if not file.absolute().parent.is_dir():
+            raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
+
+
+def _rendered(report: Report, name: str, *, terminal: bool) -> str:
+    if name == "json":
+        from postmortem.render.json import render_json
+
+        return render_json(report)
+    if name == "html":
+        from postmortem.render.html import render_html
+
+        return render_html(report)
+    if name == "markdown":
+        from postmortem.render.markdown import render_markdown
+
+        return render_markdown(report)
+    if name == "sarif":
+        from postmortem.render.sarif import render_sarif
+
+        return render_sarif(report)
+    from postmortem.render.text import render_text
+
+    return render_text(report, colour=terminal and sys.stdout.isatty())
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not text") from error
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"postmortem: {message}\n")
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"postmortem: error: {message}\n")

@@ -1,0 +1,308 @@
+"""Judges one run's measurements: symptoms, then causes with evidence for and against, then a verdict.
+
+Knows no check and no cause by name. Two rules hold everything together. A check that could not look says so and never passes. A cause
+is a sum of evidence in log-odds on top of a prior: what could not be looked at adds nothing, so that ignorance leaves every cause
+unlikely instead of clearing it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from postmortem import rules
+from postmortem.checklist import ITEMS
+from postmortem.model import (
+    Argument,
+    Case,
+    Cause,
+    Check,
+    ChecklistItem,
+    Evidence,
+    Finding,
+    Measured,
+    Measurement,
+    Missing,
+    Outcome,
+    Problem,
+    RankedCause,
+    RunMeasurements,
+    RunReport,
+    Status,
+    Verdict,
+)
+
+LIKELY = 0.5
+"""A cause at or above this is named in the verdict."""
+SHOWN = 0.2
+"""A cause below this is not listed: the prior of a cause of which nothing is known must never be printed as a suspicion."""
+WARN_WEIGHT = 0.5
+"""A warning is half a failure's evidence."""
+CERTAINTY = 0.995
+"""No sum of evidence from files alone is more certain than this, in either direction."""
+
+_WORST_FIRST: tuple[Status, ...] = ("fail", "warn", "pass", "not-checked", "not-applicable")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which checks and causes the user wants, by id; an empty `select` is all of them."""
+
+    select: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+
+    def wants(self, id: str, others: Iterable[str]) -> bool:
+        """Whether `id` is wanted. A `select` that names none of its kind (`others`) does not narrow that kind."""
+        narrowed = self.select.intersection(others)
+        return id not in self.ignore and (not narrowed or id in narrowed)
+
+
+def judge(run: RunMeasurements, selection: Selection | None = None) -> RunReport:
+    """All checks, causes, checklist items and the verdict of one run."""
+    selection = selection or Selection()
+    values = {found.name: found for found in run.measurements}
+    missing = {found.name: found for found in run.missing}
+    checks, causes = rules.checks(), rules.causes()
+    outcomes = {
+        check.id: run_check(check, values, missing) if selection.wants(check.id, checks) else _left_out(check) for check in checks.values()
+    }
+    considered = [cause for cause in causes.values() if selection.wants(cause.id, causes)]
+    ranked = rank(considered, outcomes, values)
+    verdict = decide(ranked, tuple(outcomes.values()), readable=_anything_read(run))
+    shown = () if verdict == "healthy" else tuple(cause for cause in ranked if cause.probability >= SHOWN)
+    return RunReport(
+        name=run.name,
+        path=run.path,
+        verdict=verdict,
+        headline=headline(verdict, shown, tuple(outcomes.values()), run.problems),
+        causes=shown,
+        checks=tuple(outcomes.values()),
+        checklist=answer_checklist(tuple(outcomes.values())),
+        artifacts=run.artifacts,
+        problems=run.problems,
+        exhibits=run.exhibits,
+        inputs=run.inputs,
+        notes=run.notes,
+    )
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[str, Missing]) -> Outcome:
+    """One check's outcome. A measurement that it needs and that is not there makes it `not-checked`; so does an error of its own."""
+    declared = frozenset(check.needs) | frozenset(check.uses)
+    measured = Measured({name: values[name] for name in declared if name in values}, declared)
+    error = ""
+    lacking = [name for name in check.needs if name not in values or _is_no_number(values[name])]
+    try:
+        if excuse := check.applies(measured):
+            finding = Finding("not-applicable", excuse)
+        elif lacking:
+            finding = Finding("not-checked", _why_missing(lacking, values, missing))
+        else:
+            finding = check.judge(measured)
+    except Exception as broken:  # noqa: BLE001 - one of the two places: a check that breaks is shown as broken, the rest go on
+        error = f"{type(broken).__name__}: {broken}"
+        finding = Finding("not-checked", f"this check itself broke ({error}); please report it")
+    asked = lacking if finding.status == "not-checked" and lacking else [*check.needs, *check.uses]
+    advice = () if finding.status != "not-checked" else tuple(dict.fromkeys(missing[name].log_next for name in asked if name in missing))
+    return Outcome(
+        id=check.id,
+        title=check.title,
+        family=check.family,
+        finding=finding,
+        checklist=check.checklist,
+        figure=check.figure,
+        log_next=advice,
+        error=error,
+        vital=check.vital,
+    )
+
+
+def _is_no_number(found: Measurement) -> bool:
+    """Whether a measurement came out as NaN. Comparisons with NaN are false, so that a check could take it for fine."""
+    return math.isnan(found.value) and not found.text
+
+
+def _why_missing(lacking: Sequence[str], values: Mapping[str, Measurement], missing: Mapping[str, Missing]) -> str:
+    reasons = []
+    for name in lacking:
+        if name in values:
+            reasons.append(f"{name} came out as NaN ({values[name].basis})")
+        else:
+            reasons.append(missing[name].reason if name in missing else f"{name} was not measured")
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _left_out(check: Check) -> Outcome:
+    finding = Finding("not-checked", "left out by --select or --ignore")
+    return Outcome(check.id, check.title, check.family, finding, check.checklist, check.figure)
+
+
+# --- causes -----------------------------------------------------------------------------------------------------------
+
+
+def rank(causes: Iterable[Cause], outcomes: Mapping[str, Outcome], values: Mapping[str, Measurement]) -> tuple[RankedCause, ...]:
+    """Causes, most likely first; one that another likely cause brings about stands right behind that one."""
+    by_id = {cause.id: cause for cause in causes}
+    scored = [(log_odds(cause, outcomes), weigh(cause, outcomes, values)) for cause in by_id.values()]
+    # Log-odds order what the bounded probabilities no longer tell apart; the id settles the rest.
+    ordered = [ranked for _, ranked in sorted(scored, key=lambda pair: (-pair[0], pair[1].id))]
+    roots: dict[str, str] = {}
+    for root in ordered:
+        for consequence in ordered:
+            if consequence.id in by_id[root.id].explains and consequence.id not in roots and _explains(root, consequence, roots):
+                roots[consequence.id] = root.id
+    result: list[RankedCause] = []
+
+    def place(cause: RankedCause) -> None:
+        result.append(replace(cause, explained_by=roots.get(cause.id, "")))
+        for other in ordered:
+            if roots.get(other.id) == cause.id:
+                place(other)
+
+    for cause in _roots_in_order(ordered, roots):
+        place(cause)
+    return tuple(result)
+
+
+def _roots_in_order(ordered: Sequence[RankedCause], roots: Mapping[str, str]) -> list[RankedCause]:
+    """Roots, each at the rank of the most likely cause of its tree: a cause that explains the top one is the top one."""
+    by_id = {cause.id: cause for cause in ordered}
+    found: dict[str, RankedCause] = {}
+    for cause in ordered:
+        top = cause.id
+        while top in roots:
+            top = roots[top]
+        found.setdefault(top, by_id[top])
+    return list(found.values())
+
+
+def _explains(root: RankedCause, consequence: RankedCause, roots: Mapping[str, str]) -> bool:
+    if root.probability < LIKELY or consequence.probability < LIKELY:
+        return False
+    if root.first_step is not None and consequence.first_step is not None and root.first_step > consequence.first_step:
+        return False
+    above: str | None = root.id
+    while above is not None:
+        if above == consequence.id:
+            return False
+        above = roots.get(above)
+    return True
+
+
+def log_odds(cause: Cause, outcomes: Mapping[str, Outcome]) -> float:
+    """Log-odds of a cause: those of its prior, and all evidence that counts."""
+    return math.log(cause.prior / (1 - cause.prior)) + sum(argument.log_odds for argument in _arguments(cause, outcomes))
+
+
+def weigh(cause: Cause, outcomes: Mapping[str, Outcome], values: Mapping[str, Measurement]) -> RankedCause:
+    """One cause with its probability and what speaks for and against it."""
+    arguments = _arguments(cause, outcomes)
+    probability = 1 / (1 + math.exp(-log_odds(cause, outcomes)))
+    probability = min(max(probability, 1 - CERTAINTY), CERTAINTY)
+    declared = frozenset(cause.uses)
+    case = Case(outcomes, Measured({name: values[name] for name in declared if name in values}, declared))
+    pro = [argument for argument in arguments if argument.log_odds > 0]
+    contra = [argument for argument in arguments if argument.log_odds < 0]
+    supporting = [outcomes[id] for argument in pro for id in argument.checks if outcomes[id].alarmed]
+    steps = [outcome.finding.first_step for outcome in supporting if outcome.finding.first_step is not None]
+    return RankedCause(
+        id=cause.id,
+        title=cause.title,
+        probability=round(probability, 3),
+        summary=cause.summary(case),
+        first_step=min(steps, default=None),
+        where=next((outcome.finding.where for outcome in supporting if outcome.finding.where), ()),
+        evidence=tuple(dict.fromkeys(id for argument in pro for id in argument.checks)),
+        against=tuple(dict.fromkeys(id for argument in contra for id in argument.checks)),
+        fix=cause.fix(case),
+        confirm=cause.confirm(case),
+        arguments=tuple(arguments),
+    )
+
+
+def _arguments(cause: Cause, outcomes: Mapping[str, Outcome]) -> list[Argument]:
+    """Evidence that counts, strongest first."""
+    found = [
+        Argument((*evidence.alarm, *evidence.passed), evidence.says, round(evidence.log_odds * weight, 3))
+        for evidence in cause.evidence
+        if (weight := _strength(evidence, outcomes)) > 0
+    ]
+    return sorted(found, key=lambda argument: -abs(argument.log_odds))
+
+
+def _strength(evidence: Evidence, outcomes: Mapping[str, Outcome]) -> float:
+    """1 where all that the evidence names is as it says, half where an alarm is a warning only, else 0."""
+    alarms = [outcomes[id] for id in evidence.alarm if id in outcomes]
+    passes = [outcomes[id] for id in evidence.passed if id in outcomes]
+    if len(alarms) < len(evidence.alarm) or len(passes) < len(evidence.passed):
+        return 0.0
+    if not all(outcome.alarmed for outcome in alarms) or not all(outcome.status == "pass" for outcome in passes):
+        return 0.0
+    return WARN_WEIGHT if any(outcome.status == "warn" for outcome in alarms) else 1.0
+
+
+# --- verdict and checklist --------------------------------------------------------------------------------------------
+
+
+def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable: bool) -> Verdict:
+    """The verdict. `healthy` needs proof that the run learned; without it, silence is `inconclusive`."""
+    if not readable:
+        return "unreadable"
+    failed = {outcome.id for outcome in outcomes if outcome.status == "fail"}
+    likely = [cause for cause in causes if cause.probability >= LIKELY]
+    if any(failed.intersection(cause.evidence) for cause in likely):
+        return "failed"
+    if likely or failed:
+        return "suspect"
+    if any(outcome.vital and outcome.status == "pass" for outcome in outcomes):
+        return "healthy"
+    return "inconclusive"
+
+
+def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence[Outcome], problems: Sequence[Problem]) -> str:
+    """The verdict in one or two sentences, with its grounds."""
+    passed = sum(outcome.status == "pass" for outcome in outcomes)
+    unlooked = sum(outcome.status == "not-checked" for outcome in outcomes)
+    coverage = f"{_count(passed, 'check')} passed, {unlooked} could not be made."
+    if verdict == "unreadable":
+        return f"Nothing of this run could be read: {_count(len(problems), 'file')} damaged or of an unknown kind."
+    likely = [cause for cause in causes if cause.probability >= LIKELY]
+    if likely:
+        return f"{likely[0].title}. {likely[0].summary}"
+    if verdict == "suspect":
+        alarms = [outcome for outcome in outcomes if outcome.status == "fail"]
+        return f"{alarms[0].title}: {alarms[0].finding.reason}. No single cause explains it from these files."
+    if verdict == "healthy":
+        grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")
+        return f"The run looks healthy: {grounds}. {coverage}"
+    return f"The files do not show whether this run learned. {coverage}"
+
+
+def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
+    """Every item of the checklist, answered by the worst outcome among its checks that looked."""
+    items = []
+    for id, title in ITEMS.items():
+        serving = [outcome for outcome in outcomes if id in outcome.checklist]
+        statuses: list[Status] = [outcome.status for outcome in serving]
+        status: Status = min(statuses, key=_WORST_FIRST.index, default="not-checked")
+        speaking = [outcome for outcome in serving if outcome.status == status]
+        reason = "; ".join(dict.fromkeys(outcome.finding.reason for outcome in speaking)) or "no check answers this item"
+        unlooked = [outcome for outcome in serving if outcome.status == "not-checked"]
+        if status == "pass" and unlooked:
+            reason += f" (not looked at: {', '.join(outcome.title.lower() for outcome in unlooked)})"
+        advice = tuple(dict.fromkeys(key for outcome in speaking for key in outcome.log_next)) if status == "not-checked" else ()
+        items.append(ChecklistItem(id, title, status, tuple(outcome.id for outcome in serving), reason, advice))
+    return tuple(items)
+
+
+def _anything_read(run: RunMeasurements) -> bool:
+    counted = run.artifacts
+    return bool(counted.scalars or counted.checkpoints or counted.manifests) or not run.problems
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,152 @@
+"""Decides which folders of a tree are parts of one run and which are runs of their own.
+
+The tree is worked through from its leaves. Each folder hands up at most one open cluster (its name says that it is a part of something:
+`tb`, `weights`, `train`, `checkpoint-500`), the closed clusters below it, which are runs, and tables and settings that no cluster claimed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from postmortem.discover.folders import Entry, Folder, shown
+from postmortem.discover.names import alike, is_log_folder, is_side_writer, is_split, is_stamp, part_of_run, writer_process
+
+Parts: TypeAlias = tuple[str, ...]
+"""Folder names from the root down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Artifacts that belong to one run."""
+
+    home: Parts
+    """The folder at which they were brought together."""
+    files: list[Entry]
+    notes: tuple[str, ...] = ()
+    label: str = ""
+    """What tells it from other runs of the same home."""
+
+    @property
+    def has_events(self) -> bool:
+        """Whether one of the files is an event file."""
+        return any(entry.kind.role == "events" for entry in self.files)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether one of the files is a checkpoint or an index of one."""
+        return any(entry.kind.role in ("checkpoint", "checkpoint-index") for entry in self.files)
+
+    @property
+    def has_log(self) -> bool:
+        """Whether one of the files is a log in a table."""
+        return any(entry.kind.role == "log" for entry in self.files)
+
+
+@dataclass(slots=True)
+class _Below:
+    """What a folder hands up."""
+
+    open: Cluster | None = None
+    closed: list[Cluster] = field(default_factory=list)
+    loose: list[Entry] = field(default_factory=list)
+
+
+def cluster_runs(root: Folder) -> tuple[list[Cluster], list[Entry]]:
+    """The runs under a folder, and the tables and settings that belong to none of them or to several."""
+    below = _gather(root, is_root=True)
+    return below.closed, below.loose
+
+
+def _gather(folder: Folder, is_root: bool = False) -> _Below:
+    core = [entry for entry in folder.files if entry.kind.role in ("events", "checkpoint", "checkpoint-index", "log")]
+    loose = [entry for entry in folder.files if entry.kind.role in ("manifest", "config")]
+    opened: list[tuple[Folder, Cluster]] = []
+    closed: list[tuple[Folder, Cluster]] = []
+    for child in folder.folders:
+        below = _gather(child)
+        loose.extend(below.loose)
+        closed.extend((child, cluster) for cluster in below.closed)
+        if below.open is not None:
+            opened.append((child, below.open))
+    # Several folders that each hold a whole training are runs, whatever their names (`best`, `final`).
+    whole = [(child, cluster) for child, cluster in opened if cluster.has_events and cluster.has_weights and not is_split(child.name)]
+    if len(whole) > 1:
+        closed.extend(whole)
+        opened = [(child, cluster) for child, cluster in opened if not any(cluster is each for _, each in whole)]
+    if not core and not opened:
+        return _Below(None, _pair_up(folder, closed), loose)
+    base = Cluster(
+        folder.parts, core + [entry for _, cluster in opened for entry in cluster.files], tuple(n for _, c in opened for n in c.notes)
+    )
+    base, closed = _absorb(folder, base, closed)
+    base = replace(base, files=base.files + loose)
+    runs = [cluster for _, cluster in closed]
+    part = "" if is_root else part_of_run(folder.name, bool(core))
+    # A folder named after a number of epochs that holds event files is a run of a sweep, not a saved step.
+    if part == "part" or (part == "step" and not base.has_events):
+        return _Below(base, runs, [])
+    return _Below(None, [base, *runs], [])
+
+
+def _absorb(folder: Folder, base: Cluster, closed: list[tuple[Folder, Cluster]]) -> tuple[Cluster, list[tuple[Folder, Cluster]]]:
+    """Takes those runs below into the cluster that are parts of it after all."""
+    processes = {writer_process(entry.name) for entry in folder.files if entry.kind.role == "events"} - {""}
+    writes_here = any(entry.kind.role == "events" for entry in folder.files)
+    rest: list[tuple[Folder, Cluster]] = []
+    for child, cluster in closed:
+        only_events = cluster.has_events and not cluster.has_weights and not cluster.has_log
+        same_process = bool(processes & {writer_process(entry.name) for entry in cluster.files})
+        if writes_here and only_events and cluster.home == child.parts and (same_process or is_side_writer(child.name)):
+            base = _join(base, cluster, f"{shown(child.name)}/ taken as a side writer of the run's event files")
+        else:
+            rest.append((child, cluster))
+    if len(rest) == 1 and (_complement(base, rest[0][1]) or _complement(rest[0][1], base)):
+        where = "/".join(map(shown, rest[0][1].home[len(folder.parts) :]))
+        return _join(base, rest[0][1], f"{where}/ taken as part of the run: one side holds curves, the other weights"), []
+    logged = [(child, cluster) for child, cluster in rest if is_log_folder(child.name) and is_stamp(cluster.home[-1])]
+    if len(logged) > 1 and len(logged) == len(rest) and base.has_weights and not base.has_events and _saves_steps(base):
+        # Hugging Face's Trainer opens a new folder below `runs` each time it is started; the weights are those of one training.
+        for _, cluster in rest:
+            base = _join(base, cluster, "")
+        return replace(base, notes=(*base.notes, f"{len(rest)} folders below {shown(rest[0][0].name)}/ taken as starts of one run")), []
+    return base, rest
+
+
+def _pair_up(folder: Folder, closed: list[tuple[Folder, Cluster]]) -> list[Cluster]:
+    """Joins runs that are two halves of one: `board` beside `snapshots`, or `logs/a` and `weights/a`."""
+    if len(closed) == 2 and closed[0][0] is not closed[1][0]:
+        (child_one, one), (child_two, two) = closed
+        halves = _complement(one, two) or _complement(two, one)
+        if halves and (not alike(child_one.name, child_two.name) or one.home[-1] == two.home[-1] != child_one.name):
+            joined = replace(_join(one, two, ""), home=folder.parts)
+            note = f"{shown(child_one.name)}/ and {shown(child_two.name)}/ taken as one run: one holds curves, the other weights"
+            return [replace(joined, notes=(*joined.notes, note))]
+    by_label: dict[Parts, list[Cluster]] = defaultdict(list)
+    for child, cluster in closed:
+        by_label[cluster.home[len(child.parts) :]].append(cluster)
+    paired: list[Cluster] = []
+    for label, clusters in by_label.items():
+        if label and len(clusters) == 2 and (_complement(*clusters) or _complement(clusters[1], clusters[0])):
+            name = "/".join(map(shown, label))
+            where = " and ".join("/".join(map(shown, cluster.home[len(folder.parts) :])) for cluster in clusters)
+            joined = replace(
+                _join(clusters[0], clusters[1], f"{where} taken as one run: one holds curves, the other weights"), home=folder.parts
+            )
+            paired.append(replace(joined, label=name))
+        else:
+            paired.extend(clusters)
+    return paired
+
+
+def _join(one: Cluster, two: Cluster, note: str) -> Cluster:
+    return replace(one, files=one.files + two.files, notes=(*one.notes, *two.notes, *((note,) if note else ())))
+
+
+def _complement(weights: Cluster, curves: Cluster) -> bool:
+    return weights.has_weights and not weights.has_events and not curves.has_weights and (curves.has_events or curves.has_log)
+
+
+def _saves_steps(cluster: Cluster) -> bool:
+    return any(entry.name == "trainer_state.json" or (entry.folder and part_of_run(entry.folder[-1]) == "step") for entry in cluster.files)

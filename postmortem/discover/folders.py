@@ -1,0 +1,164 @@
+"""Lists what lies under a path: names and sizes only, no file is opened.
+
+Hidden folders, companions that macOS leaves, and ways back into folders that were listed already are left out and told.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from postmortem.discover.names import FileKind, file_kind, is_data_folder, natural
+
+_DEEPEST = 48
+_GHOST_FOLDERS = frozenset(("__macosx", "__pycache__", "node_modules", "site-packages"))
+_READ_HIDDEN = frozenset((".hydra",))
+"""Hidden folders that frameworks keep a run's settings in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file."""
+
+    name: str
+    path: Path
+    bytes: int
+    kind: FileKind
+    folder: tuple[str, ...]
+    """Names from the root of the listing down to the file's folder."""
+
+
+@dataclass(slots=True)
+class Folder:
+    """One folder: its files and folders in natural order."""
+
+    name: str
+    path: Path
+    parts: tuple[str, ...]
+    files: list[Entry] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tree:
+    """A listing, and what it left out."""
+
+    root: Folder
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Reason -> how many."""
+    notes: list[str] = field(default_factory=list)
+
+
+def shown(name: str) -> str:
+    """The name as a report can hold it: bytes that are no text are written as escapes, and control characters too."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def list_tree(root: Path) -> Tree:
+    """Everything under a folder.
+
+    Raises:
+        OSError: where the folder itself cannot be listed.
+    """
+    tree = Tree(Folder(root.name, root, ()))
+    listed = {_identity(root.stat())}
+    links: list[tuple[Folder, str, Path]] = []
+    file_links: list[tuple[Folder, Entry]] = []
+    with os.scandir(root):
+        pass  # only the root may raise
+    pending = [tree.root]
+    while pending or links:
+        if pending:
+            folder = pending.pop()
+        else:
+            # Links come last, so that a `latest` that points to a run beside it never takes the run's place.
+            parent, name, path = links.pop()
+            identity = _identity(path.stat())
+            if identity in listed:
+                tree.left_out["link to a folder that is listed already"] += 1
+                continue
+            listed.add(identity)
+            folder = Folder(name, path, (*parent.parts, name))
+            parent.folders.append(folder)
+            parent.folders.sort(key=lambda each: natural(each.name))
+        pending.extend(_list(folder, tree, listed, links, file_links))
+    for folder, entry in file_links:
+        if _identity(entry.path.stat()) in listed:
+            tree.left_out["link to a file that is listed already"] += 1
+        else:
+            folder.files.append(entry)
+            folder.files.sort(key=lambda each: natural(each.name))
+    return tree
+
+
+def tree_of_files(paths: list[Path]) -> Tree:
+    """The same for single files: as if nothing else lay in their common folder."""
+    absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolve() would follow links, and names are shown as given
+    common = Path(os.path.commonpath([path.parent for path in absolute]))
+    tree = Tree(Folder(common.name, common, ()))
+    folders: dict[tuple[str, ...], Folder] = {(): tree.root}
+    for path, given in zip(absolute, paths, strict=True):
+        parts = path.relative_to(common).parts[:-1]
+        for depth in range(1, len(parts) + 1):
+            if parts[:depth] not in folders:
+                made = folders[parts[:depth]] = Folder(parts[depth - 1], common.joinpath(*parts[:depth]), parts[:depth])
+                folders[parts[: depth - 1]].folders.append(made)
+        folders[parts].files.append(Entry(path.name, given, given.stat().st_size, file_kind(path.name), parts))
+    return tree
+
+
+def _list(
+    folder: Folder,
+    tree: Tree,
+    listed: set[tuple[int, int]],
+    links: list[tuple[Folder, str, Path]],
+    file_links: list[tuple[Folder, Entry]],
+) -> list[Folder]:
+    """Fills one folder; the answer is the folders to go on with."""
+    where = "/".join(map(shown, folder.parts)) or "."
+    try:
+        with os.scandir(folder.path) as found:
+            entries = sorted(found, key=lambda each: natural(each.name))
+    except OSError as error:
+        tree.notes.append(f"{where} could not be listed: {error.strerror}")
+        return []
+    in_data_folder = bool(folder.parts) and is_data_folder(folder.name)
+    below: list[Folder] = []
+    for entry in entries:
+        try:
+            status = entry.stat()
+        except OSError:
+            tree.left_out["link that leads nowhere" if entry.is_symlink() else "file that could not be looked up"] += 1
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            name = entry.name
+            if name.lower() in _GHOST_FOLDERS or (name.startswith(".") and name not in _READ_HIDDEN):
+                tree.left_out[f"folder {shown(name)}"] += 1
+            elif len(folder.parts) >= _DEEPEST:
+                tree.notes.append(f"{where} holds folders more than {_DEEPEST} levels deep, which were not entered")
+            elif entry.is_symlink():
+                links.append((folder, name, Path(entry.path)))
+            elif _identity(status) not in listed:
+                listed.add(_identity(status))
+                below.append(Folder(name, Path(entry.path), (*folder.parts, name)))
+        elif not stat.S_ISREG(status.st_mode):
+            tree.left_out["file that is no regular one"] += 1
+        elif entry.name.startswith("._"):
+            tree.left_out["companion file that macOS writes (._*)"] += 1
+        else:
+            file = Entry(entry.name, Path(entry.path), status.st_size, file_kind(entry.name, in_data_folder), folder.parts)
+            if entry.is_symlink():
+                file_links.append((folder, file))
+            else:
+                listed.add(_identity(status))
+                folder.files.append(file)
+    folder.folders.extend(below)
+    return below
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

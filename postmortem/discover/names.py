@@ -1,0 +1,206 @@
+"""What the names of files and folders say of a training run. Opens nothing, knows no tree.
+
+The words come from a survey of public training runs: how frameworks name event folders, checkpoints, logs and manifests.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from postmortem.model import FileRole
+
+_WORDS = re.compile(r"[^a-z0-9]+")
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Lower-case words of a name, split at everything that is neither letter nor digit."""
+    return tuple(word for word in _WORDS.split(name.lower()) if word)
+
+
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SPLITS: dict[str, str] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "eval", "evaluation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Word -> group."""
+
+DATA_WORDS = frozenset(
+    ("data", "dataset", "datasets", "manifest", "manifests", "annotations", "labels", "splits", "raw", "processed", "metadata")
+)
+
+LOG_WORDS = _vocabulary(
+    "tb tboard tensorboard tf log logs logging events event summaries summary board fit runs run csv metrics lightning lightning_logs"
+)
+_WEIGHT_WORDS = _vocabulary(
+    "ckpt ckpts checkpoint checkpoints chkpt chkpts weight weights model models save saves saved snapshot snapshots state states params "
+    "trained net nets network networks best last final latest ema optimizer optim artifacts output outputs shards pretrained"
+)
+_METRIC_WORDS = _vocabulary("loss losses acc accuracy lr error metric metrics score f1 auc iou map reward hparams hparam")
+
+# These alone name a collection of runs as often as a part of one: a part only where files lie in them directly.
+_COLLECTIONS = frozenset(("run", "runs", "output", "outputs", "lightning_logs", "artifacts", "saved"))
+
+_STEP_FOLDER = re.compile(
+    r"(checkpoint|ckpt|chkpt|step|global_?step|iter|iteration|epoch|ep)[-_=]?\d+([-_](step|epoch|iter)[-_=]?\d+)*[km]?", re.IGNORECASE
+)
+_SHARD_FOLDER = re.compile(r"(rank|mp_rank|tp|pp|shard|worker)[-_]?\d+([-_]\w+)?", re.IGNORECASE)
+_TIME = re.compile(r"\d{9,}(\.\d+)?")
+_STAMP = re.compile(r"([A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}.*)|(\d{4}[-_]?\d{2}[-_]?\d{2}\D?.*)")
+_EVENT_WRITER = re.compile(r"tfevents\.\d+\.(?P<process>.+\.\d+)\.\d+(\.v2)?$")
+
+_TORCH_ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors", ".pth.tar", ".pt.tar", ".ckpt.tar", ".t7", ".th")
+_FOREIGN_ENDINGS = (".h5", ".hdf5", ".keras", ".msgpack")
+_NOT_WEIGHTS = re.compile(r"(rng_state|random_states?|training_args|rng)(_?\d+)*\.(pt|pth|bin|pkl)", re.IGNORECASE)
+_TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json")
+_CONFIG_ENDINGS = (".yaml", ".yml", ".json")
+_CONFIG_STEMS = _vocabulary(
+    "hparams hparam hyperparameters hyperparams hyper_parameters args arguments config conf cfg params opt opts options hyp settings flags "
+    "train_config training_config model_config train_args run_config"
+)
+_LOG_TABLE_WORDS = _vocabulary("metrics metric results history log logs progress monitor scalars losses loss curves trainer_state stats")
+_MANIFEST_WORDS = _vocabulary(
+    "manifest manifests dataset datasets data label labels target targets record records sample samples annotation annotations split "
+    "splits metadata index train training val valid validation test dev eval"
+)
+_SUMMARY_STEMS = frozenset(("all_results", "train_results", "eval_results", "test_results", "predict_results"))
+
+
+class FileKind(NamedTuple):
+    """What one name was taken for."""
+
+    role: FileRole
+    sure: bool = True
+    """False where only the ending speaks: a table that may be a manifest, a log, or neither."""
+
+
+OTHER = FileKind("other")
+
+
+@lru_cache(maxsize=65536)
+def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
+    """What a file is, by its name; weights in a data folder are data."""
+    lower = name.lower()
+    if name.startswith("."):
+        return OTHER
+    if "tfevents" in lower:
+        return OTHER if lower.endswith((".profile-empty", ".json", ".csv", ".png")) else FileKind("events")
+    if lower.endswith((".safetensors.index.json", ".bin.index.json")):
+        return FileKind("checkpoint-index")
+    if lower.endswith((*_TABLE_ENDINGS, *_CONFIG_ENDINGS)):
+        return _text_kind(lower)
+    if _is_weights(lower) and not in_data_folder:
+        return FileKind("checkpoint")
+    return OTHER
+
+
+def _is_weights(lower: str) -> bool:
+    if _NOT_WEIGHTS.fullmatch(lower):
+        return False
+    stem_words = set(words(lower))
+    if lower.endswith(".distcp"):
+        return lower == "__0_0.distcp"  # one of many shards stands for the whole folder
+    if lower.endswith(_TORCH_ENDINGS):
+        return True
+    if lower.endswith((".bin", ".pkl", ".pickle", ".npz", *_FOREIGN_ENDINGS, ".index")):
+        named = bool(stem_words & _WEIGHT_WORDS) or "weights" in lower or "model" in lower
+        return lower.endswith((".keras", ".msgpack")) or named
+    return False
+
+
+def _text_kind(lower: str) -> FileKind:
+    stem, _, ending = lower.rpartition(".")
+    found = set(words(stem)) | {stem}
+    if ending in ("yaml", "yml", "json") and stem in _CONFIG_STEMS:
+        return FileKind("config")
+    if ending in ("yaml", "yml"):
+        return OTHER
+    if ending == "json":
+        is_log = stem == "trainer_state" or (bool(found & (_LOG_TABLE_WORDS - {"results"})) and stem not in _SUMMARY_STEMS)
+        return FileKind("log") if is_log else OTHER
+    if ending != "parquet" and found & _LOG_TABLE_WORDS:
+        return FileKind("log")
+    return FileKind("manifest", sure=bool(found & _MANIFEST_WORDS))
+
+
+def group_of(folder: str) -> str:
+    """The split that a folder's name speaks for: `train`, `validation`, `test`, or empty where it names none or several."""
+    groups = {SPLITS[word] for word in words(folder) if word in SPLITS}
+    return groups.pop() if len(groups) == 1 else ""
+
+
+def is_split(folder: str) -> bool:
+    """Whether the name is that of a split and no more (`train`, `validation`)."""
+    return folder.lower() in SPLITS
+
+
+def is_data_folder(folder: str) -> bool:
+    """Whether the name is that of a place for data sets."""
+    return folder.lower() in DATA_WORDS
+
+
+@lru_cache(maxsize=4096)
+def part_of_run(folder: str, holds_files: bool = True) -> Literal["", "part", "step"]:
+    """Whether the name is one that parts of a run have: a place for logs, weights, data or a split, or one saved step.
+
+    Every word of it must be such a word: `tb_logs` and `best_model` are parts, `resnet_logs` and `model_3` may be runs. `holds_files` says
+    that artifacts lie in the folder itself: `runs` is a part then, and a collection otherwise.
+    """
+    if _STEP_FOLDER.fullmatch(folder) or _SHARD_FOLDER.fullmatch(folder):
+        return "step"
+    found = words(folder)
+    if not found or (folder.lower() in _COLLECTIONS and not holds_files):
+        return ""
+    known = LOG_WORDS | _WEIGHT_WORDS | DATA_WORDS
+    return "part" if all(word in known or word in SPLITS for word in found) else ""
+
+
+def is_log_folder(folder: str) -> bool:
+    """Whether the name is that of a place for logs, collections of them included (`runs`, `lightning_logs`)."""
+    found = words(folder)
+    return bool(found) and all(word in LOG_WORDS for word in found)
+
+
+def is_stamp(folder: str) -> bool:
+    """Whether the name is a date and time, as writers make it up for themselves."""
+    return bool(_STAMP.fullmatch(folder) or _TIME.fullmatch(folder))
+
+
+def is_side_writer(folder: str) -> bool:
+    """Whether the name is one that `add_hparams` (a time) or `add_scalars` (a metric, a split) makes below the main writer's folder."""
+    return bool(_TIME.fullmatch(folder)) or any(word in _METRIC_WORDS or word in SPLITS for word in words(folder))
+
+
+def writer_process(name: str) -> str:
+    """Host and process that wrote an event file, as its name says; empty where it does not."""
+    match = _EVENT_WRITER.search(name)
+    return match["process"] if match else ""
+
+
+def alike(one: str, two: str) -> bool:
+    """Whether two names look like members of one series of runs: `a` and `b`, `run1` and `run2`, `lr_0.1` and `lr_0.01`."""
+    if len(one) <= 2 and len(two) <= 2:
+        return True
+    letters_one, letters_two = (re.sub(r"[^a-z]+", "", name.lower()) for name in (one, two))
+    if letters_one == letters_two:
+        return True
+    shared = next(
+        (index for index, (x, y) in enumerate(zip(letters_one, letters_two, strict=False)) if x != y),
+        min(len(letters_one), len(letters_two)),
+    )
+    return shared >= 3
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key in which `step_9` comes before `step_10`."""
+    return tuple(
+        (0, int(piece), piece) if piece.isdecimal() and len(piece) < 300 else (1, 0, piece) for piece in _DIGITS.split(text) if piece
+    )

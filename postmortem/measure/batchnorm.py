@@ -1,0 +1,105 @@
+"""Batch normalization's running statistics: whether they follow the data, and whether they are sane.
+
+With momentum m, n updates move a running statistic by 1 - (1 - m)^n of the way to its target. A sound one has arrived by the second
+checkpoint and drifts from there; one that is starved still walks in a straight line, as far in each window as in the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from postmortem.measure.table import CheckpointRow, TensorTable
+from postmortem.measure.view import Found, View, at_step, missing, view_of
+from postmortem.model import Checkpoint, Measurement, Missing
+
+NAMES = ("batchnorm.layers", "batchnorm.tracked", "batchnorm.staleness", "batchnorm.variance_max", "batchnorm.variance_min")
+
+_VARIANCE, _MEAN, _COUNTER = "running_var", "running_mean", "num_batches_tracked"
+
+
+def measure_batchnorm(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
+    """All `batchnorm.*` measurements of one run."""
+    if not table.rows:
+        yield from missing(NAMES, "the run has no readable checkpoint", "checkpoint")
+        return
+    view = view_of(table, checkpoints)
+    variances = [name for name in view.layers if name.endswith(_VARIANCE)]
+    yield Measurement("batchnorm.layers", len(variances), "layers", "tensors called running_var")
+    if not variances:
+        yield from missing(NAMES[1:], "the net has no batch normalization with running statistics", "checkpoint")
+        return
+    yield _tracked(view)
+    yield _staleness(view, variances)
+    last = view.rows[-1]
+    basis = f"running variances of {len(variances)} layers at {at_step(last)}"
+    highest = {name: last.tensors[name].maximum for name in variances}
+    lowest = {name: last.tensors[name].minimum for name in variances}
+    yield Measurement("batchnorm.variance_max", max(highest.values()), "ratio", basis, last.step, highest)
+    yield Measurement("batchnorm.variance_min", min(lowest.values()), "ratio", basis, last.step, lowest)
+
+
+def _tracked(view: View) -> Found:
+    name = "batchnorm.tracked"
+    last = view.rows[-1]
+    counters = {label: last.tensors[label].mean for label in view.layers if label.endswith(_COUNTER)}
+    if not counters:
+        return Missing(name, "batch normalization keeps no counter of batches", "checkpoint")
+    if not last.step:
+        return Missing(name, "the last checkpoint tells no step after 0", "two-checkpoints")
+    items = {label: count / last.step for label, count in counters.items()}
+    basis = f"batches counted by {len(items)} layers over the steps at {at_step(last)}"
+    return Measurement(name, min(items.values()), "ratio", basis, last.step, items)
+
+
+def _mean_of(variance: str) -> str:
+    return variance.removesuffix(_VARIANCE) + _MEAN
+
+
+def _starts_fresh(row: CheckpointRow, name: str) -> bool:
+    """Whether statistics are as torch makes them: variance 1, mean 0."""
+    stats = row.tensors.get(name)
+    if stats is None or stats.variance != 0:
+        return False
+    return stats.mean == (1.0 if name.endswith(_VARIANCE) else 0.0)
+
+
+def linearity(shares_done: Sequence[float], distances: Sequence[float]) -> float:
+    """1 where the distance from the start grows in proportion to the share of updates done, 0 where it is all there at once.
+
+    Both sequences leave out the start and end at the last checkpoint (share 1).
+    """
+    ahead = [distance / distances[-1] - share for share, distance in zip(shares_done[:-1], distances[:-1], strict=True)]
+    room = [1 - share for share in shares_done[:-1]]
+    return float(np.clip(1 - sum(ahead) / sum(room), 0.0, 1.5))
+
+
+def _staleness(view: View, variances: Sequence[str]) -> Found:
+    """Per layer the smaller of the linearities of mean and variance: a target near the start makes one of them look linear."""
+    name = "batchnorm.staleness"
+    last = view.rows[-1]
+    untouched = [label for label in variances if _starts_fresh(last, label) and _starts_fresh(last, _mean_of(label))]
+    if untouched and (last.step or 0) > 0:
+        basis = f"{len(untouched)} of {len(variances)} layers still hold mean 0 and variance 1 at {at_step(last)}"
+        return Measurement(name, 1.0, "ratio", basis, 0, dict.fromkeys(untouched, 1.0), "untouched")
+    steps = [row.step for row in view.rows]
+    if len(steps) < 3 or steps[0] is None or any(step is None or step <= steps[0] for step in steps[1:]):
+        return Missing(name, "it takes three checkpoints of known, rising steps", "two-checkpoints")
+    begin, span = steps[0], (steps[-1] or 0) - steps[0]
+    shares = [((step or 0) - begin) / span for step in steps[1:]]
+    items: dict[str, float] = {}
+    for variance in variances:
+        found: list[float] = []
+        for label in (variance, _mean_of(variance)):
+            distances = [row.from_first.get(label, float("nan")) for row in view.rows[1:]]
+            if _starts_fresh(view.rows[0], label) and np.all(np.isfinite(distances)) and distances[-1] > 0:
+                found.append(linearity(shares, distances))
+        if found:
+            items[variance] = min(found)
+    if not items:
+        return Missing(
+            name, "the first checkpoint's statistics are not those of a fresh layer, or they never changed", "initial-checkpoint"
+        )
+    basis = f"distance from the start against the share of steps, {len(items)} layers, {len(steps)} checkpoints"
+    return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, None, items)

@@ -1,0 +1,217 @@
+"""Line plots of a run: its losses with what was found on them, regularization, gradient norm, accuracy; the learning rate beneath."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postmortem.measure.roles import Role, Roled, main, main_training_loss
+from postmortem.measure.thinning import thin
+from postmortem.measure.view import View, highest_rate
+from postmortem.model import Curve, LinePlot, Mark, Measurement
+
+MAX_CURVES = 8
+"""More lines than this in one plot cannot be told apart."""
+MAX_RATES = 3
+MAX_SPIKES = 8
+
+# From here on something is worth a mark. Whether it is a fault is for the checks to say: a mark on a sound curve does no harm.
+NOTABLE_EARLY_DROP = 0.5
+NOTABLE_PLATEAU = 0.2
+NOTABLE_DIVERGENCE = 0.25
+NOTABLE_RISE = 0.02
+NOTABLE_BURST = 10.0
+
+LOG_RANGE = 50.0
+"""Where the highest value is so many times the median, a linear scale shows nothing but that value."""
+
+CURVE_ROLES: Mapping[Role, str] = {
+    "training-loss": "train",
+    "validation-loss": "validation",
+    "data-loss": "data",
+    "regularization": "regularization",
+    "learning-rate": "learning-rate",
+    "gradient-norm": "gradient-norm",
+}
+
+
+def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, Measurement]) -> Iterator[LinePlot]:
+    """Every line plot for which there is a curve."""
+    rates = _rates(roled, view)
+    yield from _losses(roled, rates, measurements)
+    yield from _regularization(roled)
+    yield from _plain(
+        roled,
+        "gradient-norm",
+        LinePlot(
+            "gradient-norm", "loss", "Gradient norm", "As logged; before clipping or after, the tag does not say.", "", (), lower=rates
+        ),
+        _burst(measurements),
+    )
+    yield from _plain(
+        roled,
+        "accuracy",
+        LinePlot("accuracy", "loss", "Accuracy", "", "", (), lower=()),
+        _best(measurements),
+    )
+
+
+def _losses(roled: Sequence[Roled], rates: tuple[Curve, ...], measurements: Mapping[str, Measurement]) -> Iterator[LinePlot]:
+    training = main_training_loss(roled)
+    validation = main(roled, "validation-loss", "validation")
+    leading = [one for one in (training, validation) if one is not None]
+    of_loss = [one for one in roled if one.role in ("training-loss", "validation-loss", "data-loss", "part-of-loss")]
+    others = sorted((one for one in of_loss if one not in leading), key=lambda one: -one.series.values.size)
+    chosen = (leading + others)[:MAX_CURVES]
+    if not chosen:
+        return
+    left_out = len(leading) + len(others) - len(chosen)
+    caption = f"{left_out} more loss tags are not drawn." if left_out else ""
+    curves = _curves(chosen, leading_role="train" if training is not None else "")
+    yield LinePlot(
+        "loss",
+        "loss",
+        "Loss" if not rates else "Loss, and the learning rate beneath",
+        caption,
+        "",
+        curves,
+        lower=rates,
+        lower_unit="learning rate" if rates else "",
+        marks=_in_order(_loss_marks(measurements)),
+        log=_wide(curves),
+    )
+
+
+def _in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Levels, then the rest by step, so that their numbers ascend along the axis."""
+    return tuple(sorted(marks, key=lambda mark: (mark.kind != "level", mark.step or 0)))
+
+
+def _loss_marks(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
+    chance, prior = measurements.get("loss.chance"), measurements.get("classes.prior_entropy")
+    if chance is not None:
+        yield Mark("level", f"chance level {chance.value:.4g}", value=chance.value)
+    # With balanced classes both are the same line.
+    if prior is not None and (chance is None or abs(prior.value - chance.value) > 0.02 * chance.value):
+        yield Mark("level", f"entropy of the class shares {prior.value:.4g}", value=prior.value)
+    drop = measurements.get("loss.early_drop")
+    if drop is not None and drop.value >= NOTABLE_EARLY_DROP and drop.first_step is not None and "end" in drop.items:
+        yield Mark("span", f"{drop.value:.0%} of the whole fall", drop.first_step, int(drop.items["end"]))
+    plateau = measurements.get("loss.plateau")
+    if plateau is not None and plateau.value >= NOTABLE_PLATEAU and {"begin", "end", "level"} <= plateau.items.keys():
+        label = f"steady at {plateau.items['level']:.4g} for {plateau.value:.0%} of the run"
+        yield Mark("span", label, int(plateau.items["begin"]), int(plateau.items["end"]))
+    divergence = measurements.get("loss.divergence")
+    if divergence is not None and divergence.value >= NOTABLE_DIVERGENCE and divergence.first_step is not None:
+        yield Mark("step", f"onset of a rise by {_times(divergence.value)} the progress made", divergence.first_step)
+    yield from _spikes(measurements.get("loss.spikes"))
+    nonfinite = measurements.get("loss.nonfinite")
+    if nonfinite is not None and nonfinite.value > 0 and nonfinite.first_step is not None:
+        yield Mark("step", "first value that is NaN or infinite", nonfinite.first_step)
+    yield from _best(measurements)
+
+
+def _spikes(spikes: Measurement | None) -> Iterator[Mark]:
+    if spikes is None:
+        return
+    steps = [(int(step), height) for step, height in spikes.items.items() if step.lstrip("-").isdigit()]
+    highest = sorted(steps, key=lambda spike: -spike[1])[:MAX_SPIKES]
+    for step, height in sorted(highest):
+        yield Mark("step", f"spike of {_times(height)} the progress made", step)
+
+
+def _best(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
+    rise = measurements.get("validation.rise")
+    if rise is not None and rise.value >= NOTABLE_RISE and rise.first_step is not None:
+        yield Mark("step", f"best validation loss; the last one is {rise.value:.0%} above it", rise.first_step)
+
+
+def _burst(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
+    burst = measurements.get("gradnorm.burst")
+    if burst is not None and burst.value >= NOTABLE_BURST and burst.first_step is not None:
+        yield Mark("step", f"{_times(burst.value)} the median", burst.first_step)
+
+
+def _times(factor: float) -> str:
+    return f"{factor:,.0f} times" if 100 <= factor < 1e6 else f"{factor:.2g} times"
+
+
+def _regularization(roled: Sequence[Roled]) -> Iterator[LinePlot]:
+    penalty = main(roled, "regularization", "train")
+    data = main(roled, "data-loss", "train") or main_training_loss(roled)
+    if penalty is None:
+        return
+    chosen = [one for one in (data, penalty) if one is not None]
+    ratio = _ratio(penalty, data) if data is not None else ()
+    curves = _curves(chosen)
+    yield LinePlot(
+        "regularization",
+        "loss",
+        "Data loss and regularization loss",
+        "Beneath, regularization over data loss." if ratio else "",
+        "",
+        curves,
+        lower=ratio,
+        lower_unit="ratio" if ratio else "",
+        log=_wide(curves),
+    )
+
+
+def _ratio(penalty: Roled, data: Roled) -> tuple[Curve, ...]:
+    steps, above, below = np.intersect1d(penalty.series.steps, data.series.steps, return_indices=True)
+    bottom = data.series.values[below]
+    sound = bottom != 0
+    if not sound.any():
+        return ()
+    return (_curve("regularization : data", "other", steps[sound], penalty.series.values[above][sound] / bottom[sound]),)
+
+
+def _plain(roled: Sequence[Roled], role: Role, plot: LinePlot, marks: Iterable[Mark]) -> Iterator[LinePlot]:
+    chosen = sorted((one for one in roled if one.role == role), key=lambda one: (one.split == "validation", -one.series.values.size))
+    if not chosen:
+        return
+    curves = _curves(chosen[:MAX_CURVES])
+    left_out = len(chosen) - len(curves)
+    caption = f"{plot.caption} {left_out} more tags are not drawn.".strip() if left_out else plot.caption
+    unit = "learning rate" if plot.lower else ""
+    yield LinePlot(plot.id, plot.section, plot.title, caption, plot.unit, curves, plot.lower, unit, tuple(marks), _wide(curves))
+
+
+def _rates(roled: Sequence[Roled], view: View | None) -> tuple[Curve, ...]:
+    """Learning rates as logged; where none was, those that the checkpoints hold."""
+    logged = [one for one in roled if one.role == "learning-rate"]
+    if logged:
+        return _curves(sorted(logged, key=lambda one: -one.series.values.size)[:MAX_RATES])
+    saved = [(row.step, highest_rate(row)) for row in view.rows if row.step is not None and row.updates] if view is not None else []
+    if not saved:
+        return ()
+    steps, values = zip(*saved, strict=True)
+    return (_curve("learning rate in checkpoints", "learning-rate", np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64)),)
+
+
+def _curves(chosen: Sequence[Roled], leading_role: str = "") -> tuple[Curve, ...]:
+    tags = [one.series.tag for one in chosen]
+    found = []
+    for position, one in enumerate(chosen):
+        label = one.series.tag
+        if one.series.group and (tags.count(label) > 1 or one.series.group not in label.lower()):
+            label = f"{label} ({one.series.group})"
+        role = CURVE_ROLES.get(one.role, "other")
+        if position == 0 and leading_role:
+            role = leading_role
+        found.append(_curve(label, role, one.series.steps, one.series.values))
+    return tuple(found)
+
+
+def _curve(label: str, role: str, steps: NDArray[np.int64], values: NDArray[np.float64]) -> Curve:
+    kept_steps, kept_values = thin(steps, values)
+    return Curve(label, role, tuple(kept_steps.tolist()), tuple(float(f"{value:.7g}") for value in kept_values.tolist()), int(values.size))
+
+
+def _wide(curves: Sequence[Curve]) -> bool:
+    """Whether a logarithmic scale is the one to start with: all above 0, and the highest dwarfs the rest."""
+    shown = [value for curve in curves for value in curve.values if math.isfinite(value)]
+    return bool(shown) and min(shown) > 0 and max(shown) > LOG_RANGE * float(np.median(shown))

@@ -1,0 +1,57 @@
+"""All measurements that rest on scalars and settings, in one pass over the roles that the tags were given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from postmortem.measure.endings import last_step, measure_endings
+from postmortem.measure.family import measure_family
+from postmortem.measure.fit import measure_fit
+from postmortem.measure.loss import Classes, compared_loss, measure_chance, measure_levels, measure_nonfinite
+from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
+from postmortem.measure.regularization import measure_regularization
+from postmortem.measure.roles import Roled, main_training_loss, main_validation_loss
+from postmortem.measure.settings import measure_settings
+from postmortem.measure.shape import measure_shape
+from postmortem.measure.spikes import measure_spikes
+from postmortem.measure.validation import measure_accuracy, measure_validation
+from postmortem.model import Measurement, Missing, RunData
+
+__all__ = ["Classes", "measure_curves"]
+
+
+def measure_curves(
+    run: RunData, roled: Sequence[Roled], classes: Classes, penalties: Mapping[int, float] | None = None
+) -> Iterator[Measurement | Missing]:
+    """Every measurement about curves, rates, settings and the run's end, each once: a number, or why there is none.
+
+    `penalties`: step -> the weight decay's share of the loss, computed from checkpoints, for optimizers whose weight decay is part of
+    the loss; used only where no regularization loss was logged.
+    """
+    seen: dict[str, Measurement] = {}
+    for one in _all(run, roled, classes, penalties, seen):
+        if isinstance(one, Measurement):
+            seen[one.name] = one
+        yield one
+
+
+def _all(
+    run: RunData, roled: Sequence[Roled], classes: Classes, penalties: Mapping[int, float] | None, seen: Mapping[str, Measurement]
+) -> Iterator[Measurement | Missing]:
+    training = main_training_loss(roled)
+    validation = main_validation_loss(roled, training)
+    yield from measure_settings(run)
+    yield from measure_family(run, roled)
+    data = compared_loss(roled)
+    yield from measure_levels(training, data)
+    yield from measure_chance(training, validation, data, classes, seen["run.family"].text)
+    yield from measure_nonfinite(roled)
+    yield from measure_shape(training)
+    yield from measure_spikes(training, main_rate(roled))
+    yield from measure_validation(training, validation, seen["loss.chance"].value if "loss.chance" in seen else None)
+    yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)
+    yield from measure_regularization(roled, penalties)
+    yield from measure_rate(run, roled, last_step(run, roled))
+    yield from measure_gradient_norm(roled, seen["run.clip_norm"].value if "run.clip_norm" in seen else None)
+    yield from measure_endings(run, roled)
+    yield measure_fit(run, seen)

@@ -1,0 +1,36 @@
+"""What a report can draw of a run: curves with what was found on them, layers, classes. Data only; drawing is the renderers' work.
+
+An exhibit is there where its data are there, and absent otherwise. Numbers are rounded to seven digits, which is what float32 holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from postmortem.measure import curve_exhibits, data_exhibits, layer_exhibits
+from postmortem.measure.roles import Roled
+from postmortem.measure.table import TensorTable
+from postmortem.measure.view import view_of
+from postmortem.model import Exhibit, Measurement, RunData
+
+
+def build(run: RunData, roled: Sequence[Roled], table: TensorTable | None, measurements: Mapping[str, Measurement]) -> tuple[Exhibit, ...]:
+    """All exhibits of one run, in the order in which a report shows them.
+
+    Args:
+        run: for its manifests and checkpoints.
+        roled: its scalars with their roles.
+        table: the pass over its checkpoints; None or empty where it has none.
+        measurements: by name; what stands as annotations on the curves, and shares of dead units.
+    """
+    return tuple(_exhibits(run, roled, table, measurements))
+
+
+def _exhibits(
+    run: RunData, roled: Sequence[Roled], table: TensorTable | None, measurements: Mapping[str, Measurement]
+) -> Iterator[Exhibit]:
+    view = view_of(table, run.checkpoints) if table is not None and table.rows else None
+    yield from curve_exhibits.build(roled, view, measurements)
+    if view is not None and table is not None:
+        yield from layer_exhibits.build(view, table.order, measurements)
+    yield from data_exhibits.build(run.manifests)

@@ -1,0 +1,176 @@
+"""What the first checkpoint says of the initialization: gains by layer, their product over depth, and whether weights are freshly drawn.
+
+Only a checkpoint from before training, or from so early that the weights have hardly moved, can answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from postmortem.measure.layers import Layer
+from postmortem.measure.table import CheckpointRow, TensorStats, TensorTable
+from postmortem.measure.view import Found, View, at_step, missing, update_items, updates_done, view_of
+from postmortem.model import Checkpoint, Measurement, Missing
+
+NAMES = (
+    "weights.initial_gain",
+    "weights.initial_gain_min",
+    "weights.initial_gain_max",
+    "weights.initial_head_gain",
+    "weights.initial_depth_gain",
+    "weights.fresh",
+)
+
+STABLE_GAINS = (1.0, math.sqrt(2.0))
+"""Gains that keep a signal's scale: 1 through linear and tanh layers (LeCun, Glorot), sqrt(2) through ReLU (He)."""
+
+_EARLY_STEP = 5
+_SMALL_MOVE = 0.1
+_UNIFORM_KURTOSIS, _CUT_NORMAL_KURTOSIS = 1.8, 2.36
+_FEWEST_ELEMENTS = 256
+"""Fewer elements than this do not tell a drawn distribution from a trained one."""
+
+
+def measure_initial(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
+    """All `weights.initial_*` measurements, and `weights.fresh`."""
+    if not table.rows:
+        yield from missing(NAMES, "the run has no readable checkpoint", "initial-checkpoint")
+        return
+    view = view_of(table, checkpoints)
+    row = view.rows[0]
+    if row not in view.sound_rows:
+        yield from missing(NAMES, "the first checkpoint holds weights that are not finite", "initial-checkpoint")
+        return
+    if not _is_initial(view, row):
+        where = f"the first checkpoint is from step {row.step}" if row.step is not None else "the first checkpoint tells no step"
+        yield from missing(NAMES, f"{where}, after the weights had moved", "initial-checkpoint")
+        return
+    yield from _gains(view, row)
+    yield _fresh(view, row)
+
+
+def _is_initial(view: View, row: CheckpointRow) -> bool:
+    """Step 0, or so few and small updates that the weights cannot have moved by a tenth."""
+    done = max(updates_done(row) or 0, row.step or 0)
+    if row.step is None and not row.updates:
+        return False
+    if done == 0:
+        return True
+    moves = [done * update.update_norm / update.weight_norm for _, update in update_items(view, row) if update.weight_norm > 0]
+    if moves and not any(math.isnan(move) for move in moves):
+        return max(moves) < _SMALL_MOVE
+    return done <= _EARLY_STEP
+
+
+def _gain(stats: TensorStats, layer: Layer) -> float:
+    return math.sqrt(stats.variance * layer.fan_in)
+
+
+def _varies(row: CheckpointRow, layer: Layer) -> bool:
+    return layer.name in row.tensors and row.tensors[layer.name].shape == layer.shape and row.tensors[layer.name].variance > 0
+
+
+def _gains(view: View, row: CheckpointRow) -> Iterator[Found]:
+    gains = {layer.name: _gain(row.tensors[layer.name], layer) for layer in view.matrices if _varies(row, layer)}
+    heads = {layer.name: gains[layer.name] for layer in view.matrices if layer.is_head and layer.name in gains}
+    if heads:
+        yield Measurement(
+            "weights.initial_head_gain", max(heads.values()), "ratio", f"std x sqrt(fan_in) at {at_step(row)}", row.step, heads
+        )
+    else:
+        yield Missing("weights.initial_head_gain", "the last matrix is constant at the start", "initial-checkpoint")
+    hidden = {layer.name: gains[layer.name] for layer in view.hidden if layer.name in gains}
+    if not hidden:
+        yield from missing((*NAMES[:3], "weights.initial_depth_gain"), "every hidden matrix is constant at the start", "initial-checkpoint")
+        return
+    basis = f"std x sqrt(fan_in) at {at_step(row)}, {len(hidden)} hidden matrices that are not constant"
+    mean = math.exp(float(np.mean([math.log(value) for value in hidden.values()])))
+    yield Measurement(NAMES[0], mean, "ratio", basis, row.step, hidden)
+    low, high = _scaled(view, row, hidden, max), _scaled(view, row, hidden, min)
+    wide = f"std x sqrt of the larger of fan_in and fan_out at {at_step(row)}, {len(low)} hidden matrices"
+    narrow = f"std x sqrt of the smaller of fan_in and fan_out at {at_step(row)}, {len(high)} hidden matrices"
+    yield Measurement(NAMES[1], min(low.values()), "ratio", wide, row.step, low)
+    yield Measurement(NAMES[2], max(high.values()), "ratio", narrow, row.step, high)
+    yield _depth_gain(view, row, hidden)
+
+
+def _scaled(view: View, row: CheckpointRow, names: Iterable[str], pick: Callable[[int, int], int]) -> dict[str, float]:
+    """std x sqrt(fan), by the fan that makes the layer look least unusual: initializations scale by either, or by both."""
+    fans = {name: pick(view.layers[name].fan_in, outgoing_fan(view.layers[name])) for name in names}
+    return {name: math.sqrt(row.tensors[name].variance * fan) for name, fan in fans.items()}
+
+
+def _depth_gain(view: View, row: CheckpointRow, hidden: dict[str, float]) -> Found:
+    """Decades by which a signal shrinks (below 0) or grows (above 0) from the first hidden layer to the last, whatever the activation.
+
+    Per layer, only the distance from the stable range counts. Several nets are chains of their own; the worst one is reported.
+    """
+    decades: dict[str, dict[str, float]] = {}
+    for layer in view.hidden:
+        if layer.name in hidden:
+            decades.setdefault(layer.net, {})[layer.name] = _distance(hidden[layer.name])
+    worst = max(decades.values(), key=lambda chain: abs(sum(chain.values())))
+    low, high = STABLE_GAINS
+    basis = f"log10 of the gains' distance from {low:g} to {high:.2f}, summed over {len(worst)} hidden matrices at {at_step(row)}"
+    return Measurement("weights.initial_depth_gain", sum(worst.values()), "decades", basis, row.step, worst)
+
+
+def _distance(value: float) -> float:
+    low, high = STABLE_GAINS
+    return math.log10(value / low) if value < low else math.log10(value / high) if value > high else 0.0
+
+
+def outgoing_fan(layer: Layer) -> int:
+    """Outputs that one input feeds: output units times the positions of the kernel."""
+    return layer.fan_out * max(layer.elements // max(layer.shape[0] * layer.shape[1], 1), 1)
+
+
+# --- fresh or trained -------------------------------------------------------------------------------------------------
+
+
+def known_deviations(layer: Layer) -> tuple[float, ...]:
+    """Standard deviations that the usual initializations give this shape."""
+    fan_in, fan_out = layer.fan_in, outgoing_fan(layer)
+    relative = (1.0, math.sqrt(2.0), math.sqrt(1 / 3), 5 / 3)
+    """LeCun, He, torch's default, He with tanh's gain."""
+    scaled = [factor / math.sqrt(fan) for factor in relative for fan in (fan_in, fan_out)]
+    glorot = [factor * math.sqrt(2 / (fan_in + fan_out)) for factor in (1.0, math.sqrt(2.0), 5 / 3)]
+    orthogonal = [factor / math.sqrt(max(fan_in, layer.fan_out)) for factor in (1.0, math.sqrt(2.0))]
+    truncated = 0.87963
+    """What is left of a normal's deviation when it is cut at two deviations."""
+    fixed = [0.02, 0.01, 0.001, 0.05, 1.0, 0.02 * truncated]
+    return tuple(dict.fromkeys([*scaled, *glorot, *orthogonal, *fixed, *(value * truncated for value in scaled)]))
+
+
+def looks_fresh(stats: TensorStats, layer: Layer, bias: TensorStats | None = None) -> bool:
+    """Whether a matrix is what a usual initialization draws: mean 0, a known deviation, and a uniform's or a normal's shape.
+
+    A little training hardly moves the moments. So a uniform draw must also keep within its bounds, which trained weights leave, and
+    beside a normal draw the bias must not have moved: it is constant, or within the bounds that torch draws biases from.
+    """
+    count, deviation = stats.elements, math.sqrt(stats.variance)
+    if deviation == 0 or abs(stats.mean) > 5 * deviation / math.sqrt(count):
+        return False
+    # Sampling errors: of the deviation sqrt((kurtosis - 1) / 4n), relative; of the kurtosis sqrt(1.32 / n) for a uniform and
+    # sqrt(24 / n) for a normal distribution. Five of each.
+    tolerance = 5 * math.sqrt(max(stats.kurtosis - 1, 0.0) / (4 * count)) + 1e-3
+    close = [known for known in known_deviations(layer) if abs(deviation / known - 1) < tolerance]
+    if abs(stats.kurtosis - _UNIFORM_KURTOSIS) < 5 * math.sqrt(1.32 / count):
+        reach = max(abs(stats.minimum), abs(stats.maximum))
+        return any(reach <= math.sqrt(3.0) * known * (1 + 1e-6) for known in close)
+    drawn = min(abs(stats.kurtosis - kurtosis) for kurtosis in (_CUT_NORMAL_KURTOSIS, 3.0)) < 5 * math.sqrt(24 / count) + 0.02
+    unmoved = bias is None or bias.variance == 0 or max(abs(bias.minimum), abs(bias.maximum)) * math.sqrt(layer.fan_in) <= 1 + 1e-6
+    return drawn and bool(close) and unmoved
+
+
+def _fresh(view: View, row: CheckpointRow) -> Found:
+    judged = [layer for layer in view.hidden if layer.elements >= _FEWEST_ELEMENTS and _varies(row, layer)]
+    if not judged:
+        return Missing("weights.fresh", f"no hidden matrix has {_FEWEST_ELEMENTS} elements that vary", "initial-checkpoint")
+    items = {layer.name: float(looks_fresh(row.tensors[layer.name], layer, row.tensors.get(layer.bias))) for layer in judged}
+    share = sum(layer.elements for layer in judged if items[layer.name]) / sum(layer.elements for layer in judged)
+    basis = f"moments of {len(judged)} hidden matrices at {at_step(row)} beside the usual initializations'"
+    return Measurement("weights.fresh", share, "share", basis, row.step, items)

@@ -1,0 +1,182 @@
+"""What a report draws of the layers: variance, updates and gradients by depth, dead units, and a table of all tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from postmortem.measure.layers import Layer
+from postmortem.measure.table import CheckpointRow, UpdateStats
+from postmortem.measure.view import View, at_step, peak_row
+from postmortem.model import DepthPlot, Exhibit, Heatmap, Measurement, Table
+
+MAX_ROWS = 400
+"""Layers that a chart shows; deeper models show their first and last half of these."""
+MAX_COLUMNS = 60
+"""Checkpoints that a heatmap shows, evenly chosen, the last one among them."""
+MAX_TENSORS = 1000
+
+INITIAL_VARIANCES = {"He": 2.0, "Glorot and LeCun": 1.0, "torch's default": 1 / 3}
+"""Variance times fan-in that usual initializations give."""
+USUAL_RATIOS = {"usual": 1e-3, "floor": 1e-4}
+"""Update over weight per step: about 1e-3 is healthy (CS231n), a decade less is slow."""
+
+TENSOR_COLUMNS = (
+    *("tensor", "shape", "dtype", "mean", "std", "min", "max"),
+    *("zeros", "non-finite", "norm", "change since first", "update ratio"),
+)
+
+
+def build(view: View, order: str, measurements: Mapping[str, Measurement]) -> Iterator[Exhibit]:
+    """Every exhibit about layers for which there are data; `order` says how depth order was found."""
+    matrices = _shown(view.matrices)
+    first, last = view.rows[0], view.rows[-1]
+    ends = (first,) if first is last else (first, last)
+    if matrices:
+        yield DepthPlot(
+            "weight-variance",
+            "layers",
+            "Weight variance by depth",
+            "Variance of each weight matrix times its fan-in, in depth order. Even across depth is healthy.",
+            "variance times fan-in",
+            tuple(layer.name for layer in matrices),
+            {at_step(row): tuple(_scaled_variance(row, layer) for layer in matrices) for row in ends},
+            INITIAL_VARIANCES,
+        )
+    yield from _updates(view, matrices)
+    yield from _gradients(view, matrices)
+    yield from _units(measurements)
+    yield _tensors(view, order)
+
+
+def _shown(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    half = MAX_ROWS // 2
+    return tuple(layers) if len(layers) <= MAX_ROWS else (*layers[:half], *layers[-half:])
+
+
+def _scaled_variance(row: CheckpointRow, layer: Layer) -> float:
+    stats = row.tensors.get(layer.name)
+    return math.nan if stats is None else _rounded(stats.variance * max(layer.fan_in, 1))
+
+
+# --- updates and gradients --------------------------------------------------------------------------------------------
+
+
+def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
+    rows = _spread([row for row in view.rows if any(layer.name in row.updates for layer in matrices)])
+    if rows:
+        values = tuple(tuple(_update_ratio(row.updates.get(layer.name)) for row in rows) for layer in matrices)
+        title = "Update over weight, by layer and checkpoint"
+        caption = "Norm of the optimizer's last update over the norm of the weight matrix, rebuilt from the optimizer's state."
+    else:
+        rows = _spread([row for row in view.rows if any(layer.name in row.deltas for layer in matrices)])
+        if not rows:
+            return
+        before = {row.source: previous for previous, row in zip(view.rows, view.rows[1:], strict=False)}
+        values = tuple(tuple(_displacement(before[row.source], row, layer.name) for row in rows) for layer in matrices)
+        title = "Distance moved over weight, by layer and checkpoint"
+        caption = (
+            "No optimizer state was saved: this is the distance between two checkpoints per step over the weight's norm, which is "
+            "less than single updates are, for steps that turn back cancel."
+        )
+    if not any(math.isfinite(value) for row_values in values for value in row_values):
+        return
+    names = tuple(layer.name for layer in matrices)
+    yield Heatmap("update-ratio", "layers", title, caption, "per step", names, tuple(map(at_step, rows)), values, USUAL_RATIOS)
+
+
+def _update_ratio(update: UpdateStats | None) -> float:
+    return math.nan if update is None or not update.weight_norm > 0 else _rounded(update.update_norm / update.weight_norm)
+
+
+def _displacement(before: CheckpointRow, row: CheckpointRow, name: str) -> float:
+    if name not in row.deltas or name not in before.tensors or row.step is None or before.step is None or row.step <= before.step:
+        return math.nan
+    norm = before.tensors[name].norm
+    return _rounded(row.deltas[name].norm / norm / (row.step - before.step)) if norm > 0 else math.nan
+
+
+def _gradients(view: View, matrices: Sequence[Layer]) -> Iterator[DepthPlot]:
+    saved = [row for row in view.rows if any(_gradient(row, layer) > 0 for layer in matrices)]
+    if not saved:
+        return
+    peak = peak_row(view)
+    chosen = dict.fromkeys([saved[0] if peak is None or peak not in saved else peak, saved[-1]])
+    layers = tuple(layer for layer in matrices if any(math.isfinite(_gradient(row, layer)) for row in chosen))
+    yield DepthPlot(
+        "gradient-rms",
+        "layers",
+        "Gradient by depth",
+        "Root mean square of each matrix's gradient, from the optimizer's state, in depth order.",
+        "gradient rms",
+        tuple(layer.name for layer in layers),
+        {at_step(row): tuple(_gradient(row, layer) for layer in layers) for row in chosen},
+    )
+
+
+def _gradient(row: CheckpointRow, layer: Layer) -> float:
+    update = row.updates.get(layer.name)
+    return math.nan if update is None else _rounded(update.gradient_rms)
+
+
+# --- units and tensors ------------------------------------------------------------------------------------------------
+
+
+def _units(measurements: Mapping[str, Measurement]) -> Iterator[DepthPlot]:
+    shown = (
+        ("units.dead", "dead-units", "Dead units by layer", "Share of each layer's units that are proved dead", "dead"),
+        ("units.saturated", "saturation", "Saturated units", "Share of activations at their extremes", "saturated"),
+    )
+    for name, id, title, caption, label in shown:
+        measured = measurements.get(name)
+        if measured is None or not measured.items:
+            continue
+        items = dict(list(measured.items.items())[:MAX_ROWS])
+        values = {label: tuple(map(_rounded, items.values()))}
+        yield DepthPlot(id, "layers", title, f"{caption}: {measured.basis}.", "share", tuple(items), values, log=False)
+
+
+def _tensors(view: View, order: str) -> Table:
+    last = view.rows[-1]
+    names = list(last.tensors)
+    first = view.rows[0]
+    rows = tuple(_tensor_row(name, first, last) for name in names[:MAX_TENSORS])
+    left_out = len(names) - len(rows)
+    caption = f"Every tensor of {last.source}, in depth order ({order})."
+    if left_out:
+        caption += f" {left_out} more are not listed."
+    return Table("tensors", "layers", "Tensors", caption, TENSOR_COLUMNS, rows)
+
+
+def _tensor_row(name: str, first: CheckpointRow, last: CheckpointRow) -> tuple[str | int | float | None, ...]:
+    stats = last.tensors[name]
+    start = first.tensors.get(name)
+    moved = last.from_first.get(name)
+    change = moved / start.norm if moved is not None and start is not None and start.norm > 0 else None
+    ratio = _update_ratio(last.updates.get(name))
+    return (
+        name,
+        " x ".join(map(str, stats.shape)) or "scalar",
+        stats.dtype,
+        _rounded(stats.mean),
+        _rounded(math.sqrt(stats.variance)) if stats.variance >= 0 else math.nan,
+        _rounded(stats.minimum),
+        _rounded(stats.maximum),
+        _rounded(stats.zeros / stats.elements) if stats.elements else None,
+        stats.nonfinite,
+        _rounded(stats.norm),
+        None if change is None else _rounded(change),
+        None if math.isnan(ratio) else ratio,
+    )
+
+
+def _spread(rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
+    """At most MAX_COLUMNS of them, evenly chosen, first and last among them."""
+    if len(rows) <= MAX_COLUMNS:
+        return list(rows)
+    return [rows[round(index * (len(rows) - 1) / (MAX_COLUMNS - 1))] for index in range(MAX_COLUMNS)]
+
+
+def _rounded(value: float) -> float:
+    """Four digits are more than a chart or table shows."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,237 @@
+"""Levels of the training loss: first, last, lowest, how far it fell, what stands against chance, and non-finite points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from postmortem.measure.roles import Roled, main
+from postmortem.measure.smooth import Smooth, finite_points, ratio, smooth
+from postmortem.model import Measurement, Missing, Series
+
+LEAST_POINTS = 10
+"""Fewer points than this have a first and a last value, but no shape."""
+EARLY_STEP = 10
+EARLY_SHARE = 0.01
+"""A first point counts as the loss before learning up to step 10 or 1 % of the run."""
+IS_TOTAL = 0.9
+"""Share of the points at which a total must be at least its regularization to be a total of both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """What is known of the classes when curves are measured."""
+
+    count: int | None = None
+    """Number of classes (of tokens, for a language model)."""
+    basis: str = ""
+    """Where the count came from, one clause."""
+    prior_entropy: float | None = None
+    """H(p) of the training labels, nats."""
+    validation_cross_entropy: float | None = None
+    """Cross-entropy of the validation labels under the training labels' shares, nats."""
+
+
+def missing(names: Sequence[str], reason: str, log_next: str) -> Iterator[Missing]:
+    """The same reason for several measurements."""
+    for name in names:
+        yield Missing(name, reason, log_next)
+
+
+def basis_of(curve: Smooth) -> str:
+    """Tag, file, points and steps of a curve."""
+    return f"{curve.tag!r} of {curve.source}, {curve.points} finite points, steps {curve.steps[0]} to {curve.steps[-1]}"
+
+
+LEVELS = ("loss.last", "loss.lowest", "loss.improvement", "loss.improvement_noise", "loss.noise")
+
+
+def measure_levels(training: Roled | None, data: Roled | None = None) -> Iterator[Measurement | Missing]:
+    """First, last and lowest level of the training loss, its noise and its fall.
+
+    The fall is that of `data`, the loss without regularization, where it is known: a penalty that shrinks is no learning.
+    """
+    names = ("loss.first", "loss.points", *LEVELS, "loss.negative")
+    if training is None:
+        yield from missing(names, "no training loss was logged", "training-loss")
+        return
+    steps, values = finite_points(training.series)
+    if not values.size:
+        yield from missing(names, f"{training.series.tag!r} has no finite point", "training-loss")
+        return
+    where = f"{training.series.tag!r} of {training.series.source}"
+    yield Measurement("loss.first", float(values[0]), "loss", f"{where}, first finite point", int(steps[0]))
+    yield Measurement("loss.points", float(values.size), "points", f"finite points of {where}")
+    below = values < 0
+    first_below = int(steps[int(np.argmax(below))]) if below.any() else None
+    yield Measurement("loss.negative", float(below.sum()), "points", f"points below 0 of {values.size} of {where}", first_below)
+    curve = smooth(training.series, LEAST_POINTS)
+    if curve is None:
+        yield from missing(LEVELS, f"only {values.size} finite points of {training.series.tag!r}", "longer-curve")
+        return
+    basis = basis_of(curve)
+    yield Measurement("loss.last", curve.last, "loss", f"median of the last tenth of {basis}", int(curve.steps[-1]))
+    yield Measurement("loss.lowest", curve.lowest, "loss", f"lowest median over a tenth of {basis}", curve.lowest_step)
+    yield Measurement("loss.noise", curve.noise, "loss", f"robust standard deviation about the line through both neighbours; {basis}")
+    fitted = (None if data is None else smooth(data.series, LEAST_POINTS)) or curve
+    yield from _fall(fitted)
+
+
+def _fall(curve: Smooth) -> Iterator[Measurement]:
+    basis = basis_of(curve)
+    fall = curve.start - curve.lowest
+    noise = math.hypot(curve.level_noise, curve.start_noise)
+    yield Measurement(
+        "loss.improvement", ratio(fall, curve.size), "share", f"start {curve.start:.4g} less lowest {curve.lowest:.4g}; {basis}"
+    )
+    yield Measurement(
+        "loss.improvement_noise",
+        ratio(fall, noise),
+        "ratio",
+        f"fall {fall:.3g} over {noise:.2g}, the noise of the difference of both levels; {basis}",
+    )
+
+
+def measure_chance(
+    training: Roled | None, validation: Roled | None, data: Roled | None, classes: Classes, family: str
+) -> Iterator[Measurement | Missing]:
+    """The loss against ln C and against the entropy of the class shares.
+
+    `data` (the loss without regularization) stands in for the training loss where it was logged: only it compares with chance.
+    """
+    names = ("loss.first_to_chance", "loss.last_to_chance")
+    compared = data or training
+    chance = math.log(classes.count) if classes.count is not None and classes.count >= 2 else None
+    if chance is None:
+        yield from missing(("loss.chance", *names), "the number of classes is not known", "num-classes")
+    else:
+        yield Measurement("loss.chance", chance, "nats", f"ln({classes.count}); {classes.basis or 'number of classes as given'}")
+        yield from _against_chance(compared, chance, family)
+    curve = None if compared is None else smooth(compared.series, LEAST_POINTS)
+    if classes.prior_entropy is None or classes.prior_entropy <= 0:
+        yield Missing("loss.last_to_prior", "the classes' shares are not known", "manifest")
+    elif family not in ("classification", "language-model"):
+        yield Missing("loss.last_to_prior", f"the loss of a run of family {family} is not known to be a cross-entropy", "training-loss")
+    elif curve is None:
+        yield Missing("loss.last_to_prior", f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
+    else:
+        basis = f"last level {curve.last:.4g} over H(p) = {classes.prior_entropy:.4g}; {basis_of(curve)}"
+        yield Measurement("loss.last_to_prior", curve.last / classes.prior_entropy, "ratio", basis)
+    yield _validation_to_prior(validation, classes, family)
+
+
+def _against_chance(compared: Roled | None, chance: float, family: str) -> Iterator[Measurement | Missing]:
+    names = ("loss.first_to_chance", "loss.last_to_chance")
+    if family not in ("classification", "language-model"):
+        yield from missing(names, f"the loss of a run of family {family} is not known to be a cross-entropy", "num-classes")
+        return
+    if compared is None:
+        yield from missing(names, "no training loss was logged", "training-loss")
+        return
+    steps, values = finite_points(compared.series)
+    if not values.size:
+        yield from missing(names, f"{compared.series.tag!r} has no finite point", "training-loss")
+        return
+    first_step = int(steps[0])
+    if first_step <= max(EARLY_STEP, EARLY_SHARE * int(steps[-1])):
+        basis = f"first point {values[0]:.4g} of {compared.series.tag!r} over ln C = {chance:.4g}"
+        yield Measurement("loss.first_to_chance", float(values[0] / chance), "ratio", basis, first_step)
+    else:
+        yield Missing(
+            "loss.first_to_chance", f"{compared.series.tag!r} begins at step {first_step}, after learning has begun", "training-loss"
+        )
+    curve = smooth(compared.series, LEAST_POINTS)
+    if curve is None:
+        yield Missing("loss.last_to_chance", f"only {values.size} finite points of {compared.series.tag!r}", "longer-curve")
+    else:
+        basis = f"last level {curve.last:.4g} over ln C = {chance:.4g}; {basis_of(curve)}"
+        yield Measurement("loss.last_to_chance", curve.last / chance, "ratio", basis)
+
+
+def _validation_to_prior(validation: Roled | None, classes: Classes, family: str) -> Measurement | Missing:
+    name = "loss.validation_to_prior"
+    prior, of = classes.validation_cross_entropy, "cross-entropy of the validation labels under the training shares"
+    if prior is None:
+        prior, of = classes.prior_entropy, "entropy of the training labels"
+    if prior is None or prior <= 0:
+        return Missing(name, "the classes' shares are not known", "manifest")
+    if family not in ("classification", "language-model"):
+        return Missing(name, f"the loss of a run of family {family} is not known to be a cross-entropy", "validation-loss")
+    if validation is None:
+        return Missing(name, "no validation loss was logged", "validation-loss")
+    curve = smooth(validation.series, 3)
+    if curve is None:
+        return Missing(name, f"fewer than 3 points of {validation.series.tag!r}", "validation-loss")
+    return Measurement(
+        name,
+        curve.lowest / prior,
+        "ratio",
+        f"lowest level {curve.lowest:.4g} over {prior:.4g}, the {of}; {basis_of(curve)}",
+        curve.lowest_step,
+    )
+
+
+LOSS_ROLES = ("training-loss", "data-loss", "part-of-loss", "regularization")
+
+
+def measure_nonfinite(roled: Sequence[Roled]) -> Iterator[Measurement | Missing]:
+    """Non-finite points of all training losses; where the first came, what went before it, and whether the end is finite."""
+    names = ("loss.nonfinite", "loss.before_nonfinite", "loss.nonfinite_tail")
+    losses = [one for one in roled if one.role in LOSS_ROLES and one.split in ("train", "") and one.series.values.size]
+    if not losses:
+        yield from missing(names, "no training loss was logged", "training-loss")
+        return
+    bad = {one.series.tag: ~np.isfinite(one.series.values) for one in losses}
+    items = {tag: float(flags.sum()) for tag, flags in bad.items() if flags.any()}
+    firsts = [int(one.series.steps[int(np.argmax(bad[one.series.tag]))]) for one in losses if one.series.tag in items]
+    points = sum(one.series.values.size for one in losses)
+    basis = f"{points} points of {len(losses)} training-loss tags"
+    yield Measurement("loss.nonfinite", sum(items.values()), "points", basis, min(firsts, default=None), items)
+    worst = max(losses, key=lambda one: int(bad[one.series.tag].sum()))
+    yield _tail(worst)
+    yield _before(worst) if items else Missing("loss.before_nonfinite", "no loss is non-finite", "training-loss")
+
+
+def _tail(one: Roled) -> Measurement:
+    tail = one.series.values[-max(1, one.series.values.size // 10) :]
+    basis = f"last {tail.size} points of {one.series.tag!r}"
+    return Measurement("loss.nonfinite_tail", float(np.mean(~np.isfinite(tail))), "share", basis)
+
+
+def _before(one: Roled) -> Measurement | Missing:
+    """Highest value shortly before the first non-finite point, over the early median."""
+    values, steps = one.series.values, one.series.steps
+    first = int(np.argmax(~np.isfinite(values)))
+    if first < 3:
+        return Missing(
+            "loss.before_nonfinite", f"only {first} points of {one.series.tag!r} before the first non-finite one", "longer-curve"
+        )
+    early = values[: max(3, min(first // 2, values.size // 20))]
+    before = values[max(0, first - max(5, first // 20)) : first]
+    basis = f"highest of {before.size} points before step {int(steps[first])} over the median of the first {early.size}, {one.series.tag!r}"
+    level = float(np.median(early))
+    return Measurement("loss.before_nonfinite", ratio(float(before.max()), abs(level)), "ratio", basis, int(steps[first]))
+
+
+def compared_loss(roled: Sequence[Roled]) -> Roled | None:
+    """The training loss without regularization: logged apart, or the total less what was logged as regularization; else None.
+
+    It alone compares with chance, and its fall alone is learning.
+    """
+    data, total, regularization = main(roled, "data-loss"), main(roled, "training-loss"), main(roled, "regularization")
+    if data is not None or total is None or regularization is None:
+        return data
+    steps, values = finite_points(total.series)
+    at, penalty = finite_points(regularization.series)
+    if not steps.size or not at.size:
+        return None
+    inside = (steps >= at[0]) & (steps <= at[-1])
+    steps, rest = steps[inside], values[inside] - np.interp(steps[inside], at, penalty)
+    if rest.size < LEAST_POINTS or float(np.mean(rest >= -1e-6 * np.abs(values[inside]))) < IS_TOTAL:
+        return None
+    tag = f"{total.series.tag} less {regularization.series.tag}"
+    series = Series(tag, total.series.group, steps, rest, np.full(rest.size, np.nan), total.series.source)
+    return Roled(series, "data-loss", total.split, "the total less the regularization")

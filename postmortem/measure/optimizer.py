@@ -1,0 +1,189 @@
+"""What the optimizer's state says: which parameters it leaves out, how many updates it counted, whether its numbers are sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from postmortem.measure.table import CheckpointRow, TensorTable
+from postmortem.measure.view import EARLIEST_JUDGED_STEP, Found, View, at_step, missing, updates_done, view_of
+from postmortem.model import Checkpoint, Measurement, Missing, Optimizer
+
+NAMES = (
+    "optimizer.nonfinite",
+    "optimizer.algorithm",
+    "optimizer.unlisted",
+    "optimizer.stateless",
+    "optimizer.zero_gradient",
+    "optimizer.step_lag",
+    "optimizer.epsilon_share",
+)
+
+_CLEAR_LAG_STEPS = 20
+"""A gradient scaler skips about ten updates before it has found its scale."""
+
+
+def measure_optimizer(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
+    """All `optimizer.*` measurements of one run."""
+    if not table.rows:
+        yield from missing(NAMES, "the run has no readable checkpoint", "checkpoint")
+        return
+    view = view_of(table, checkpoints)
+    saved = [row for row in view.rows if _optimizers(view, row)]
+    if not saved:
+        yield from missing(NAMES, "no checkpoint holds the optimizer's state", "optimizer-state")
+        return
+    yield _nonfinite(saved)
+    yield _algorithm(view, saved[-1])
+    yield from _coverage(view, saved[-1])
+    yield _step_lag(view, saved)
+    yield _epsilon(view, saved[-1])
+
+
+def _optimizers(view: View, row: CheckpointRow) -> tuple[Optimizer, ...]:
+    checkpoint = view.checkpoints.get(row.source)
+    return checkpoint.optimizers if checkpoint else ()
+
+
+def _nonfinite(saved: Sequence[CheckpointRow]) -> Found:
+    for row in saved:
+        items = {name: float(update.nonfinite) for name, update in row.updates.items() if update.nonfinite}
+        if items:
+            basis = f"moments in {row.source}"
+            return Measurement("optimizer.nonfinite", sum(items.values()), "elements", basis, row.step, items)
+    kept = sum(len(row.updates) for row in saved)
+    if not kept:
+        return Missing("optimizer.nonfinite", "the optimizer keeps no state per parameter", "optimizer-state")
+    return Measurement("optimizer.nonfinite", 0, "elements", f"moments of {len(saved)} checkpoints")
+
+
+def _algorithm(view: View, row: CheckpointRow) -> Found:
+    words = tuple(dict.fromkeys(optimizer.algorithm for optimizer in _optimizers(view, row)))
+    basis = f"state and param_groups in {row.source}"
+    return Measurement("optimizer.algorithm", float("nan"), "", basis, row.step, text=", ".join(words))
+
+
+# --- which parameters it serves ---------------------------------------------------------------------------------------
+
+
+def _listed(optimizers: Sequence[Optimizer]) -> set[str]:
+    return {name for optimizer in optimizers for name in optimizer.group_of}
+
+
+def _joined(optimizers: Sequence[Optimizer]) -> bool:
+    """Whether the optimizers' entries carry the parameters' names, and not only numbers."""
+    listed = _listed(optimizers)
+    return bool(listed) and not any(name.startswith("#") for name in listed)
+
+
+def _keeps_state(optimizer: Optimizer, name: str) -> bool:
+    """Whether this optimizer is of a kind that keeps something for each parameter that had a gradient."""
+    if optimizer.algorithm == "sgd":
+        momentum = optimizer.groups[optimizer.group_of[name]].get("momentum")
+        return isinstance(momentum, int | float) and momentum > 0
+    return optimizer.algorithm in {"adam", "adamw", "rmsprop", "adagrad"}
+
+
+def idle_reason(view: View, row: CheckpointRow, name: str) -> str:
+    """Why a tensor did not move, in words: what the optimizer's state at this checkpoint says of it."""
+    optimizers = _optimizers(view, row)
+    if not optimizers or not _joined(optimizers):
+        return "unknown"
+    holder = next((optimizer for optimizer in optimizers if name in optimizer.group_of), None)
+    if holder is None:
+        return "not in optimizer"
+    if view.setting(row, name, "lr") == 0:
+        return "learning rate 0"
+    if not holder.slots.get(name) and name not in row.updates:
+        return "no state" if _keeps_state(holder, name) else "unknown"
+    update = row.updates.get(name)
+    if update is not None and update.second_moment_zero == view.layers[name].elements:
+        return "zero gradient"
+    return "unknown"
+
+
+def _coverage(view: View, row: CheckpointRow) -> Iterator[Found]:
+    names = ("optimizer.unlisted", "optimizer.stateless", "optimizer.zero_gradient")
+    optimizers = _optimizers(view, row)
+    done = max(updates_done(row) or 0, row.step or 0)
+    if done < EARLIEST_JUDGED_STEP:
+        yield from missing(names, f"the last optimizer state is from step {done}", "two-checkpoints")
+        return
+    if not _joined(optimizers):
+        how = optimizers[0].matched if optimizers else "no entries"
+        yield from missing(names, f"the optimizer's entries could not be joined to the parameters ({how})", "optimizer-state")
+        return
+    reasons = {layer.name: idle_reason(view, row, layer.name) for layer in view.parameters}
+    moved = {name for other in view.rows for name, delta in other.deltas.items() if delta.equal < view.layers[name].elements}
+    words = ("not in optimizer", "no state", "zero gradient")
+    for name, word in zip(names, words, strict=True):
+        # A tensor that moved without being listed is tied to one that is.
+        items = {layer: float(view.layers[layer].elements) for layer, reason in reasons.items() if reason == word and layer not in moved}
+        if word == "zero gradient":
+            items = {layer: float(view.layers[layer].elements) for layer, reason in reasons.items() if reason == word}
+        yield Measurement(name, len(items), "tensors", f"{len(reasons)} parameters at {at_step(row)}", row.step, items)
+
+
+# --- its counter and its numbers --------------------------------------------------------------------------------------
+
+
+def _own_count(row: CheckpointRow) -> int | None:
+    counted = [update.step for update in row.updates.values() if update.step is not None]
+    return max(counted) if counted else None
+
+
+def _step_lag(view: View, saved: Sequence[CheckpointRow]) -> Found:
+    """How far the optimizer's counter is behind the checkpoint's step.
+
+    `text` tells what the gap looks like: `restart` (zero, then a jump that stays), `constant` (the same in all checkpoints that
+    have one), `proportional` (accumulation: k micro-steps an update), `growing` (updates are skipped), `one checkpoint`, or `none`.
+    """
+    name = "optimizer.step_lag"
+    known = [(row.step, count) for row in saved if row.step and (count := _own_count(row)) is not None and not _step_is_counter(view, row)]
+    if not known:
+        return Missing(name, "the optimizer counts no steps, or the checkpoints' steps come from its counter", "optimizer-state")
+    step, count = known[-1]
+    gap = step - count
+    share = gap / step
+    items = {f"step {one}": float(one - own) for one, own in known}
+    word = _gap_kind(known)
+    basis = f"{gap} of {step} steps are not in the optimizer's counter ({count}); {word} over {len(known)} checkpoints"
+    return Measurement(name, share, "share", basis, gap if word in {"restart", "constant"} else None, items, word)
+
+
+def _step_is_counter(view: View, row: CheckpointRow) -> bool:
+    checkpoint = view.checkpoints.get(row.source)
+    return checkpoint is not None and "optimizer" in checkpoint.step_basis
+
+
+def _gap_kind(known: Sequence[tuple[int, int]]) -> str:
+    gaps = [step - count for step, count in known]
+    ratios = [count / step for step, count in known]
+    behind = [gap for gap in gaps if gap > _CLEAR_LAG_STEPS]
+    if not behind:
+        return "none"
+    if len(known) == 1:
+        return "one checkpoint"
+    if len(behind) < len(gaps) and gaps[-1] > _CLEAR_LAG_STEPS and max(behind) - min(behind) <= _CLEAR_LAG_STEPS:
+        return "restart"
+    if any(later < earlier for (_, earlier), (_, later) in pairwise(known)):
+        return "restart"
+    if max(behind) - min(behind) <= max(_CLEAR_LAG_STEPS // 10, 0.02 * max(behind)):
+        return "constant"
+    if max(ratios) - min(ratios) <= 0.02 * max(ratios):
+        return "proportional"
+    return "growing"
+
+
+def _epsilon(view: View, row: CheckpointRow) -> Found:
+    items: dict[str, float] = {}
+    weights: Mapping[str, int] = {layer.name: layer.elements for layer in view.matrices}
+    for name, elements in weights.items():
+        update = row.updates.get(name)
+        if update is not None and update.algorithm in {"adam", "adamw"} and elements and (update.step or 0) >= EARLIEST_JUDGED_STEP:
+            items[name] = update.epsilon_bound / elements
+    if not items:
+        return Missing("optimizer.epsilon_share", "no matrix has Adam's moments", "optimizer-state")
+    basis = f"elements with sqrt(v) below epsilon and a nonzero average, {len(items)} matrices at {at_step(row)}"
+    share = sum(items[name] * weights[name] for name in items) / sum(weights[name] for name in items)
+    return Measurement("optimizer.epsilon_share", share, "share", basis, row.step, items)

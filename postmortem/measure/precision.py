@@ -1,0 +1,119 @@
+"""Low precision: updates that rounding swallows, and the gradient scaler's scale."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from postmortem.measure.table import TensorTable
+from postmortem.measure.view import Found, View, at_step, missing, peak_row, view_of
+from postmortem.model import Checkpoint, Measurement, Missing
+
+NAMES = ("precision.stored", "precision.stuck", "precision.scale", "precision.scale_first")
+
+_HALF_TYPES = {"bfloat16", "float16"}
+
+
+def measure_precision(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
+    """All `precision.*` measurements of one run."""
+    if not table.rows:
+        yield from missing(NAMES[:2], "the run has no readable checkpoint", "checkpoint")
+    else:
+        view = view_of(table, checkpoints)
+        yield _stored(view)
+        yield _stuck(view)
+    yield from _scale(checkpoints)
+
+
+def _state_types(view: View, source: str) -> dict[str, set[str]]:
+    """Parameter -> types of its optimizer slots that are as long as itself."""
+    found: dict[str, set[str]] = {}
+    checkpoint = view.checkpoints.get(source)
+    for optimizer in checkpoint.optimizers if checkpoint else ():
+        for name, slots in optimizer.slots.items():
+            found[name] = {tensor.dtype for tensor in slots.values() if len(tensor.shape) > 0}
+    return found
+
+
+def _stored(view: View) -> Found:
+    """Share of the parameters' elements that are trained in half precision.
+
+    `text` is the type that most elements are stored as; with ` copy` behind it where the optimizer's state is float32 (it kept a
+    float32 master copy, and the file is an export of it), and with ` alone` where there is no state to tell.
+    """
+    name = "precision.stored"
+    row = view.rows[-1]
+    types = _state_types(view, row.source)
+    words: dict[str, int] = {}
+    for layer in view.parameters:
+        dtype = row.tensors[layer.name].dtype
+        kept = types.get(layer.name, set())
+        word = dtype if dtype not in _HALF_TYPES or (kept and kept <= {dtype}) else f"{dtype} copy" if kept else f"{dtype} alone"
+        words[word] = words.get(word, 0) + layer.elements
+    total = sum(words.values())
+    if not total:
+        return Missing(name, "the checkpoint holds no parameters", "checkpoint")
+    share = sum(elements for word, elements in words.items() if word in _HALF_TYPES) / total
+    return Measurement(
+        name,
+        share,
+        "share",
+        f"types of {len(view.parameters)} tensors at {at_step(row)}",
+        row.step,
+        text=max(words, key=lambda word: words[word]),
+    )
+
+
+def _stuck(view: View) -> Found:
+    """Share of elements whose last update is below half a unit in the last place of the stored weight.
+
+    `text` is the type that most elements are stored as. Half-precision weights count only where the optimizer's state is in half
+    precision too: otherwise the optimizer kept a float32 master copy, and the file is an export of it.
+    """
+    name = "precision.stuck"
+    row = peak_row(view)
+    if row is None:
+        return Missing(name, "no optimizer state after the first update, from which to rebuild it", "optimizer-state")
+    types = _state_types(view, row.source)
+    stuck: dict[str, float] = {}
+    elements: dict[str, int] = {}
+    stored: dict[str, int] = {}
+    exported = False
+    for layer in view.parameters:
+        update, stats = row.updates.get(layer.name), row.tensors.get(layer.name)
+        if update is None or stats is None or update.stuck < 0 or not layer.elements or update.update_norm == 0:
+            continue
+        if stats.dtype in _HALF_TYPES and not types.get(layer.name, set()) <= {stats.dtype}:
+            exported = True
+            continue
+        stuck[layer.name] = update.stuck / layer.elements
+        elements[layer.name] = layer.elements
+        stored[stats.dtype] = stored.get(stats.dtype, 0) + layer.elements
+    if not stuck:
+        reason = (
+            "the optimizer's state is float32: the half-precision weights are a copy" if exported else "the last update cannot be rebuilt"
+        )
+        return Missing(name, reason, "optimizer-state")
+    total = sum(elements.values())
+    share = sum(stuck[label] * elements[label] for label in stuck) / total
+    word = max(stored, key=lambda dtype: stored[dtype])
+    basis = f"last update rebuilt at {at_step(row)} beside half a unit in the last place, {len(stuck)} tensors, mostly {word}"
+    return Measurement(name, share, "share", basis, row.step, stuck, word)
+
+
+def _scale_of(checkpoint: Checkpoint) -> float | None:
+    for key, value in checkpoint.values.items():
+        parts = re.split(r"[._]", key.lower())
+        if "scale" in parts[-1:] and ({"scaler", "amp", "loss"} & set(parts)) and isinstance(value, int | float):
+            return float(value)
+    return None
+
+
+def _scale(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
+    known = [(checkpoint, scale) for checkpoint in checkpoints if (scale := _scale_of(checkpoint)) is not None]
+    if not known:
+        yield from missing(NAMES[2:], "no checkpoint holds a gradient scaler's state", "scaler-state")
+        return
+    items = {f"step {checkpoint.step}" if checkpoint.step is not None else checkpoint.source: scale for checkpoint, scale in known}
+    for name, (checkpoint, scale) in zip(NAMES[2:], (known[-1], known[0]), strict=True):
+        yield Measurement(name, scale, "", f"gradient scaler in {checkpoint.source}", checkpoint.step, items)

@@ -1,0 +1,151 @@
+"""Learning rate and gradient norm over the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from postmortem.measure.loss import missing
+from postmortem.measure.roles import Roled
+from postmortem.measure.settings import RATE, number_of, settings
+from postmortem.measure.smooth import Floats, Ints, finite_points, ratio
+from postmortem.model import Checkpoint, Measurement, Missing, RunData, Series
+
+LEAST_POINTS = 10
+DEAD = 1e-3
+"""A learning rate below this share of its peak is as good as 0."""
+SAME = 0.005
+"""Gradient norms within 0.5 % of the maximum count as equal to it."""
+EARLY = 0.05
+"""Share of the points in which gradients may be wild."""
+
+LR = ("lr.first", "lr.max", "lr.last", "lr.max_step", "lr.dead_share")
+NORM = ("gradnorm.median", "gradnorm.burst", "gradnorm.constant_share", "gradnorm.growth")
+
+
+def main_rate(roled: Sequence[Roled]) -> Series | None:
+    """The learning rate that stands for the run: of the longest series the one with the highest peak (groups of parameters differ)."""
+    rates = [one.series for one in roled if one.role == "learning-rate" and np.isfinite(one.series.values).any()]
+    return max(rates, key=lambda one: (one.values.size, float(np.nanmax(one.values))), default=None)
+
+
+def _group_rate(checkpoint: Checkpoint) -> float | None:
+    rates = [group.get("lr") for optimizer in checkpoint.optimizers for group in optimizer.groups]
+    numbers = [float(rate) for rate in rates if isinstance(rate, (int, float)) and not isinstance(rate, bool)]
+    return max(numbers, default=None)
+
+
+def _rates(run: RunData, roled: Sequence[Roled]) -> tuple[Ints, Floats, str] | None:
+    """Steps and learning rates with their basis: from tags, else from the optimizers' groups, else the one of the settings."""
+    series = main_rate(roled)
+    if series is not None:
+        steps, values = finite_points(series)
+        return steps, values, f"{series.tag!r} of {series.source}, {values.size} points"
+    saved = [(one.step, _group_rate(one)) for one in run.checkpoints]
+    known = [(step, rate) for step, rate in saved if step is not None and rate is not None]
+    if known:
+        return np.array([step for step, _ in known]), np.array([rate for _, rate in known]), f"optimizer groups of {len(known)} checkpoints"
+    setting = number_of(settings(run), RATE)
+    if setting is not None:
+        return np.array([0]), np.array([setting[1]]), f"setting {setting[0]!r}"
+    return None
+
+
+def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) -> Iterator[Measurement | Missing]:
+    """First, highest and last learning rate, and the share of the run at its end that was spent at as good as 0.
+
+    `last_step`: the last step that anything was logged at; a rate that stays at 0 counts up to it.
+    """
+    found = _rates(run, roled)
+    if found is None:
+        yield from missing(LR, "no learning rate was logged, stored or set", "learning-rate")
+        return
+    steps, values, basis = found
+    highest = int(np.argmax(values))
+    peak = float(values[highest])
+    yield Measurement("lr.first", float(values[0]), "per step", basis, int(steps[0]))
+    yield Measurement("lr.max", peak, "per step", basis, int(steps[highest]))
+    yield Measurement("lr.last", float(values[-1]), "per step", basis, int(steps[-1]))
+    yield Measurement("lr.max_step", float(steps[highest]), "step", basis, int(steps[highest]))
+    if values.size < 4:
+        yield Missing("lr.dead_share", f"only {values.size} values of the learning rate", "learning-rate")
+        return
+    if peak <= 0:
+        yield Measurement("lr.dead_share", 1.0, "share", f"the learning rate is 0 throughout; {basis}", int(steps[0]))
+        return
+    end = max(int(steps[-1]), last_step or 0)
+    alive = np.flatnonzero(values >= DEAD * peak)
+    from_step = int(steps[alive[-1] + 1]) if alive[-1] + 1 < values.size else end
+    span = end - min(0, int(steps[0]))
+    share = (end - from_step) / span if span > 0 else 0.0
+    said = f"below {DEAD:g} of the peak {peak:.3g} from step {from_step} to {end}; {basis}"
+    yield Measurement("lr.dead_share", share, "share", said, from_step if share > 0 else None)
+
+
+def main_gradient_norm(roled: Sequence[Roled]) -> Series | None:
+    """The gradient norm of the whole model: the longest series, the shortest tag among equals."""
+    norms = [one.series for one in roled if one.role == "gradient-norm" and one.series.values.size]
+    return max(norms, key=lambda one: (one.values.size, -len(one.tag)), default=None)
+
+
+def measure_gradient_norm(roled: Sequence[Roled], clip_norm: float | None) -> Iterator[Measurement | Missing]:
+    """Median, bursts, growth and constancy of the gradient norm, and how often it lay above the clip norm."""
+    series = main_gradient_norm(roled)
+    extra = ("gradnorm.nonfinite", "gradnorm.nonfinite_share", "gradnorm.clipped_share")
+    if series is None:
+        yield from missing((*NORM, *extra), "no gradient norm was logged", "gradient-norm")
+        return
+    where = f"{series.tag!r} of {series.source}"
+    bad = ~np.isfinite(series.values)
+    first_bad = int(series.steps[int(np.argmax(bad))]) if bad.any() else None
+    yield Measurement("gradnorm.nonfinite", float(bad.sum()), "points", f"{series.values.size} points of {where}", first_bad)
+    yield Measurement("gradnorm.nonfinite_share", float(bad.mean()), "share", f"{series.values.size} points of {where}", first_bad)
+    steps, values = finite_points(series)
+    if values.size < LEAST_POINTS:
+        yield from missing((*NORM, "gradnorm.clipped_share"), f"only {values.size} finite points of {series.tag!r}", "gradient-norm")
+        return
+    basis = f"{where}, {values.size} finite points"
+    skipped = max(1, int(EARLY * values.size))
+    tenth = max(3, values.size // 10)
+    middle = float(np.median(values))
+    early = float(np.median(values[skipped : skipped + tenth]))
+    late = float(np.median(values[-tenth:]))
+    highest = float(values.max())
+    yield Measurement("gradnorm.median", middle, "gradient norm", basis)
+    yield _burst(steps, values, skipped, max(middle, early, float(np.median(values[:skipped]))), basis)
+    same = float(np.mean(values >= highest * (1 - SAME))) if highest > 0 else 1.0
+    yield Measurement("gradnorm.constant_share", same, "share", f"within {SAME:.1%} of the maximum {highest:.4g}; {basis}")
+    yield Measurement(
+        "gradnorm.growth",
+        ratio(late, early),
+        "ratio",
+        f"last tenth {late:.4g} over {early:.4g} early, the first {skipped} points left out; {basis}",
+    )
+    if clip_norm is None:
+        yield Missing("gradnorm.clipped_share", "no setting gives a clip norm", "hyperparameters")
+    else:
+        over = float(np.mean(values > clip_norm * (1 + SAME)))
+        yield Measurement(
+            "gradnorm.clipped_share",
+            over,
+            "share",
+            f"above the clip norm {clip_norm:g}; {basis}",
+            None,
+            {"median_over_clip": middle / clip_norm},
+        )
+
+
+def _burst(steps: Ints, values: Floats, skipped: int, usual: float, basis: str) -> Measurement:
+    """Highest norm after the start over the usual norm: the largest of the run's median, that of the start and that shortly after.
+
+    Early in a run the norm is at its healthy size; against the median alone, a model that has converged (norms near 0) would burst.
+    `first_step` is the first step above a tenth of the way, in ratio, to the highest.
+    """
+    later = values[skipped:]
+    value = ratio(float(later.max()), usual)
+    line = usual * max(1.0, value) ** 0.9
+    first = int(steps[skipped + int(np.argmax(later >= min(line, float(later.max()))))])
+    return Measurement(
+        "gradnorm.burst", value, "ratio", f"highest after the first {skipped} points over the usual {usual:.4g}; {basis}", first
+    )

@@ -1,0 +1,161 @@
+"""Measures one run: everything that the judging stages need, so that no file has to be opened again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from postmortem.measure import exhibits
+from postmortem.measure.batchnorm import measure_batchnorm
+from postmortem.measure.classes import measure_classes
+from postmortem.measure.curves import Classes, measure_curves
+from postmortem.measure.files import measure_files
+from postmortem.measure.gradients import measure_gradients
+from postmortem.measure.inputs import measure_inputs
+from postmortem.measure.optimizer import measure_optimizer
+from postmortem.measure.precision import measure_precision
+from postmortem.measure.roles import assign
+from postmortem.measure.settings import number_of, settings
+from postmortem.measure.tensors import pass_over
+from postmortem.measure.units import measure_units
+from postmortem.measure.updates import measure_updates
+from postmortem.measure.weights import measure_weights
+from postmortem.model import Artifacts, InputFile, Measurement, Missing, RunData, RunMeasurements
+
+if TYPE_CHECKING:
+    from postmortem.measure.table import TensorTable
+
+CLASS_SETTINGS = ("num_classes", "n_classes", "num_labels", "vocab_size", "n_vocab", "classes")
+
+
+@dataclass(slots=True, eq=False)
+class _Found:
+    """Measurements and gaps by name; the first to tell wins."""
+
+    values: dict[str, Measurement] = field(default_factory=dict)
+    missing: dict[str, Missing] = field(default_factory=dict)
+
+    def keep(self, found: Iterator[Measurement | Missing]) -> None:
+        for one in found:
+            if isinstance(one, Measurement):
+                self.values.setdefault(one.name, one)
+            else:
+                self.missing.setdefault(one.name, one)
+
+    def whole(self, name: str) -> int | None:
+        """A measured count, or None."""
+        return int(self.values[name].value) if name in self.values else None
+
+
+def measure_run(run: RunData) -> RunMeasurements:
+    """All measurements, gaps and exhibits of one run."""
+    roled = assign(run.series, run.options)
+    table = pass_over(run.checkpoints)
+    found = _Found()
+    found.keep(measure_files(run))
+    for measure in (
+        measure_weights,
+        measure_updates,
+        measure_optimizer,
+        measure_gradients,
+        measure_batchnorm,
+        measure_precision,
+    ):
+        found.keep(measure(table, run.checkpoints))
+    found.keep(
+        measure_classes(run.manifests, found.whole("weights.head_rows"), found.whole("weights.parameters"), settings(run), _last_step(run))
+    )
+    found.keep(measure_inputs(run.manifests, settings(run)))
+    found.keep(measure_curves(run, roled, _classes(run, found), _penalties(found)))
+    activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
+    found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
+    return RunMeasurements(
+        name=run.name,
+        path=run.path,
+        measurements=tuple(found.values.values()),
+        missing=tuple(gap for name, gap in found.missing.items() if name not in found.values),
+        exhibits=exhibits.build(run, roled, table, found.values),
+        artifacts=_artifacts(run),
+        inputs=_inputs(run),
+        problems=run.problems,
+        notes=(*run.notes, *table.notes, *_order_note(table)),
+    )
+
+
+def _last_step(run: RunData) -> int | None:
+    steps = [int(series.steps[-1]) for series in run.series if series.steps.size]
+    steps += [checkpoint.step for checkpoint in run.checkpoints if checkpoint.step is not None]
+    return max(steps, default=None)
+
+
+def _classes(run: RunData, found: _Found) -> Classes:
+    """The number of classes, from who knows best: the user, the manifest, the settings, the head."""
+    entropy = found.values.get("classes.prior_entropy")
+    crossed = found.values.get("classes.validation_cross_entropy")
+    count, basis = _class_count(run, found)
+    return Classes(count, basis, entropy.value if entropy else None, crossed.value if crossed else None)
+
+
+def _class_count(run: RunData, found: _Found) -> tuple[int | None, str]:
+    if run.options.num_classes is not None:
+        return run.options.num_classes, "option --num-classes"
+    if (counted := found.whole("classes.count")) is not None and counted >= 2:
+        return counted, f"{counted} labels in {found.values['classes.count'].basis}"
+    if (set_to := number_of(settings(run), CLASS_SETTINGS)) is not None and set_to[1] >= 2:
+        return int(set_to[1]), f"setting {set_to[0]!r}"
+    if (rows := found.whole("weights.head_rows")) is not None and rows >= 2:
+        return rows, f"{rows} rows of the last matrix, {found.values['weights.head_rows'].text}"
+    return None, ""
+
+
+def _penalties(found: _Found) -> Mapping[int, float] | None:
+    """Step -> the weight decay's share of the loss, where the optimizer makes it part of the loss (SGD and Adam, not AdamW)."""
+    penalty, algorithm = found.values.get("weights.decay_penalty"), found.values.get("optimizer.algorithm")
+    if penalty is None or algorithm is None or algorithm.text not in ("sgd", "adam"):
+        return None
+    steps = {label: re.search(r"\d+", label) for label in penalty.items}
+    return {int(step.group()): penalty.items[label] for label, step in steps.items() if step is not None}
+
+
+def _artifacts(run: RunData) -> Artifacts:
+    parameters = max((sum(_elements(tensor.shape) for tensor in one.tensors.values()) for one in run.checkpoints), default=0)
+    return Artifacts(
+        event_files=run.event_files,
+        scalars=sum(series.steps.size for series in run.series),
+        checkpoints=len(run.checkpoints),
+        parameters=parameters,
+        manifests=len(run.manifests),
+        bytes=sum(file.bytes for file in run.files),
+    )
+
+
+def _elements(shape: tuple[int, ...]) -> int:
+    product = 1
+    for length in shape:
+        product *= length
+    return product
+
+
+def _inputs(run: RunData) -> tuple[InputFile, ...]:
+    """Each file with what was taken from it."""
+    told: dict[str, str] = {}
+    for series in run.series:
+        told.setdefault(series.source, "")
+    for source in told:
+        mine = [series for series in run.series if series.source == source and series.steps.size]
+        if mine:
+            first, last = min(int(one.steps[0]) for one in mine), max(int(one.steps[-1]) for one in mine)
+            told[source] = f"{len(mine)} tags, steps {first} to {last}"
+    for checkpoint in run.checkpoints:
+        step = "step unknown" if checkpoint.step is None else f"step {checkpoint.step}, from {checkpoint.step_basis}"
+        optimizer = ", with optimizer state" if any(one.slots for one in checkpoint.optimizers) else ""
+        told[checkpoint.source] = f"{len(checkpoint.tensors)} tensors, {step}{optimizer}"
+    for manifest in run.manifests:
+        told[manifest.source] = f"{manifest.rows} records, label column {manifest.label_column!r}"
+    return tuple(InputFile(file.name, file.role, file.bytes, told.get(file.name, "")) for file in run.files if file.role != "other")
+
+
+def _order_note(table: TensorTable) -> tuple[str, ...]:
+    return (f"depth order of layers: {table.order}",) if table.rows else ()

@@ -1,0 +1,159 @@
+"""The shape of the training loss: early drop, divergence, plateaus, oscillation. All in units of its own progress and noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
+from postmortem.measure.roles import Roled
+from postmortem.measure.smooth import MEDIAN_TO_MEAN, Floats, Smooth, point_noise, ratio, rolling_median, smooth
+from postmortem.model import Measurement, Missing
+
+EARLY = 0.02
+"""Share of the run in which an early drop falls."""
+EARLY_WIDEST = 0.05
+"""Widest share that is still called early where points are sparse."""
+NARROWEST_BAND = 0.02
+"""A plateau is a stretch whose level stays within 2 % of the progress, or within its noise."""
+BAND_NOISES = 5.0
+"""Expected range of the level over a long stretch of pure noise, in standard errors of one level, and a little."""
+
+SHAPES = (
+    "loss.early_drop",
+    "loss.divergence",
+    "loss.divergence_noise",
+    "loss.plateau",
+    "loss.plateau_last",
+    "loss.oscillation",
+)
+
+
+def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
+    """Early drop, divergence, plateaus and oscillation of the training loss."""
+    if training is None:
+        yield from missing(SHAPES, "no training loss was logged", "training-loss")
+        return
+    curve = smooth(training.series, LEAST_POINTS)
+    if curve is None:
+        finite = int(np.isfinite(training.series.values).sum())
+        yield from missing(SHAPES, f"only {finite} finite points of {training.series.tag!r}", "longer-curve")
+        return
+    if curve.span <= 0:
+        yield from missing(SHAPES, f"all points of {training.series.tag!r} stand at one step", "longer-curve")
+        return
+    yield early_drop(curve)
+    yield from divergence(curve)
+    yield from plateaus(curve)
+    yield oscillation(curve)
+
+
+def early_drop(curve: Smooth) -> Measurement | Missing:
+    """Share of the whole fall, from the first point, that lies within the first 2 % of the run's steps.
+
+    Needs a second point within the first 5 %. Items: the level after the drop (median of the last three points of the window) and
+    the step at which the window ends.
+    """
+    name = "loss.early_drop"
+    first, begin = float(curve.values[0]), int(curve.steps[0])
+    second = int(curve.steps[1])
+    if second - begin > EARLY_WIDEST * curve.span:
+        share = (second - begin) / curve.span
+        return Missing(name, f"the second point of {curve.tag!r} stands {share:.0%} into the run", "longer-curve")
+    end = max(begin + EARLY * curve.span, second)
+    inside = int(np.searchsorted(curve.steps, end, side="right"))
+    after = float(np.median(curve.values[max(1, inside - 3) : inside]))
+    whole = first - curve.lowest
+    items = {"level_after": after, "end": float(curve.steps[inside - 1])}
+    basis = f"{first:.4g} to {after:.4g} of the fall to {curve.lowest:.4g}, by step {int(curve.steps[inside - 1])}; {basis_of(curve)}"
+    if whole <= max(5 * curve.level_noise, 4 * curve.noise):
+        return Measurement(name, 0.0, "share", f"the loss did not fall beyond its noise; {basis_of(curve)}", begin, items)
+    return Measurement(name, max(0.0, ratio(first - after, whole)), "share", basis, begin, items)
+
+
+def divergence(curve: Smooth) -> Iterator[Measurement]:
+    """Rise of the last level over the lowest one, in units of progress; `first_step` is the last step at which it was still low."""
+    rise = curve.last - curve.lowest
+    onset = _onset(curve, rise)
+    basis = (
+        f"last {curve.last:.4g}, lowest {curve.lowest:.4g} at step {curve.lowest_step}, progress {curve.progress:.3g}; {basis_of(curve)}"
+    )
+    yield Measurement("loss.divergence", ratio(rise, curve.progress), "ratio", basis, onset)
+    yield Measurement(
+        "loss.divergence_noise", ratio(rise, curve.level_noise), "ratio", f"rise {rise:.3g} over {curve.level_noise:.2g}; {basis}", onset
+    )
+
+
+def _onset(curve: Smooth, rise: float) -> int | None:
+    """The first step after the last block that was still within a tenth of the rise of the lowest level."""
+    if rise <= 0:
+        return None
+    line = curve.lowest + max(0.1 * rise, min(3 * curve.noise, 0.5 * rise))
+    low = np.flatnonzero(curve.blocks <= line)
+    begin = int(curve.block_of[low[-1]]) if low.size else 0
+    above = np.flatnonzero(curve.values[begin:] > line)
+    if not above.size:
+        return int(curve.steps[-1])
+    # Within the last low block single points may lie above the line too: the onset is where most of what follows does.
+    for index in above:
+        following = curve.values[begin + index : begin + index + 5]
+        if np.median(following) > line:
+            return int(curve.steps[begin + index])
+    return int(curve.steps[begin + int(above[0])])
+
+
+def plateaus(curve: Smooth) -> Iterator[Measurement]:
+    """The longest stretch with a level that does not move, and the one that reaches to the end, as shares of the run."""
+    window = min(3, curve.blocks.size)
+    levels = rolling_median(curve.blocks, window)
+    per_block = curve.points / curve.blocks.size
+    error = MEDIAN_TO_MEAN * max(curve.noise / math.sqrt(per_block * window), point_noise(curve.blocks) / math.sqrt(window))
+    band = max(NARROWEST_BAND * max(curve.start - curve.lowest, 0.05 * curve.size), BAND_NOISES * error)
+    # Level k stands for blocks k .. k + window - 1: a stretch of levels covers the steps of all of its blocks.
+    firsts = curve.steps[curve.block_of]
+    lasts = np.append(curve.steps[curve.block_of[1:] - 1], curve.steps[-1])
+    best = (0, 0, 0)
+    low = 0
+    for high in range(levels.size):
+        while np.ptp(levels[low : high + 1]) > band:
+            low += 1
+        length = int(lasts[high + window - 1] - firsts[low]) if high > low else 0
+        if length > best[0]:
+            best = (length, low, high)
+    yield _plateau("loss.plateau", curve, levels, best[1], best[2], window, band)
+    yield _plateau("loss.plateau_last", curve, levels, low, levels.size - 1, window, band)
+
+
+def _plateau(name: str, curve: Smooth, levels: Floats, low: int, high: int, window: int, band: float) -> Measurement:
+    begin = int(curve.steps[curve.block_of[low]])
+    after = high + window
+    end = int(curve.steps[curve.block_of[after] - 1]) if after < curve.block_of.size else int(curve.steps[-1])
+    level = float(np.median(levels[low : high + 1]))
+    share = (end - begin) / curve.span if high > low else 0.0
+    basis = f"level {level:.4g} within {band:.2g}, steps {begin} to {end}; {basis_of(curve)}"
+    return Measurement(name, share, "share", basis, begin, {"begin": float(begin), "end": float(end), "level": level})
+
+
+def oscillation(curve: Smooth) -> Measurement:
+    """Robust standard deviation of the second half about its own trend, in units of progress.
+
+    Items: `deviation`, the `level` of the second half, `lag1` (correlation of neighbouring residuals: 0 for the noise of batches, towards
+    +-1 where the weights themselves swing) and `lag1_noise` (what pure noise of this length gives, one standard deviation).
+    """
+    half = curve.values[curve.points // 2 :]
+    level = float(np.median(half))
+    index = np.arange(half.size, dtype=np.float64)
+    third = max(1, half.size // 3)
+    # The line through the medians of the outer thirds: robust, and exact for a straight line.
+    rise = (float(np.median(half[-third:])) - float(np.median(half[:third]))) / max(1, half.size - third)
+    residual = half - (level + rise * (index - index.mean()))
+    low, high = np.quantile(residual, [0.16, 0.84])
+    deviation = float(high - low) / 2
+    clipped = np.clip(residual - np.median(residual), -3 * deviation, 3 * deviation)
+    power = float(np.dot(clipped, clipped))
+    lag1 = float(np.dot(clipped[:-1], clipped[1:]) / power) if power > 0 else 0.0
+    items = {"deviation": deviation, "level": level, "lag1": lag1, "lag1_noise": 1 / math.sqrt(half.size)}
+    basis = f"deviation {deviation:.3g} about level {level:.4g}, progress {curve.progress:.3g}; second half of {basis_of(curve)}"
+    return Measurement("loss.oscillation", ratio(deviation, curve.progress), "ratio", basis, int(curve.steps[curve.points // 2]), items)

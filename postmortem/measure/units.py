@@ -1,0 +1,257 @@
+"""Units that are proved dead from the optimizer's state, and the scale of every Linear layer's inputs.
+
+Dead units. Adam multiplies the second moment v of an element by beta2 at each update and adds (1 - beta2) times the squared gradient.
+Over n updates without any gradient v falls by beta2 to the power of n exactly, and any gradient keeps it above. A unit whose weights
+and bias all fell so has not had a gradient in the window: under ReLU, it never fired.
+
+Input scale. For y = Wx + b a record's gradients are dL/dW[i,j] = d[i] x[j] and dL/db[i] = d[i]. So the expectation of v_W[i,j] is
+that of d[i]^2 x[j]^2, that of v_b[i] is that of d[i]^2, and their sums over i have the ratio E[x[j]^2], where d and x are not
+correlated. Averaging over a batch leaves the ratio alone as long as gradients are mostly noise between records; where they agree (a
+run that has learned nothing yet) the bias's own mean gradient is nearly zero and the result is too high, by a factor of 1.7 in own
+trainings. Otherwise it was within a third, for inputs of rms 0.01 to 150, centred or not, after 150 steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postmortem.measure.layers import Layer
+from postmortem.measure.saturation import measure_saturation
+from postmortem.measure.table import CheckpointRow, Floats, TensorTable, UpdateStats
+from postmortem.measure.view import Found, View, at_step, missing, updates_done, view_of
+from postmortem.model import Checkpoint, Histogram, Measurement, Missing
+
+Flags: TypeAlias = "NDArray[np.bool_]"
+
+NAMES = ("units.dead", "units.input_rms", "inputs.rms", "inputs.spread")
+
+FEWEST_UPDATES = 20
+"""Over fewer updates a unit that fires rarely looks dead."""
+_RELATIVE_ERROR = 1e-5
+_ERROR_PER_UPDATE = 6e-8
+"""Half a unit in the last place of float32, which each multiplication by beta2 may add."""
+_CLEAR_MOVE = 1e-3
+"""A layer that moved by less of its norm loses whole units to rounding."""
+_ALIVE_EXCESS = 1e-3
+_SMALLEST_NORMAL = 1e-37
+_VANISHED = 1e-6
+"""Below this share of the head's gradient a layer's lack of gradients is vanishing, not death."""
+
+
+def measure_units(
+    table: TensorTable, checkpoints: Sequence[Checkpoint], histograms: Sequence[Histogram], activation: str = ""
+) -> Iterator[Found]:
+    """All `units.*`, `inputs.rms` and `inputs.spread` measurements of one run.
+
+    `activation` is the hidden activation's name where hyper-parameters tell it (`tanh`, `sigmoid`, ...), else empty.
+    """
+    if not table.rows:
+        yield from missing(NAMES, "the run has no readable checkpoint", "checkpoint")
+        yield from measure_saturation(None, {}, histograms, activation)
+        return
+    view = view_of(table, checkpoints)
+    yield _dead(view)
+    inputs, basis, step = _input_squares(view)
+    yield from _input_scales(view, inputs, basis, step)
+    rms = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
+    yield from measure_saturation(view, rms, histograms, activation)
+
+
+# --- dead units -------------------------------------------------------------------------------------------------------
+
+
+def still_units(before: Floats, after: Floats, decay: float, updates: int) -> Flags:
+    """Units whose sum of second moments fell by exactly `decay` (or is zero on both sides): no gradient in the window."""
+    tolerance = _RELATIVE_ERROR + _ERROR_PER_UPDATE * updates
+    expected = before * decay
+    exact = np.abs(after - expected) <= tolerance * expected
+    # Where the decayed sum is below float32's normal numbers only its smallness can be checked.
+    return np.asarray(np.where(expected > _SMALLEST_NORMAL, exact, after <= _SMALLEST_NORMAL))
+
+
+def _window(before: UpdateStats, after: UpdateStats) -> int:
+    return (after.step or 0) - (before.step or 0) if before.step is not None and after.step is not None else 0
+
+
+def _adam_dead(view: View, before: CheckpointRow, after: CheckpointRow) -> tuple[dict[str, float], str]:
+    """Hidden layer -> share of dead units in one window under Adam; and why there is none where nothing could be judged."""
+    reason = "no hidden layer has Adam's second moments in two consecutive checkpoints"
+    found: dict[str, float] = {}
+    alive = False
+    for layer in view.matrices:
+        old, new = before.updates.get(layer.name), after.updates.get(layer.name)
+        betas = view.betas(after, layer.name)
+        if old is None or new is None or betas is None or old.units_second is None or new.units_second is None or layer.transposed:
+            continue
+        updates = _window(old, new)
+        if updates < FEWEST_UPDATES:
+            reason = f"{max(updates, 0)} updates between the last two checkpoints, {FEWEST_UPDATES} are needed"
+            continue
+        if new.algorithm == "adam" and view.setting(after, layer.name, "weight_decay"):
+            reason = "coupled weight decay gives dead units a gradient of its own"
+            continue
+        decay = betas[1] ** updates
+        still = still_units(old.units_second, new.units_second, decay, updates)
+        still &= _still_bias(view, layer, before, after, decay, updates, len(still))
+        alive = alive or _gained(old.units_second, new.units_second, decay) or _bias_gained(layer, before, after, decay)
+        if layer.is_hidden:
+            found[layer.name] = float(np.mean(still))
+    if found and not alive:
+        return {}, "gradients have all but vanished in every layer, dead units cannot be told from a converged model"
+    return {} if not found else _without_vanished(view, after, found), reason
+
+
+def _gained(before: Floats, after: Floats, decay: float) -> bool:
+    """Whether second moments hold a clear share that the window's own gradients brought."""
+    return bool(after.sum() - decay * before.sum() > _ALIVE_EXCESS * after.sum())
+
+
+def _bias_gained(layer: Layer, before: CheckpointRow, after: CheckpointRow, decay: float) -> bool:
+    """The same of a layer's bias: behind dead layers it is all that gets gradients."""
+    old, new = before.updates.get(layer.bias), after.updates.get(layer.bias)
+    if old is None or new is None or old.vector_second is None or new.vector_second is None:
+        return False
+    return _gained(old.vector_second, new.vector_second, decay)
+
+
+def _still_bias(view: View, layer: Layer, before: CheckpointRow, after: CheckpointRow, decay: float, updates: int, units: int) -> Flags:
+    """Units whose bias had no gradient either. Behind a dead layer weights have none, while the bias is alive."""
+    old, new = before.updates.get(layer.bias), after.updates.get(layer.bias)
+    if old is None or new is None or old.vector_second is None or new.vector_second is None or len(new.vector_second) != units:
+        return np.ones(units, dtype=bool)
+    return still_units(old.vector_second, new.vector_second, decay, updates)
+
+
+def _without_vanished(view: View, row: CheckpointRow, found: dict[str, float]) -> dict[str, float]:
+    """Leave out layers that have no gradient because those behind them have next to none: that is vanishing."""
+    sizes = {layer.name: row.updates[layer.name].gradient_rms for layer in view.matrices if layer.name in row.updates}
+    largest = max(sizes.values(), default=0.0)
+    names = list(sizes)
+    kept: dict[str, float] = {}
+    for name, share in found.items():
+        behind = next((sizes[later] for later in names[names.index(name) + 1 :] if sizes[later] > 0), largest)
+        if share < 1 or behind >= _VANISHED * largest:
+            kept[name] = share
+    return kept
+
+
+def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], str]:
+    """For plain SGD, which keeps no state: units that did not move at all while others of their layer did."""
+    reason = "no optimizer state, and no list of what the optimizer trains"
+    found: dict[str, float] = {}
+    for layer in view.hidden:
+        delta = after.deltas.get(layer.name)
+        decay = view.setting(after, layer.name, "weight_decay")
+        if delta is None or delta.units_norm is None or decay is None or layer.transposed or not math.isfinite(delta.norm):
+            continue
+        if decay > 0:
+            reason = "weight decay moves dead units too"
+            continue
+        weight = after.tensors[layer.name].norm
+        still = delta.units_norm == 0
+        if still.all():
+            bias = after.deltas.get(layer.bias)
+            others = any(other.equal < view.layers[name].elements for name, other in after.deltas.items() if name in view.layers)
+            if bias is not None and bias.equal == view.layers[layer.bias].elements and others:
+                found[layer.name] = 1.0
+        elif delta.norm > _CLEAR_MOVE * weight:
+            found[layer.name] = float(np.mean(still))
+    return found, reason
+
+
+def _dead(view: View) -> Found:
+    if len(view.rows) < 2:
+        return Missing("units.dead", "one checkpoint, two are needed to prove that units had no gradient", "two-checkpoints")
+    windows: list[tuple[CheckpointRow, CheckpointRow, dict[str, float], str]] = []
+    reason = "the run has no hidden layer"
+    for before, after in zip(view.rows, view.rows[1:], strict=False):
+        shares, reason = _adam_dead(view, before, after)
+        method = "second moments fell by exactly beta2 per update"
+        if not shares and not any(update.algorithm in {"adam", "adamw"} for update in after.updates.values()):
+            shares, reason = _momentless(view, after)
+            method = "rows that did not move at all"
+        if shares:
+            windows.append((before, after, shares, method))
+    if not windows:
+        return Missing("units.dead", reason, "optimizer-state")
+    before, after, shares, method = windows[-1]
+    worst = max(shares.values())
+    since = next((start.step for start, _, earlier, _ in windows if max(earlier.values()) >= worst / 2), None) if worst > 0 else None
+    basis = f"{method}, {at_step(before)} to {at_step(after)}, {len(shares)} hidden layers"
+    return Measurement("units.dead", worst, "share", basis, since, shares)
+
+
+def _momentless(view: View, after: CheckpointRow) -> tuple[dict[str, float], str]:
+    if any(update.algorithm == "sgd" and update.gradient_rms > 0 for update in after.updates.values()):
+        return _stale_buffers(view, after)
+    return _unmoved_dead(view, after)
+
+
+def _stale_buffers(view: View, after: CheckpointRow) -> tuple[dict[str, float], str]:
+    """For SGD with momentum: units whose buffer has decayed to next to nothing beside their layer's."""
+    reason = "no hidden layer has a momentum buffer"
+    found: dict[str, float] = {}
+    for layer in view.hidden:
+        update = after.updates.get(layer.name)
+        if update is None or update.units_second is None or layer.transposed:
+            continue
+        if view.setting(after, layer.name, "weight_decay"):
+            reason = "weight decay keeps the momentum of dead units alive"
+            continue
+        live = update.units_second[update.units_second > 0]
+        if live.size:
+            found[layer.name] = float(np.mean(update.units_second < 1e-12 * np.median(live)))
+    return found, reason
+
+
+# --- the scale of a layer's inputs ------------------------------------------------------------------------------------
+
+
+def _input_squares(view: View) -> tuple[dict[str, Floats], str, int | None]:
+    """Linear layer -> E[x_j^2] for each of its inputs, from the last checkpoint with enough updates."""
+    for row in reversed(view.rows):
+        if (updates_done(row) or 0) < FEWEST_UPDATES:
+            continue
+        found: dict[str, Floats] = {}
+        for layer in view.matrices:
+            weight, bias = row.updates.get(layer.name), row.updates.get(layer.bias)
+            # A normalization behind the layer leaves its bias without a gradient; so does softmax for keys of attention.
+            if layer.kind != "linear" or layer.normalized or layer.transposed or weight is None or bias is None or "k_proj" in layer.name:
+                continue
+            if weight.algorithm not in {"adam", "adamw"} or weight.inputs_second is None or bias.vector_second is None:
+                continue
+            outputs = float(bias.vector_second.sum())
+            if outputs > 0 and math.isfinite(outputs) and np.all(np.isfinite(weight.inputs_second)):
+                found[layer.name] = weight.inputs_second / outputs
+        if found:
+            return found, f"second moments of weights over those of biases at {at_step(row)}", row.step
+    return {}, "", None
+
+
+def _input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int | None) -> Iterator[Found]:
+    if not inputs:
+        reason = f"no Linear layer with a bias has Adam's moments after {FEWEST_UPDATES} updates"
+        yield Missing("units.input_rms", reason, "optimizer-state")
+        yield from missing(NAMES[2:], reason, "input-statistics")
+        return
+    items = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
+    yield Measurement("units.input_rms", max(items.values()), "ratio", f"{basis}, {len(items)} Linear layers", step, items)
+    leading = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
+    nets = {layer.net for layer in view.matrices}
+    if leading is None or leading.name not in inputs or len(nets) > 1:
+        yield from missing(NAMES[2:], "the data do not enter through one Linear layer with a bias and Adam's moments", "input-statistics")
+        return
+    squares = inputs[leading.name]
+    yield Measurement("inputs.rms", items[leading.name], "units of the input", f"{basis}, {len(squares)} inputs of {leading.name}", step)
+    roots = np.sqrt(squares[squares > 0])
+    if roots.size >= 2:
+        columns = {f"input {index}": float(np.sqrt(squares[index])) for index in np.argsort(-squares, kind="stable")[:20]}
+        basis = f"{basis}, {roots.size} inputs of {leading.name} that are not always zero"
+        yield Measurement("inputs.spread", float(roots.max() / np.median(roots)), "ratio", basis, step, columns)
+    else:
+        yield Missing("inputs.spread", "the first layer has fewer than two inputs that vary", "input-statistics")

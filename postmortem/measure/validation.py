@@ -1,0 +1,137 @@
+"""The validation loss and accuracy against those of training: rise after the best point, gap at the end, accuracy levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from postmortem.measure.loss import basis_of, missing
+from postmortem.measure.roles import Roled, main
+from postmortem.measure.smooth import MEDIAN_TO_MEAN, Smooth, finite_points, level_near, ratio, rolling_median, smooth
+from postmortem.model import Measurement, Missing
+
+LEAST_POINTS = 5
+LEAST_ACCURACY_POINTS = 3
+
+RISE = ("validation.rise", "validation.rise_noise", "validation.rise_progress", "validation.train_fall_after_best")
+GAP = ("validation.gap", "validation.gap_share")
+
+
+def measure_validation(training: Roled | None, validation: Roled | None, chance: float | None) -> Iterator[Measurement | Missing]:
+    """Every `validation.*` measurement that rests on the two losses. `chance` is ln C, where it is known."""
+    if validation is None:
+        yield from missing(("validation.points", *RISE, *GAP), "no validation loss was logged", "validation-loss")
+        return
+    points = int(np.isfinite(validation.series.values).sum())
+    yield Measurement(
+        "validation.points", float(points), "points", f"finite points of {validation.series.tag!r} of {validation.series.source}"
+    )
+    curve = smooth(validation.series, LEAST_POINTS)
+    if curve is None:
+        yield from missing((*RISE, *GAP), f"only {points} finite points of {validation.series.tag!r}", "validation-loss")
+        return
+    trained = None if training is None else smooth(training.series, LEAST_POINTS)
+    yield from _rise(curve, trained)
+    yield from _gap(curve, trained, chance)
+
+
+def _best(curve: Smooth) -> tuple[int, float]:
+    """Point and level of the best validation loss: the lowest median of three neighbours, ends included."""
+    levels = np.concatenate([[np.median(curve.values[:2])], rolling_median(curve.values, 3), [np.median(curve.values[-2:])]])
+    point = int(np.argmin(levels))
+    return point, float(levels[point])
+
+
+def _rise(curve: Smooth, trained: Smooth | None) -> Iterator[Measurement | Missing]:
+    point, best = _best(curve)
+    last = float(np.median(curve.values[-max(3, curve.points // 10) :])) if point < curve.points - 3 else best
+    step = int(curve.steps[point])
+    rise = last - best
+    basis = f"best {best:.4g} at step {step}, last {last:.4g}; {basis_of(curve)}"
+    yield Measurement("validation.rise", ratio(rise, abs(best)), "share", basis, step)
+    noise = MEDIAN_TO_MEAN * curve.noise / math.sqrt(3)
+    yield Measurement(
+        "validation.rise_noise", ratio(rise, noise), "ratio", f"rise {rise:.3g} over the noise {noise:.2g} of a level; {basis}", step
+    )
+    fall = float(np.median(curve.values[:2])) - best
+    yield Measurement(
+        "validation.rise_progress", ratio(rise, max(fall, 0.05 * abs(best))), "ratio", f"rise over the fall before; {basis}", step
+    )
+    name = "validation.train_fall_after_best"
+    if trained is None:
+        yield Missing(name, f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
+        return
+    at_best = level_near(trained, step)
+    yield Measurement(
+        name,
+        ratio(at_best - trained.last, abs(at_best)),
+        "share",
+        f"training loss {at_best:.4g} about step {step}, {trained.last:.4g} at the end; {basis_of(trained)}",
+        step,
+    )
+
+
+def _gap(curve: Smooth, trained: Smooth | None, chance: float | None) -> Iterator[Measurement | Missing]:
+    if trained is None:
+        yield from missing(GAP, f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
+        return
+    last = float(np.median(curve.values[-max(3, curve.points // 10) :]))
+    basis = f"validation {last:.4g}, training {trained.last:.4g} at the end; {basis_of(curve)}; {basis_of(trained)}"
+    if last > 0 and trained.last > 0:
+        yield Measurement("validation.gap", ratio(last, trained.last), "ratio", basis)
+    else:
+        yield Missing("validation.gap", "a ratio of losses that are not above 0 means nothing", "validation-loss")
+    scale = chance if chance is not None else max(abs(trained.start), abs(float(curve.values[0])))
+    of = "ln C" if chance is not None else "the larger first loss"
+    if scale > 0:
+        yield Measurement("validation.gap_share", ratio(last - trained.last, scale), "share", f"difference over {of} {scale:.4g}; {basis}")
+    else:
+        yield Missing("validation.gap_share", "the first losses are 0", "training-loss")
+
+
+def _unit(*accuracies: Roled | None) -> float:
+    """100 where any of these accuracies passes 1.5, so that they are percentages; else 1. All splits of a run use one unit."""
+    highest = [float(np.max(finite_points(one.series)[1], initial=0.0)) for one in accuracies if one is not None]
+    return 100.0 if max(highest, default=0.0) > 1.5 else 1.0
+
+
+def _last_accuracy(name: str, one: Roled | None, split: str, unit: float) -> Measurement | Missing:
+    if one is None:
+        return Missing(name, f"no accuracy on {split} data was logged", "accuracy")
+    steps, values = finite_points(one.series)
+    if values.size < LEAST_ACCURACY_POINTS:
+        return Missing(name, f"only {values.size} finite points of {one.series.tag!r}", "accuracy")
+    last = float(np.median(values[-max(3, values.size // 10) :])) / unit
+    return Measurement(name, last, "share", f"median of the last tenth of {values.size} points of {one.series.tag!r}", int(steps[-1]))
+
+
+def measure_accuracy(roled: Sequence[Roled], best_step: int | None) -> Iterator[Measurement | Missing]:
+    """Last accuracies as shares (percentages are known by a value above 1.5), and how the validation accuracy moved after `best_step`.
+
+    `best_step`: the step with the best validation loss, where there is one.
+    """
+    training, validation = main(roled, "accuracy", "train"), main(roled, "accuracy", "validation")
+    unit = _unit(training, validation)
+    yield _last_accuracy("accuracy.train_last", training, "training", unit)
+    yield _last_accuracy("accuracy.validation_last", validation, "validation", unit)
+    yield _change_after_best(validation, best_step, unit)
+
+
+def _change_after_best(validation: Roled | None, best_step: int | None, unit: float) -> Measurement | Missing:
+    name = "validation.accuracy_change_after_best"
+    if validation is None:
+        return Missing(name, "no accuracy on validation data was logged", "accuracy")
+    if best_step is None:
+        return Missing(name, "no validation loss with enough points was logged", "validation-loss")
+    steps, values = finite_points(validation.series)
+    if values.size < LEAST_POINTS:
+        return Missing(name, f"only {values.size} finite points of {validation.series.tag!r}", "accuracy")
+    middle = int(np.clip(np.searchsorted(steps, best_step), 1, values.size - 2))
+    at_best = float(np.median(values[middle - 1 : middle + 2])) / unit
+    last = float(np.median(values[-max(3, values.size // 10) :])) / unit
+    where = f"{validation.series.tag!r} of {validation.series.source}, {values.size} finite points"
+    return Measurement(
+        name, last - at_best, "share", f"accuracy {at_best:.4g} about step {best_step}, {last:.4g} at the end; {where}", best_step
+    )

@@ -1,0 +1,300 @@
+"""Joins an optimizer's entries, which bear numbers, to the parameters' names.
+
+Torch numbers parameters in the order in which they were passed. That order is the state_dict's without its buffers, unless groups
+were split (weights decayed, biases not) or only a part was passed. Every join is held against the shapes of the slots; one that could
+be made in two ways is not made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from postmortem.model import Optimizer, Plain
+from postmortem.read.layouts import OptimizerState, whole_number, words
+from postmortem.read.stored import StoredTensor, Tree
+from postmortem.read.word_sets import word_set
+
+Algorithm: TypeAlias = Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "unknown"]
+Shape: TypeAlias = tuple[int, ...]
+
+_BUFFER_ENDINGS = (
+    "running_mean", "running_var", "num_batches_tracked", "position_ids", "token_type_ids", "inv_freq", "masked_bias",
+    "relative_position_index", "attn_mask", "causal_mask", "original_inv_freq", "freqs_cis", "rope_cache", "_float_tensor",
+)  # fmt: skip
+_FULL_SLOTS = ("exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "sum", "exp_inf", "prev", "acc_delta", "ax")
+_DEFAULT_ADAMW_DECAY = 0.01
+_OPTIMIZER_WORDS = word_set("optimizer optimizers optim opt state states dict sd")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A trainable tensor of a net, as far as a file tells."""
+
+    name: str
+    shape: Shape
+
+
+# How training scripts split parameters into a group that is decayed and one that is not.
+_SPLITS: tuple[tuple[str, Callable[[Parameter], bool]], ...] = (
+    ("tensors with one axis", lambda parameter: len(parameter.shape) < 2),
+    ("biases and norms", lambda parameter: parameter.name.endswith("bias") or "norm" in parameter.name.lower() or ".ln" in parameter.name),
+    ("biases", lambda parameter: parameter.name.endswith("bias")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Join:
+    names: Mapping[str, str]
+    """Entry's id -> parameter's name."""
+    how: str
+
+
+def is_buffer(name: str, tensor: StoredTensor) -> bool:
+    """Whether a tensor is surely no parameter: a running statistic, a counter, a mask."""
+    last = name.rsplit(".", 1)[-1]
+    if last in _BUFFER_ENDINGS or not tensor.dtype.startswith(("float", "bfloat")):
+        return True
+    # GPT-2's causal mask is called like a bias.
+    return last == "bias" and len(tensor.shape) == 4 and tensor.shape[:2] == (1, 1)
+
+
+def parameters_of(tensors: Mapping[str, StoredTensor]) -> tuple[Parameter, ...]:
+    """Parameters in order, buffers left out, tied tensors once (under their first name)."""
+    seen: set[object] = set()
+    found = []
+    for name, tensor in tensors.items():
+        if is_buffer(name, tensor) or tensor.place in seen:
+            continue
+        seen.add(tensor.place)
+        found.append(Parameter(name, tensor.shape))
+    return tuple(found)
+
+
+# --- what kind of optimizer -------------------------------------------------------------------------------------------
+
+
+def _truth(value: Tree) -> bool:
+    return isinstance(value, (bool, int, float)) and bool(value)
+
+
+def algorithm_of(entries: Mapping[str, Mapping[str, Tree]], groups: Sequence[Mapping[str, Tree]]) -> Algorithm:
+    """Which algorithm, from the slots that its state keeps and the settings of its groups."""
+    slots = {slot for entry in entries.values() for slot in entry}
+    settings = {key for group in groups for key in group}
+    if "betas" in settings or {"exp_avg", "exp_avg_sq"} <= slots:
+        # Relatives that keep the same two moments but step otherwise: NAdam, RAdam, Adamax, LAMB, Lion, Adafactor.
+        other = slots & {"mu_product", "exp_inf", "exp_avg_sq_row", "exp_avg_diff", "max_exp_inf"} or settings & {
+            "momentum_decay",
+            "d_coef",
+            "rho",
+        }
+        radam = {"capturable", "decoupled_weight_decay"} <= settings and "amsgrad" not in settings
+        if other or radam or (slots - {"step"} and not {"exp_avg", "exp_avg_sq"} <= slots):
+            return "unknown"
+        return "adamw" if _is_decoupled(groups) else "adam"
+    if "square_avg" in slots or {"alpha", "centered"} <= settings:
+        return "rmsprop"
+    if "sum" in slots or "initial_accumulator_value" in settings:
+        return "adagrad"
+    if "momentum_buffer" in slots or {"momentum", "dampening"} <= settings:
+        return "sgd"
+    return "unknown"
+
+
+def _is_decoupled(groups: Sequence[Mapping[str, Tree]]) -> bool:
+    told = [group["decoupled_weight_decay"] for group in groups if "decoupled_weight_decay" in group]
+    if told:
+        return any(map(_truth, told))
+    # Files of older torch do not say; only the default decay, 0.01 against 0, tells AdamW from Adam.
+    return any(group.get("weight_decay") == _DEFAULT_ADAMW_DECAY for group in groups)
+
+
+# --- joining ----------------------------------------------------------------------------------------------------------
+
+
+def _entry_shape(entry: Mapping[str, Tree] | None) -> Shape | None:
+    """Shape of the parameter that an entry belongs to; None where its slots do not tell."""
+    if entry is None:
+        return None
+    for slot in _FULL_SLOTS:
+        tensor = entry.get(slot)
+        if isinstance(tensor, StoredTensor) and (tensor.shape or slot != "sum"):
+            return tensor.shape
+    return None
+
+
+def _group_ids(groups: Sequence[Mapping[str, Tree]]) -> list[list[str]]:
+    ids = []
+    for group in groups:
+        listed = group.get("params")
+        ids.append([str(item) for item in listed if isinstance(item, (int, str))] if isinstance(listed, tuple) else [])
+    return ids
+
+
+def _written_names(groups: Sequence[Mapping[str, Tree]]) -> dict[str, str]:
+    """Names that the optimizer itself keeps (`param_names` of `named_parameters()`)."""
+    names: dict[str, str] = {}
+    for group, ids in zip(groups, _group_ids(groups), strict=True):
+        written = group.get("param_names")
+        if isinstance(written, tuple) and len(written) == len(ids):
+            names.update({number: str(name) for number, name in zip(ids, written, strict=True)})
+    return names
+
+
+def _in_turn(shapes: Sequence[Shape | None], parameters: Sequence[Parameter]) -> list[int] | None:
+    """First way to find the shapes, in order, among the parameters: their indices, or None."""
+    places: list[int] = []
+    at = 0
+    for shape in shapes:
+        while at < len(parameters) and shape is not None and parameters[at].shape != shape:
+            at += 1
+        if at == len(parameters):
+            return None
+        places.append(at)
+        at += 1
+    return places
+
+
+def _only_way(shapes: Sequence[Shape | None], parameters: Sequence[Parameter]) -> list[int] | None:
+    """The one way to find the shapes in order among the parameters; None where there is none, or more than one."""
+    first = _in_turn(shapes, parameters)
+    last = _in_turn(list(reversed(shapes)), list(reversed(parameters)))
+    if first is None or last is None:
+        return None
+    return first if first == [len(parameters) - 1 - place for place in reversed(last)] else None
+
+
+def _by_position(ids: list[list[str]], shapes: Mapping[str, Shape | None], parameters: Sequence[Parameter], order: str) -> _Join | str:
+    """Join numbered entries to parameters, or say why that cannot be done."""
+    flat = [number for group in ids for number in group]
+    known = [shapes[number] for number in flat]
+    if len(flat) == len(parameters) and all(shape in (None, parameter.shape) for shape, parameter in zip(known, parameters, strict=True)):
+        told = sum(shape is not None for shape in known)
+        how = f"by position among the parameters{order}; {told} of {len(flat)} shapes agree, the others have no state"
+        if told == len(flat):
+            how = f"by position among the parameters{order}; all shapes agree"
+        return _Join({number: parameter.name for number, parameter in zip(flat, parameters, strict=True)}, how)
+    for what, belongs in _SPLITS:
+        for first in (True, False):
+            split = [parameter for parameter in parameters if belongs(parameter) == first]
+            split += [parameter for parameter in parameters if belongs(parameter) != first]
+            if len(ids) == 2 and len(flat) == len(split) and [parameter.shape for parameter in split] == known:
+                pairs = zip(flat, split, strict=True)
+                return _Join(
+                    {number: parameter.name for number, parameter in pairs},
+                    f"by position, {what} in a group of their own; all shapes agree",
+                )
+    names: dict[str, str] = {}
+    left = list(parameters)
+    for group in ids:
+        places = _only_way([shapes[number] for number in group], left)
+        if places is None:
+            return _by_unlike_shapes(flat, shapes, parameters)
+        names.update({number: left[place].name for number, place in zip(group, places, strict=True)})
+        left = [parameter for index, parameter in enumerate(left) if index not in set(places)]
+    how = f"by position within each of {len(ids)} groups" if len(ids) > 1 else "by order and shape"
+    return _Join(names, f"{how}, the only way in which shapes agree; {len(left)} of {len(parameters)} parameters are not listed")
+
+
+def _by_unlike_shapes(flat: list[str], shapes: Mapping[str, Shape | None], parameters: Sequence[Parameter]) -> _Join | str:
+    """Join by shape alone where no two parameters, and no two entries, have the same one."""
+    wanted = [shapes[number] for number in flat]
+    by_shape = {parameter.shape: parameter.name for parameter in parameters}
+    told = [shape for shape in wanted if shape is not None]
+    if len(by_shape) == len(parameters) and len(set(told)) == len(flat) and all(shape in by_shape for shape in told):
+        return _Join({number: by_shape[shape] for number, shape in zip(flat, told, strict=True)}, "by shape, of which no two are alike")
+    if any(shape not in by_shape for shape in told):
+        odd = next(shape for shape in told if shape not in by_shape)
+        return f"not joined: it holds state of shape {odd}, which no parameter has"
+    return f"not joined: its {len(flat)} entries fit the {len(parameters)} parameters in no order, or in more than one"
+
+
+def _join(state: OptimizerState, candidates: Sequence[Sequence[Parameter]], renamed: Mapping[str, str], order: str) -> _Join:
+    known = {parameter.name for parameters in candidates for parameter in parameters}
+    ids = _group_ids(state.groups)
+    flat = [number for group in ids for number in group] or list(state.entries)
+    written = _written_names(state.groups)
+    by_name = {number: renamed.get(written.get(number, number), written.get(number, number)) for number in flat}
+    if flat and sum(name in known for name in by_name.values()) > len(flat) // 2:
+        return _Join({number: name for number, name in by_name.items() if name in known}, "by name")
+    shapes = {number: _entry_shape(state.entries.get(number)) for number in flat}
+    reasons = []
+    for parameters in candidates:
+        found = _by_position(ids if any(ids) else [flat], shapes, parameters, order)
+        if isinstance(found, _Join):
+            return found
+        reasons.append(found)
+    return _Join({number: f"#{number}" for number in flat}, reasons[0] if reasons else "not joined: there are no parameters to join it to")
+
+
+# --- the value that is handed on --------------------------------------------------------------------------------------
+
+
+def _plain_setting(value: Tree) -> Plain | tuple[float, ...]:
+    if isinstance(value, StoredTensor):
+        return value.number() if value.elements == 1 else None
+    if isinstance(value, tuple) and all(isinstance(item, (int, float, StoredTensor)) for item in value):
+        numbers = [
+            item.number() if isinstance(item, StoredTensor) else float(item)
+            for item in value
+            if isinstance(item, (int, float, StoredTensor))
+        ]
+        return tuple(numbers)
+    return value if isinstance(value, (bool, int, float, str)) else None
+
+
+def _settings(group: Mapping[str, Tree]) -> dict[str, Plain | tuple[float, ...]]:
+    return {key: _plain_setting(value) for key, value in group.items() if key not in ("params", "param_names")}
+
+
+def _step_of(entry: Mapping[str, Tree]) -> int | None:
+    value = entry.get("step")
+    if isinstance(value, StoredTensor):
+        return whole_number(value.number()) if value.elements == 1 else None
+    return whole_number(value) if isinstance(value, (int, float)) else None
+
+
+def join_optimizer(
+    state: OptimizerState, name: str, candidates: Sequence[Sequence[Parameter]], renamed: Mapping[str, str], order: str = ""
+) -> Optimizer:
+    """An optimizer with its entries under parameters' names.
+
+    `candidates` are the lists of parameters that it may belong to, likeliest first; `renamed` maps names as the file writes them to
+    those of the checkpoint; `order` says in `matched` how the parameters were ordered where the file keeps no order.
+    """
+    join = _join(state, candidates, renamed, order)
+    group_of = {join.names[number]: index for index, ids in enumerate(_group_ids(state.groups)) for number in ids if number in join.names}
+    slots: dict[str, dict[str, StoredTensor]] = {}
+    steps: dict[str, int] = {}
+    for number, entry in state.entries.items():
+        parameter = join.names.get(number)
+        if parameter is None:
+            continue
+        tensors = {slot: value for slot, value in entry.items() if isinstance(value, StoredTensor) and slot != "step"}
+        if tensors:
+            slots[parameter] = {slot: tensor.named(f"{parameter}.{slot}") for slot, tensor in tensors.items()}
+        step = _step_of(entry)
+        if step is not None:
+            steps[parameter] = step
+    groups = tuple(_settings(group) for group in state.groups)
+    if not group_of and len(groups) == 1:
+        group_of = dict.fromkeys(slots, 0)
+    return Optimizer(name, algorithm_of(state.entries, state.groups), groups, group_of, slots, steps, join.how)
+
+
+def candidates_for(key: str, index: int, labels: Sequence[str], nets: Sequence[Sequence[Parameter]]) -> list[list[Parameter]]:
+    """Lists of parameters that the optimizer at `key`, `index`-th in its file, may belong to: its namesake, its neighbour, then all."""
+    everything = [parameter for parameters in nets for parameter in parameters]
+    if len(nets) == 1:
+        return [everything]
+    own = set(words(key)) - _OPTIMIZER_WORDS
+    ranked: list[list[Parameter]] = []
+    for label, parameters in zip(labels, nets, strict=True):
+        # `opt_G` goes with `netG`, `d_optim` with `discriminator`.
+        if any(theirs.startswith(mine) for mine in own for theirs in words(label)):
+            ranked.append(list(parameters))
+    if not ranked and index < len(nets) and (not own or own <= {str(number) for number in range(len(nets))}):
+        ranked.append(list(nets[index]))
+    return [*ranked, everything, *(list(parameters) for parameters in nets)]

@@ -1,0 +1,40 @@
+"""Nested settings made flat: dotted keys, plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from postmortem.model import Plain
+
+_LONGEST_LIST = 16
+_DEEPEST = 16
+_MOST_VISITS = 20_000  # aliases let a YAML file of 1 kB stand for billions of items
+
+
+def flatten(settings: Mapping[object, object]) -> dict[str, Plain]:
+    """Nested mappings as one, keys joined by dots; lists by index (`betas.0`), those of more than 16 items by their length alone.
+
+    Stops after 20,000 items, and deeper than 16 levels names the type alone.
+    """
+    return dict(_leaves(settings))
+
+
+def _leaves(settings: Mapping[object, object]) -> Iterator[tuple[str, Plain]]:
+    pending: list[tuple[str, object, int]] = [("", settings, 0)]
+    visits = 0
+    while pending and visits < _MOST_VISITS:
+        prefix, value, depth = pending.pop()
+        visits += 1
+        if isinstance(value, Mapping | list | tuple) and depth >= _DEEPEST:
+            yield prefix, type(value).__name__
+        elif isinstance(value, Mapping):
+            pending.extend((f"{prefix}.{key}" if prefix else str(key), item, depth + 1) for key, item in reversed(list(value.items())))
+        elif isinstance(value, list | tuple):
+            if len(value) > _LONGEST_LIST:
+                yield f"{prefix}.length", len(value)
+            else:
+                pending.extend((f"{prefix}.{index}", item, depth + 1) for index, item in reversed(list(enumerate(value))))
+        elif value is None or isinstance(value, str | int | float | bool):
+            yield prefix, value
+        else:
+            yield prefix, str(value)

@@ -1,0 +1,132 @@
+"""Opens one discovered run: every file goes to the reader of its role, and what they say becomes one `RunData`, or several.
+
+Several trainings can lie in one folder; event files tell them apart by their steps, times and tags. They are then named `#1`, `#2`
+behind the folder's name. A file that breaks its reader becomes a problem of the run, and reading goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from postmortem.model import FileRole, FoundFile, FoundRun, Plain, Problem, ReadOptions, RunData, Series
+from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.events import EventData, split_runs
+from postmortem.read.manifests import ManifestsData, read_manifests
+from postmortem.read.tables import LogData, read_log
+
+T = TypeVar("T")
+
+
+@contextmanager
+def reading(run: FoundRun, options: ReadOptions) -> Iterator[tuple[RunData, ...]]:
+    """The trainings in one discovered run, for as long as the context lasts: tensors are read from files only when asked for."""
+    with tempfile.TemporaryDirectory(prefix="postmortem-") as scratch:
+        yield _read(run, options, Path(scratch))
+
+
+def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, ...]:
+    problems: list[Problem] = []
+    notes: list[str] = list(run.notes)
+    given = tuple(_given_manifest(path) for path in options.manifests)
+
+    def guarded(role: FileRole, reader: Callable[[Sequence[FoundFile]], T], files: Sequence[FoundFile]) -> T | None:
+        try:
+            return reader(files)
+        except Exception as error:  # noqa: BLE001 - one of the two places: whatever a stranger's file does to a reader is a problem of the run
+            names = ", ".join(file.name for file in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+            problems.append(Problem(names, "unreadable", f"the reader of {role} files broke on it: {type(error).__name__}: {error}"))
+            return None
+
+    def of(role: FileRole) -> tuple[FoundFile, ...]:
+        return tuple(file for file in run.files if file.role == role)
+
+    trainings: tuple[EventData, ...] = guarded("events", split_runs, of("events")) or ()
+    checkpoints: CheckpointData | None = guarded(
+        "checkpoint",
+        lambda files: read_checkpoints(files, scratch),
+        tuple(file for file in run.files if file.role in ("checkpoint", "checkpoint-index")),
+    )
+    logs: list[LogData] = [log for file in (*of("log"), *of("config")) if (log := guarded(file.role, _one(read_log), (file,))) is not None]
+    manifests: ManifestsData | None = guarded("manifest", read_manifests, (*of("manifest"), *given))
+    for part in (checkpoints, *logs, manifests):
+        if part is not None:
+            problems.extend(part.problems)
+            notes.extend(part.notes)
+
+    log_series = _longest_of_each(series for log in logs for series in log.series)
+    hyperparameters: dict[str, Plain] = {name: value for log in logs for name, value in log.hyperparameters.items()}
+    whole = RunData(
+        name=run.name,
+        path=str(run.path),
+        files=(*run.files, *given),
+        series=log_series,
+        histograms=(),
+        hyperparameters=hyperparameters,
+        checkpoints=() if checkpoints is None else checkpoints.checkpoints,
+        manifests=() if manifests is None else manifests.manifests,
+        problems=tuple(problems),
+        notes=tuple(notes),
+        options=options,
+    )
+    if not trainings:
+        return (whole,)
+    return tuple(_with_events(whole, data, index, len(trainings)) for index, data in enumerate(trainings, start=1))
+
+
+def _with_events(whole: RunData, data: EventData, index: int, trainings: int) -> RunData:
+    """One training: its own event files, and what the folder holds beside them."""
+    one = replace(
+        whole,
+        series=(*data.series, *_not_logged_twice(whole.series, data.series)),
+        histograms=data.histograms,
+        hyperparameters={**whole.hyperparameters, **data.hyperparameters},
+        problems=(*whole.problems, *data.problems),
+        notes=(*whole.notes, *data.notes),
+        event_files=len(data.files),
+    )
+    if trainings == 1:
+        return one
+    # Trainings that write into one folder overwrite each other's checkpoints: what is left was saved by the last.
+    last = index == trainings
+    elsewhere = {file.name for file in whole.files if file.role == "events"} - set(data.files)
+    note = f"{trainings} trainings lie in this folder; this is number {index}, by its event files {', '.join(data.files)}"
+    beside = "checkpoints and logs beside them are taken for the last training's" if whole.checkpoints or whole.series else ""
+    return replace(
+        one,
+        name=f"{whole.name}#{index}",
+        path=f"{whole.path}#{index}",
+        series=one.series if last else data.series,
+        checkpoints=whole.checkpoints if last else (),
+        files=tuple(file for file in whole.files if file.name not in elsewhere),
+        notes=(*one.notes, note, *((beside,) if beside else ())),
+    )
+
+
+def _longest_of_each(found: Iterable[Series]) -> tuple[Series, ...]:
+    """One series a tag: a trainer that writes its whole history beside each checkpoint leaves the same curve many times, ever longer."""
+    best: dict[tuple[str, str], Series] = {}
+    for series in found:
+        known = best.get((series.tag, series.group))
+        if known is None or series.steps.size > known.steps.size:
+            best[series.tag, series.group] = series
+    return tuple(best.values())
+
+
+def _not_logged_twice(logs: Sequence[Series], events: Sequence[Series]) -> tuple[Series, ...]:
+    """Series of text logs whose tag the event files do not hold already: trainers write the same curve to both."""
+    known = {(series.tag.lower(), series.group) for series in events}
+    return tuple(series for series in logs if (series.tag.lower(), series.group) not in known)
+
+
+def _one(reader: Callable[[FoundFile], T]) -> Callable[[Sequence[FoundFile]], T]:
+    """A reader of one file as a reader of a sequence that holds one."""
+    return lambda files: reader(files[0])
+
+
+def _given_manifest(path: Path) -> FoundFile:
+    return FoundFile(path, path.name, "manifest", path.stat().st_size)

@@ -1,0 +1,75 @@
+"""Step and epoch from the names of a checkpoint's file and folders, and from the Trainer's state beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from postmortem.read.layouts import whole_number
+
+_STEP = re.compile(
+    r"(?:^|[^a-z])(?:global[_-]?steps?|steps?|iterations?|iters?|it|updates?|batch)[_=\-.]?0*(\d{1,12})(?!\d)", re.IGNORECASE
+)
+_STEP_AFTER = re.compile(r"(?:^|[^0-9a-z])0*(\d{1,12})[_-]?(?:steps?|iterations?|iters?|its?|updates?)(?![a-z])", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?:^|[^a-z0-9])(?:steps?[_-]?)?(\d{1,6})k(?:[_-]?(?:steps?|iters?|its?))?(?![a-z0-9])", re.IGNORECASE)
+_HF_FOLDER = re.compile(r"checkpoint-(\d{1,12})")
+_EPOCH = re.compile(r"(?:^|[^a-z])(?:epochs?|ep|e)[_=\-.]?0*(\d{1,7})(?!\d)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<!\d)(\d{1,12})(?!\d)")
+_MAX_STATE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStep:
+    """What names say. `told` where a word beside the number calls it a step; a bare number may be an epoch."""
+
+    step: int | None
+    told: bool
+    epoch: int | None
+    basis: str
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(name)
+    stem = path.name.removesuffix(".index.json")
+    return re.sub(r"(\.(pth|tar|pt|ckpt|bin|pkl|safetensors|th|t7|model))+$", "", re.sub(r"-\d{5}-of-\d{5}", "", stem))
+
+
+def step_in_name(name: str) -> NamedStep:
+    """Judge a file's name, then the name of the folder that holds it."""
+    path = PurePosixPath(name)
+    stem, folder = _stem(name), path.parent.name
+    epoch: int | None = None
+    for text, where in ((stem, "file name"), (folder, "folder name")):
+        match = _EPOCH.search(text)
+        if match and epoch is None:
+            epoch = int(match[1])
+        thousands = _THOUSANDS.search(text)
+        if thousands:
+            return NamedStep(int(thousands[1]) * 1000, True, epoch, where)
+        match = _HF_FOLDER.fullmatch(text) if where == "folder name" else None
+        match = match or _STEP.search(text) or _STEP_AFTER.search(text)
+        if match:
+            return NamedStep(int(match[1]), True, epoch, where)
+    if epoch is not None:
+        return NamedStep(None, False, epoch, "")
+    for text, where in ((stem, "number in the file name"), (folder, "number in the folder name")):
+        numbers = _NUMBER.findall(text)
+        if len(numbers) == 1 and not re.search(r"(?:version|run|fold|rank|seed|trial|v|exp)[_-]?\d+$", text, re.IGNORECASE):
+            return NamedStep(int(numbers[0]), False, None, where)
+    return NamedStep(None, False, None, "")
+
+
+def trainer_state(path: Path) -> tuple[int | None, float | None]:
+    """Global step and epoch of a `trainer_state.json`; None for both where there is none or it cannot be read."""
+    try:
+        if path.stat().st_size > _MAX_STATE_BYTES:
+            return None, None
+        state = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None, None
+    if not isinstance(state, dict):
+        return None, None
+    epoch = state.get("epoch")
+    return whole_number(state.get("global_step")), float(epoch) if isinstance(epoch, (int, float)) else None

@@ -1,0 +1,329 @@
+"""Tells the trainings in several event files apart, and joins the files of one training into series.
+
+In every folder with several event files that was surveyed the steps restart: a run that was resumed, or several runs. Putting their
+points in one line invents spikes; so a resumed run's later file wins from its first step on, and separate runs stay separate.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postmortem.model import FoundFile, Histogram, Plain, Problem, ProblemKind, Series
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+HistogramPoint = tuple[int, Floats, Floats, float, float]
+"""Step, upper limits, counts, smallest and largest value."""
+
+_FEWEST_POINTS = 3  # a fall of the step that fewer points stand behind is a straggler, no restart
+_UNORDERED_SHARE = 0.1  # a tag whose step falls back more often than this is written out of order
+
+
+class Column(NamedTuple):
+    """One tag of one file, in the order of writing."""
+
+    steps: Ints
+    values: Floats
+    wall_seconds: Floats
+    order: Ints
+    """Number of the record in its file."""
+
+    @staticmethod
+    def of(steps: array[int], values: array[float], wall_seconds: array[float], order: array[int]) -> Column:
+        """The same as arrays, without a copy."""
+        return Column(
+            np.frombuffer(steps, np.int64),
+            np.frombuffer(values, np.float64),
+            np.frombuffer(wall_seconds, np.float64),
+            np.frombuffer(order, np.int64),
+        )
+
+    def keep(self, mask: NDArray[np.bool_] | Ints) -> Column:
+        """The points that the mask or index selects."""
+        return Column(self.steps[mask], self.values[mask], self.wall_seconds[mask], self.order[mask])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventFile:
+    """What one event file, or one training's part of it, holds."""
+
+    file: FoundFile
+    columns: Mapping[str, Column]
+    histograms: Mapping[str, list[HistogramPoint]]
+    hyperparameters: Mapping[str, Plain]
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    started: float = float("nan")
+    ended: float = float("nan")
+
+    def with_problem(self, kind: ProblemKind, detail: str) -> EventFile:
+        """The same, and a problem of its file."""
+        return replace(self, problems=(*self.problems, Problem(self.file.name, kind, detail)))
+
+    @property
+    def folder(self) -> str:
+        """The file's folder within its run; empty for the run's own folder."""
+        return self.file.name.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class United:
+    """The files of one training, joined."""
+
+    series: tuple[Series, ...]
+    histograms: tuple[Histogram, ...]
+    hyperparameters: dict[str, Plain]
+    notes: tuple[str, ...]
+
+
+# --- within one file --------------------------------------------------------------------------------------------------
+
+
+def segments(file: EventFile) -> list[EventFile]:
+    """The file cut where its steps begin anew for all tags that write on both sides: one writer used for several trainings.
+
+    A tag whose step alone falls back (a batch number that begins anew each epoch) is no such cut: `unite` puts it in order of writing.
+    """
+    falls = {tag: _falls(column) for tag, column in file.columns.items()}
+    fallen = [tag for tag in falls if falls[tag]]
+    if not fallen:
+        return [file]
+    main = max(fallen, key=lambda tag: len(file.columns[tag].steps))
+    cuts = [cut for cut in falls[main] if _all_fall(file, cut)]
+    if not cuts or _goes_on(file.columns[main], cuts):
+        return [file]
+    return _cut(file, cuts)
+
+
+def _falls(column: Column) -> list[int]:
+    """Record numbers at which the step falls back and runs over points again."""
+    steps = column.steps
+    at = np.flatnonzero(np.diff(steps) < 0) + 1
+    if at.size == 0 or at.size > max(1, _UNORDERED_SHARE * steps.size):
+        return []
+    borders = [0, *at.tolist(), steps.size]
+    return [
+        int(column.order[begin])
+        for before, begin, end in zip(borders, borders[1:], borders[2:], strict=False)
+        if end - begin >= _FEWEST_POINTS and np.count_nonzero(steps[before:begin] >= steps[begin]) >= _FEWEST_POINTS
+    ]
+
+
+def _all_fall(file: EventFile, cut: int) -> bool:
+    """Whether every tag with points on both sides of the record steps back there."""
+    for column in file.columns.values():
+        border = int(np.searchsorted(column.order, cut))
+        if 0 < border < column.order.size and column.steps[border] > column.steps[:border].max():
+            return False
+    return True
+
+
+def _goes_on(column: Column, cuts: Sequence[int]) -> bool:
+    """Whether values go on across the cuts, as from epoch to epoch, rather than back to where the first part began, as a fresh run does."""
+    borders = [0, *np.searchsorted(column.order, cuts).tolist(), column.order.size]
+    parts = [column.values[begin:end] for begin, end in pairwise(borders)]
+    heads = [float(np.median(part[: max(1, part.size // 10)])) for part in parts]
+    tails = [float(np.median(part[-max(1, part.size // 10) :])) for part in parts]
+    on = sum(abs(head - tail) < abs(head - heads[0]) for head, tail in zip(heads[1:], tails[:-1], strict=True))
+    return 2 * on > len(cuts)
+
+
+def _cut(file: EventFile, cuts: Sequence[int]) -> list[EventFile]:
+    borders = [0, *cuts, np.iinfo(np.int64).max]
+    parts: list[EventFile] = []
+    for index, (begin, end) in enumerate(pairwise(borders)):
+        columns = {tag: column.keep((column.order >= begin) & (column.order < end)) for tag, column in file.columns.items()}
+        columns = {tag: column for tag, column in columns.items() if column.steps.size}
+        walls = np.concatenate([column.wall_seconds for column in columns.values()])
+        parts.append(
+            EventFile(
+                file=file.file,
+                columns=columns,
+                # Histograms carry no record number; they and what was read once go with the first part.
+                histograms=file.histograms if index == 0 else {},
+                hyperparameters=file.hyperparameters,
+                problems=file.problems if index == 0 else (),
+                notes=(*file.notes, f"{file.file.name}: its steps begin anew {len(cuts)} times; cut there") if index == 0 else (),
+                started=float(np.nanmin(walls)) if not np.all(np.isnan(walls)) else float("nan"),
+                ended=float(np.nanmax(walls)) if not np.all(np.isnan(walls)) else float("nan"),
+            )
+        )
+    return parts
+
+
+# --- between files ----------------------------------------------------------------------------------------------------
+
+
+def partition(files: Sequence[EventFile]) -> list[list[EventFile]]:
+    """The files, one list a training, both in order of time (then of name as given)."""
+    trainings: list[list[EventFile]] = []
+    for file in sorted(files, key=_time_order):
+        fitting = [training for training in trainings if not any(_separate(earlier, file) for earlier in training)]
+        if not fitting:
+            trainings.append([file])
+            continue
+        # A file that fits several trainings (other tags: validation, metrics of hyper-parameters) goes to one that was running.
+        running = [training for training in fitting if any(_at_one_time(other, file) for other in training)]
+        (running or fitting)[-1].append(file)
+    return trainings
+
+
+def _time_order(file: EventFile) -> float:
+    return float("inf") if np.isnan(file.started) else file.started
+
+
+def _at_one_time(first: EventFile, second: EventFile) -> bool:
+    return bool(first.started <= second.ended and second.started <= first.ended)
+
+
+def _separate(earlier: EventFile, later: EventFile) -> bool:
+    """Whether two files cannot be of one training: the same tags, and both from the beginning."""
+    if earlier.file.group != later.file.group or (earlier.folder != later.folder and _at_one_time(earlier, later)):
+        return False  # writers side by side in folders of their own are parts of one run, as `add_scalars` makes them
+    votes = 0
+    for tag in earlier.columns.keys() & later.columns.keys():
+        one, two = earlier.columns[tag], later.columns[tag]
+        points = min(one.steps.size, two.steps.size)
+        # A tag of a single point (`hp_metric`, a final score) says little, and nothing at all beside a curve.
+        votes += (points**2) * (1 if _restarts(one.steps, two.steps) else -1)
+    return votes > 0
+
+
+def _restarts(earlier: Ints, later: Ints) -> bool:
+    """Whether the later curve begins at the beginning again, rather than within or behind the earlier one."""
+    first = int(later.min())
+    if first > int(earlier.max()):
+        return False
+    if first <= int(earlier.min()):
+        return True
+    # Logged less often, the first point of a fresh run stands one interval in; then it is no deeper than its own interval.
+    return first <= _interval(later) and _interval(later) > 1.5 * _interval(earlier)
+
+
+def _interval(steps: Ints) -> float:
+    return float(np.median(np.diff(np.sort(steps)))) if steps.size > 1 else 0.0
+
+
+# --- one training -----------------------------------------------------------------------------------------------------
+
+
+def unite(files: Sequence[EventFile]) -> United:
+    """Series and histograms of one training's files; the later file wins from its first step on."""
+    files = sorted(files, key=_time_order)
+    notes: list[str] = []
+    hyperparameters: dict[str, Plain] = {}
+    for file in files:
+        changed = sorted(
+            key for key, value in file.hyperparameters.items() if key in hyperparameters and not _same(hyperparameters[key], value)
+        )
+        if changed:
+            notes.append(f"{file.file.name} states other values for the hyper-parameters {', '.join(changed)}; the later values count")
+        hyperparameters.update(file.hyperparameters)
+    found: dict[tuple[str, str], list[tuple[EventFile, Column]]] = defaultdict(list)
+    for (group, tag, prefix), members in _by_tag(files).items():
+        found[group, f"{prefix}{tag}"].extend(members)
+    series: list[Series] = []
+    overlaps: dict[str, int] = defaultdict(int)
+    for (group, tag), pieces in found.items():
+        joined, replaced = _join(pieces)
+        if replaced:
+            overlaps[pieces[-1][0].file.name] += replaced
+        if _continue_counter(joined.steps):
+            notes.append(
+                f"the step of {tag!r} begins anew within one file (a number within the epoch); its points keep the order of writing"
+            )
+            joined = joined._replace(steps=_continued(joined.steps))
+        order = np.argsort(joined.steps, kind="stable")
+        joined = joined.keep(order)
+        source = ", ".join(dict.fromkeys(file.file.name for file, _ in pieces))
+        series.append(Series(tag, group, joined.steps, joined.values, joined.wall_seconds, source))
+    for name, replaced in overlaps.items():
+        notes.append(f"{name} resumes the run; {replaced} points that earlier files hold from its first steps on were replaced by its own")
+    return United(tuple(series), _histograms(files), hyperparameters, tuple(notes))
+
+
+def _by_tag(files: Sequence[EventFile]) -> dict[tuple[str, str, str], list[tuple[EventFile, Column]]]:
+    """(group, tag, folder before the tag) -> the files' columns; the folder stands there where several at one time write one tag."""
+    members: dict[tuple[str, str], list[EventFile]] = defaultdict(list)
+    for file in files:
+        for tag in file.columns:
+            members[file.file.group, tag].append(file)
+    found: dict[tuple[str, str, str], list[tuple[EventFile, Column]]] = defaultdict(list)
+    for (group, tag), holders in members.items():
+        beside = any(
+            one.folder != two.folder and _at_one_time(one, two) for index, one in enumerate(holders) for two in holders[index + 1 :]
+        )
+        for file in holders:
+            prefix = f"{file.folder}/" if beside and file.folder else ""
+            found[group, tag, prefix].append((file, file.columns[tag]))
+    return found
+
+
+def _join(pieces: Sequence[tuple[EventFile, Column]]) -> tuple[Column, int]:
+    """The columns one after the other, and how many earlier points gave way to later ones."""
+    kept: list[tuple[EventFile, Column]] = []
+    replaced = 0
+    for file, column in pieces:
+        first = int(column.steps.min())
+        for index, (earlier, points) in enumerate(kept):
+            # Two writers at one time share the tag: neither replaces the other.
+            if earlier is not file and not _interleaved(points, column):
+                mask = points.steps < first
+                replaced += int(points.steps.size - np.count_nonzero(mask))
+                kept[index] = (earlier, points.keep(mask))
+        kept.append((file, column))
+    columns = [column for _, column in kept]
+    return Column(*(np.concatenate(parts) for parts in zip(*columns, strict=True))), replaced
+
+
+def _interleaved(one: Column, two: Column) -> bool:
+    if not one.steps.size:
+        return False
+    return bool(one.wall_seconds.max() > two.wall_seconds.min() and two.wall_seconds.max() > one.wall_seconds.min())
+
+
+def _continue_counter(steps: Ints) -> bool:
+    """Whether the step is a number within the epoch: it falls back to its first value, each time over some points."""
+    at = np.flatnonzero(np.diff(steps) < 0) + 1
+    if at.size < 1 or at.size > max(2, _UNORDERED_SHARE * 2 * steps.size):
+        return False
+    first = steps[np.concatenate([[0], at])]
+    return bool(np.all(first == first[0])) and bool(np.all(np.diff(at) >= _FEWEST_POINTS))
+
+
+def _continued(steps: Ints) -> Ints:
+    """Steps that go on where the counter fell back."""
+    steps = np.array(steps)
+    for at in np.flatnonzero(np.diff(steps) < 0) + 1:
+        steps[at:] += steps[at - 1] + 1 - steps[at]
+    return steps
+
+
+def _histograms(files: Sequence[EventFile]) -> tuple[Histogram, ...]:
+    points: dict[tuple[str, str], dict[str, list[HistogramPoint]]] = defaultdict(dict)
+    for file in files:
+        for tag, found in file.histograms.items():
+            earlier = points[file.file.group, tag]
+            first = min(point[0] for point in found)
+            for name in earlier:
+                earlier[name] = [point for point in earlier[name] if point[0] < first]
+            earlier[file.file.name] = found
+    histograms: list[Histogram] = []
+    for (group, tag), by_file in points.items():
+        ordered = sorted((point for found in by_file.values() for point in found), key=lambda point: point[0])
+        steps, limits, counts, minimum, maximum = zip(*ordered, strict=True)
+        histograms.append(Histogram(tag, group, steps, limits, counts, minimum, maximum, ", ".join(by_file)))
+    return tuple(histograms)
+
+
+def _same(one: Plain, two: Plain) -> bool:
+    return one == two or (one != one and two != two)

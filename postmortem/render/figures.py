@@ -1,0 +1,323 @@
+"""Geometry of line plots: scales, ticks, path data, annotations. Pure functions from exhibits to coordinates.
+
+A plot is laid out in a fixed box that scales with the page. Nothing here knows a theme or writes markup.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from postmortem.model import Curve, LinePlot, Mark
+
+WIDTH = 720.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 10.0, 24.0, 24.0
+UPPER_HEIGHT, LOWER_HEIGHT, PANEL_GAP = 240.0, 60.0, 24.0
+FLAG_WIDTH = 18.0
+"""Room that the numbered flag of an annotation takes above the plot."""
+
+SPARK_WIDTH, SPARK_HEIGHT = 120.0, 28.0
+
+_HUGE = 1e250
+"""Farthest from zero that a scale reaches: beyond it, the range itself would overflow."""
+
+FEW_POINTS = 60
+"""A curve with no more points than this gets a dot at each, so that sparse logging is seen to be sparse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Maps data in [low, high] onto [start, end] on the page, linearly or by logarithm."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Position of a value; one that a logarithm cannot take has none (NaN)."""
+        if self.log:
+            if value <= 0:
+                return math.nan
+            share = (math.log10(value) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies on the page."""
+        return self.low <= value <= self.high and (value > 0 or not self.log)
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers (1, 2 or 5 times a power of ten apart) within [low, high]."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    # Multiples of the step, rounded to its digits: 0.30000000000000004 would be printed as it is.
+    digits = max(0, 1 - math.floor(math.log10(step)))
+    return [round(index * step, digits) for index in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, count: int) -> list[float]:
+    """Powers of ten within [low, high], thinned to about `count`; round numbers where there are fewer than two."""
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last - first < 1:
+        return [tick for tick in ticks(low, high, count) if tick > 0]
+    every = math.ceil((last - first + 1) / count)
+    return [10.0**exponent for exponent in range(first, last + 1) if exponent % every == 0]
+
+
+def axis(values: Iterable[float], start: float, end: float, log: bool = False, margin: float = 0.05) -> Scale:
+    """A scale that holds all finite values (those above 0 where `log`), with some air around them."""
+    shown = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    low, high = (min(shown), max(shown)) if shown else (0.1, 1.0)
+    if log:
+        low, high = (min(max(value, 1 / _HUGE), _HUGE) for value in (low, high))
+        width = math.log10(high) - math.log10(low)
+        air = 10 ** (margin * width if width > 0 else 0.5)
+        return Scale(low / air, high * air, start, end, log=True)
+    low, high = (min(max(value, -_HUGE), _HUGE) for value in (low, high))
+    air = margin * (high - low) if high > low else 0.5 * (abs(high) or 1.0)
+    return Scale(low - air, high + air, start, end)
+
+
+def path_data(steps: Sequence[int], values: Sequence[float], x: Scale, y: Scale) -> str:
+    """SVG path of a curve. Non-finite values lift the pen; of a pixel column, the first, lowest, highest and last point are drawn."""
+    drawn: list[str] = []
+    pen_down = False
+    column: list[tuple[float, float]] = []
+
+    def flush() -> None:
+        nonlocal pen_down
+        for across, down in _first_extremes_last(column):
+            drawn.append(f"{'L' if pen_down else 'M'}{_short(across)} {_short(down)}")
+            pen_down = True
+        column.clear()
+
+    for step, value in zip(steps, values, strict=True):
+        down = y(value) if math.isfinite(value) else math.nan
+        if math.isnan(down):
+            flush()
+            pen_down = False
+            continue
+        across = x(step)
+        if column and round(across) != round(column[0][0]):
+            flush()
+        column.append((across, down))
+    flush()
+    return "".join(drawn)
+
+
+def _first_extremes_last(column: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    if len(column) <= 4:
+        return list(column)
+    order = range(len(column))
+    kept = {0, len(column) - 1, min(order, key=lambda index: column[index][1]), max(order, key=lambda index: column[index][1])}
+    return [column[index] for index in sorted(kept)]
+
+
+def _short(position: float) -> str:
+    """One decimal is a tenth of a pixel; more would only cost bytes."""
+    return f"{position:.1f}".removesuffix(".0")
+
+
+# --- line plots -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnCurve:
+    """One curve of a line plot."""
+
+    index: int
+    """Number of the curve in its plot, upper panel first: fixes its colour and dash pattern."""
+    curve: Curve
+    path: str
+    dots: tuple[tuple[str, str], ...]
+    """Centres of the points, where there are few."""
+    gaps: tuple[tuple[str, str], ...]
+    """Places of non-finite values: (x, word for them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One of the two plots above each other."""
+
+    name: str
+    top: float
+    bottom: float
+    unit: str
+    log: bool
+    ticks: tuple[tuple[str, float], ...]
+    """(y, value)."""
+    curves: tuple[DrawnCurve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnMark:
+    """One annotation and where it lies; empty strings where it has no such coordinate."""
+
+    number: int
+    """As listed beneath the plot, from 1; levels carry their name instead and have 0."""
+    mark: Mark
+    x: str = ""
+    x_end: str = ""
+    y: str = ""
+    flag: str = ""
+    """Centre of the flag: at x, or beside the flag before it where that is too near."""
+    shown: bool = True
+    """False where it lies off the chart: then it is only listed."""
+
+    @property
+    def width(self) -> str:
+        """Width of a span; a thin line where it is only a point wide."""
+        return _short(max(float(self.x_end) - float(self.x), 1.0)) if self.x and self.x_end else ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineDrawing:
+    """A line plot, laid out."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    panels: tuple[Panel, ...]
+    x_ticks: tuple[tuple[str, float], ...]
+    marks: tuple[DrawnMark, ...]
+    points: int
+    """Points before thinning, in all curves."""
+    drawn: int
+    """Points after it."""
+
+    @property
+    def thinned(self) -> bool:
+        """Whether fewer points are drawn than there were."""
+        return self.drawn < self.points
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some value is NaN or infinite."""
+        return any(curve.gaps for panel in self.panels for curve in panel.curves)
+
+
+def draw_lines(plot: LinePlot) -> LineDrawing:
+    """Lays out a line plot."""
+    curves = (*plot.curves, *plot.lower)
+    steps = [step for curve in curves for step in curve.steps]
+    x = axis(map(float, steps), LEFT, WIDTH - RIGHT, margin=0.0) if steps else Scale(0.0, 1.0, LEFT, WIDTH - RIGHT)
+    upper_bottom = TOP + UPPER_HEIGHT
+    y = axis([*_all_values(plot.curves), *near_levels(plot)], upper_bottom, TOP, plot.log)
+    panels = [_panel("upper", plot.curves, 0, x, y, plot.unit)]
+    height = upper_bottom + BOTTOM
+    if plot.lower:
+        top = upper_bottom + PANEL_GAP
+        # From zero, where nothing lies below it: a constant rate is then seen to be one.
+        lower = axis([0.0, *_all_values(plot.lower)], top + LOWER_HEIGHT, top)
+        panels.append(_panel("lower", plot.lower, len(plot.curves), x, lower, plot.lower_unit))
+        height += PANEL_GAP + LOWER_HEIGHT
+    return LineDrawing(
+        width=WIDTH,
+        height=height,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        panels=tuple(panels),
+        x_ticks=tuple((_short(x(tick)), tick) for tick in ticks(x.low, x.high, 7) if tick == int(tick)),
+        marks=_place_marks(plot.marks, x, y),
+        points=sum(curve.points for curve in curves),
+        drawn=len(steps),
+    )
+
+
+def near_levels(plot: LinePlot) -> list[float]:
+    """Levels worth making room for: those that do not squeeze the curves into less than half the chart."""
+    shown = [value for value in _all_values(plot.curves) if math.isfinite(value) and (value > 0 or not plot.log)]
+    levels = [mark.value for mark in plot.marks if mark.kind == "level" and mark.value is not None and math.isfinite(mark.value)]
+    if not shown or plot.log:
+        return [level for level in levels if level > 0]
+    low, high = min(shown), max(shown)
+    room = (high - low) or abs(high) or 1.0
+    return [level for level in levels if low - room <= level <= high + room]
+
+
+def _all_values(curves: Iterable[Curve]) -> list[float]:
+    return [value for curve in curves for value in curve.values]
+
+
+def _panel(name: str, curves: Sequence[Curve], first: int, x: Scale, y: Scale, unit: str) -> Panel:
+    count = 5 if name == "upper" else 2
+    levels = log_ticks(y.low, y.high, count) if y.log else ticks(y.low, y.high, count)
+    drawn = tuple(_draw_curve(first + offset, curve, x, y) for offset, curve in enumerate(curves))
+    return Panel(name, y.end, y.start, unit, y.log, tuple((_short(y(level)), level) for level in levels), drawn)
+
+
+def _draw_curve(index: int, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
+    dots: list[tuple[str, str]] = []
+    gaps: list[tuple[str, str]] = []
+    for step, value in zip(curve.steps, curve.values, strict=True):
+        if not math.isfinite(value):
+            place = (f"{x(step):.0f}", "NaN" if math.isnan(value) else "infinite")
+            # Neighbours on the same pixel would be drawn over each other.
+            if place not in gaps[-1:]:
+                gaps.append(place)
+        elif len(curve.steps) <= FEW_POINTS and not math.isnan(y(value)):
+            dots.append((_short(x(step)), _short(y(value))))
+    return DrawnCurve(index, curve, path_data(curve.steps, curve.values, x, y), tuple(dots), tuple(gaps))
+
+
+def _place_marks(marks: Sequence[Mark], x: Scale, y: Scale) -> tuple[DrawnMark, ...]:
+    placed: list[DrawnMark] = []
+    number = 0
+    for mark in marks:
+        number += mark.kind != "level"
+        placed.append(_place(number if mark.kind != "level" else 0, mark, x, y))
+    flagged = [mark for mark in placed if mark.shown and mark.number]
+    centres = dict(
+        zip((mark.number for mark in flagged), spread([float(mark.x) for mark in flagged], FLAG_WIDTH, WIDTH - RIGHT), strict=True)
+    )
+    return tuple(replace(mark, flag=_short(centres[mark.number])) if mark.number in centres else mark for mark in placed)
+
+
+def spread(places: Sequence[float], width: float, end: float) -> list[float]:
+    """Centres of things of this width, as near to their places as leaves none over another, and none beyond `end`."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    centres = list(places)
+    for before, index in pairwise(order):
+        centres[index] = max(centres[index], centres[before] + width)
+    limit = end
+    for index in reversed(order):
+        centres[index] = min(centres[index], limit)
+        limit = centres[index] - width
+    return centres
+
+
+def _place(number: int, mark: Mark, x: Scale, y: Scale) -> DrawnMark:
+    down = ""
+    if mark.value is not None and math.isfinite(mark.value) and y.holds(mark.value):
+        down = _short(y(mark.value))
+    if mark.kind == "level":
+        return DrawnMark(number, mark, y=down, shown=bool(down))
+    if mark.step is None or not x.low <= mark.step <= x.high:
+        return DrawnMark(number, mark, shown=False)
+    if mark.kind == "span":
+        end = min(x.high, float(mark.step if mark.step_end is None else mark.step_end))
+        return DrawnMark(number, mark, x=_short(x(mark.step)), x_end=_short(x(end)))
+    return DrawnMark(number, mark, x=_short(x(mark.step)), y=down)
+
+
+def sparkline(curve: Curve) -> str:
+    """Path of a small picture of a curve; empty where nothing of it can be drawn."""
+    if not curve.steps:
+        return ""
+    finite = [value for value in curve.values if math.isfinite(value)]
+    # Values over several decades would show nothing but their first point.
+    log = bool(finite) and min(finite) > 0 and max(finite) > 100 * min(finite)
+    x = axis(map(float, curve.steps), 2, SPARK_WIDTH - 2, margin=0.0)
+    return path_data(curve.steps, curve.values, x, axis(curve.values, SPARK_HEIGHT - 3, 3, log, margin=0.0))

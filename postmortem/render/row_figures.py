@@ -1,0 +1,211 @@
+"""Geometry of charts with one row a layer or class: depth plots, heatmaps, counts. Pure functions from exhibits to coordinates.
+
+Positions are in per cent of the row's width: names and numbers stay text of the page, readable at any width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postmortem.model import CountPlot, DepthPlot, Heatmap, Table
+from postmortem.render.figures import axis, log_ticks, ticks
+
+HEAT_LEVELS = 13
+_HEAT_LOW, _HEAT_MIDDLE, _HEAT_HIGH = (31, 95, 168), (241, 239, 233), (178, 58, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthRow:
+    """One layer of a depth plot; positions in per cent of the row."""
+
+    layer: str
+    dots: tuple[tuple[int, float, float], ...]
+    """(number of the label, position, value) of each finite value."""
+    values: tuple[float, ...]
+    """One a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepthDrawing:
+    """A depth plot, laid out."""
+
+    labels: tuple[str, ...]
+    rows: tuple[DepthRow, ...]
+    references: tuple[tuple[str, float, float], ...]
+    """(label, position, value)."""
+    ticks: tuple[tuple[float, float], ...]
+    """(position, value)."""
+
+
+def draw_depth(plot: DepthPlot) -> DepthDrawing:
+    """Lays out a depth plot. Where a logarithm is asked for and nothing is above 0, the scale is linear."""
+    values = [value for column in plot.values.values() for value in column]
+    log = plot.log and any(value > 0 and math.isfinite(value) for value in values)
+    # A share is between nothing and all: near zero it must not look large.
+    ends = (0.0, 1.0) if plot.unit == "share" and not log else ()
+    x = axis([*values, *plot.references.values(), *ends], 3, 97, log)
+    rows = []
+    for row, layer in enumerate(plot.layers):
+        cells = tuple(column[row] for column in plot.values.values())
+        dots = tuple((index, x(cell), cell) for index, cell in enumerate(cells) if math.isfinite(cell) and not math.isnan(x(cell)))
+        rows.append(DepthRow(layer, dots, cells))
+    levels = log_ticks(x.low, x.high, 5) if log else ticks(x.low, x.high, 4)
+    return DepthDrawing(
+        labels=tuple(plot.values),
+        rows=tuple(rows),
+        references=tuple((label, x(level), level) for label, level in plot.references.items() if x.holds(level)),
+        ticks=tuple((x(level), level) for level in levels),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One row of a heatmap: neighbours of one colour are one cell. Positions in per cent."""
+
+    name: str
+    cells: tuple[tuple[float, float, str], ...]
+    """(position, width, colour); gaps are where there is no value."""
+    last: float
+    """The row's last value that is one; NaN where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatDrawing:
+    """A heatmap, laid out."""
+
+    rows: tuple[HeatRow, ...]
+    columns: tuple[tuple[float, str], ...]
+    """(position, label) of the columns that have room for a label."""
+    legend: tuple[tuple[float, float, str], ...]
+    """(lowest value, highest value, colour) of each colour level."""
+    middle: float | None
+    """Value of the pale colour in the middle, where the map has a reference to be compared with."""
+
+
+def draw_heatmap(plot: Heatmap) -> HeatDrawing:
+    """Lays out a heatmap.
+
+    With references, colours part at the first of them: blue below, red above. Without, they run from pale to red.
+    """
+    log = plot.log
+    shown = [value for row in plot.values for value in row if math.isfinite(value) and (value > 0 or not log)]
+    middle = next(iter(plot.references.values()), None)
+    if middle is not None and log and middle <= 0:
+        middle = None
+    low, high = colour_range(shown, middle, log)
+    width = 100 / max(len(plot.columns), 1)
+    rows = []
+    for name, values in zip(plot.rows, plot.values, strict=True):
+        levels = [colour_level(value, low, high, log) for value in values]
+        cells = tuple(
+            (start * width, (stop - start) * width, colour(level, middle)) for start, stop, level in runs(levels) if level is not None
+        )
+        rows.append(HeatRow(name, cells, next((value for value in reversed(values) if math.isfinite(value)), math.nan)))
+    every = max(1, math.ceil(len(plot.columns) / 6))
+    columns = tuple(((index + 0.5) * width, label) for index, label in enumerate(plot.columns) if index % every == 0)
+    return HeatDrawing(tuple(rows), columns, _heat_legend(low, high, log, middle), middle)
+
+
+def colour_range(values: Sequence[float], middle: float | None, log: bool) -> tuple[float, float]:
+    """Values of the first and last colour (as logarithms where `log`), as far from the middle on either side, where there is one."""
+    known = [math.log10(value) for value in values] if log else list(values)
+    if middle is None:
+        low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+    centre = math.log10(middle) if log else middle
+    reach = max((abs(value - centre) for value in known), default=1.0)
+    # Within half a decade of the reference everything is near it: a narrower range would paint rounding in strong colours.
+    return (centre - max(reach, 0.5), centre + max(reach, 0.5)) if log else (centre - (reach or 1.0), centre + (reach or 1.0))
+
+
+def colour_level(value: float, low: float, high: float, log: bool) -> int | None:
+    """Number of a value's colour, 0 to HEAT_LEVELS - 1; None where it has none (not a number, or no logarithm)."""
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return HEAT_LEVELS - 1 if value > 0 else 0
+    if log and value <= 0:
+        # Exactly zero lies below every positive value, and is worth seeing; less than zero has no place on such a scale.
+        return 0 if value == 0 else None
+    place = ((math.log10(value) if log else value) - low) / (high - low)
+    return min(max(int(place * HEAT_LEVELS), 0), HEAT_LEVELS - 1)
+
+
+def colour(level: int, middle: float | None) -> str:
+    """Colour of a level as `#rrggbb`."""
+    share = level / (HEAT_LEVELS - 1)
+    if middle is None:
+        return _mix(_HEAT_MIDDLE, _HEAT_HIGH, share)
+    return _mix(_HEAT_MIDDLE, _HEAT_LOW, 1 - 2 * share) if share < 0.5 else _mix(_HEAT_MIDDLE, _HEAT_HIGH, 2 * share - 1)
+
+
+def _mix(one: tuple[int, int, int], other: tuple[int, int, int], share: float) -> str:
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(one, other, strict=True))
+
+
+def runs(levels: Sequence[int | None]) -> list[tuple[int, int, int | None]]:
+    """Runs of equal levels as (start, stop, level)."""
+    found: list[tuple[int, int, int | None]] = []
+    for index, level in enumerate(levels):
+        if found and found[-1][2] == level:
+            found[-1] = (found[-1][0], index + 1, level)
+        else:
+            found.append((index, index + 1, level))
+    return found
+
+
+def _heat_legend(low: float, high: float, log: bool, middle: float | None) -> tuple[tuple[float, float, str], ...]:
+    edges = [low + (high - low) * index / HEAT_LEVELS for index in range(HEAT_LEVELS + 1)]
+    values = [10**edge for edge in edges] if log else edges
+    # Two digits are as precise as a colour can be.
+    rounded = [float(f"{value:.2g}") for value in values]
+    return tuple((rounded[index], rounded[index + 1], colour(index, middle)) for index in range(HEAT_LEVELS))
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """One class: (number of the split, width of its bar in per cent, count) of each split."""
+
+    label: str
+    bars: tuple[tuple[int, float, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountDrawing:
+    """A count plot, laid out."""
+
+    splits: tuple[str, ...]
+    rows: tuple[CountRow, ...]
+
+
+def draw_counts(plot: CountPlot) -> CountDrawing:
+    """Lays out a count plot; bars are relative to the largest count of their own split, so that a small split can be compared too."""
+    largest = {split: max(counts, default=0) for split, counts in plot.counts.items()}
+    rows = []
+    for row, label in enumerate(plot.labels):
+        bars = tuple(
+            (index, 100 * counts[row] / largest[split] if largest[split] else 0.0, counts[row])
+            for index, (split, counts) in enumerate(plot.counts.items())
+        )
+        rows.append(CountRow(label, bars))
+    return CountDrawing(tuple(plot.counts), tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class TableDrawing:
+    """How a table is set."""
+
+    numeric: frozenset[int]
+    """Columns that hold numbers, and nothing else but gaps."""
+
+
+def draw_table(table: Table) -> TableDrawing:
+    """Finds the columns of numbers."""
+    numeric = set()
+    for column in range(len(table.columns)):
+        cells = [row[column] for row in table.rows if row[column] is not None]
+        if cells and not any(isinstance(cell, str) for cell in cells):
+            numeric.add(column)
+    return TableDrawing(frozenset(numeric))

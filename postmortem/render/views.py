@@ -1,0 +1,342 @@
+"""A `Report` arranged for a page: what stands where, with every reference between its parts looked up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from postmortem.log_next import ADVICE, Advice
+from postmortem.model import (
+    ALARMS,
+    Argument,
+    ChecklistItem,
+    CountPlot,
+    DepthPlot,
+    Exhibit,
+    Heatmap,
+    LinePlot,
+    Outcome,
+    Page,
+    RankedCause,
+    Report,
+    RunReport,
+    Status,
+    Verdict,
+)
+from postmortem.render.figures import LineDrawing, draw_lines, sparkline
+from postmortem.render.row_figures import (
+    CountDrawing,
+    DepthDrawing,
+    HeatDrawing,
+    TableDrawing,
+    draw_counts,
+    draw_depth,
+    draw_heatmap,
+    draw_table,
+)
+
+Drawing: TypeAlias = LineDrawing | DepthDrawing | HeatDrawing | CountDrawing | TableDrawing
+
+STATUS_WORDS: dict[Status, str] = {
+    "fail": "failed",
+    "warn": "warned",
+    "pass": "passed",
+    "not-checked": "not checked",
+    "not-applicable": "not applicable",
+}
+VERDICT_SIGNS: dict[Verdict, Status] = {
+    "failed": "fail",
+    "suspect": "warn",
+    "healthy": "pass",
+    "inconclusive": "not-checked",
+    "unreadable": "not-checked",
+}
+"""The status whose sign and colour a verdict wears."""
+SECTIONS = (("loss", "Loss"), ("layers", "Layers"), ("data", "Data"))
+
+
+@dataclass(frozen=True, slots=True)
+class FigureView:
+    """An exhibit with its place on the page and its geometry."""
+
+    id: str
+    run: int
+    number: int
+    """Positions of the run in the report and of the exhibit in the run: how the script finds its data."""
+    exhibit: Exhibit
+    drawing: Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class CheckView:
+    """A check's outcome with its figure and docs."""
+
+    id: str
+    """Of the place where it stands in full, if it does."""
+    outcome: Outcome
+    figure: FigureView | None
+    page: Page | None
+    advice: tuple[Advice, ...]
+
+    @property
+    def status(self) -> Status:
+        """The outcome's status."""
+        return self.outcome.status
+
+
+@dataclass(frozen=True, slots=True)
+class CauseView:
+    """A cause with its evidence looked up, and the causes that it brings about."""
+
+    id: str
+    rank: int
+    cause: RankedCause
+    evidence: tuple[CheckView, ...]
+    """Checks that raised an alarm and speak for it, but for those that stand in full under an earlier cause."""
+    evidence_above: tuple[CheckView, ...]
+    """Those that do."""
+    agreeing: tuple[CheckView, ...]
+    """Checks that speak for it by having passed."""
+    against: tuple[CheckView, ...]
+    arguments_for: tuple[Argument, ...]
+    arguments_against: tuple[Argument, ...]
+    page: Page | None
+    brings_about: tuple[CauseView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item of the checklist with its advice."""
+
+    item: ChecklistItem
+    advice: tuple[Advice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceView:
+    """One thing to log next time, and the checks that it would make possible."""
+
+    advice: Advice
+    checks: tuple[CheckView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """One group of figures."""
+
+    id: str
+    title: str
+    figures: tuple[FigureView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run, arranged."""
+
+    key: str
+    """Stands before every id of the run's section, so that ids are unique on the page."""
+    run: RunReport
+    title: str
+    """What the verdict says in a few words: the likely cause, or that there is none."""
+    sentence: str
+    lead: CauseView | None
+    """The cause that the verdict names."""
+    causes: tuple[CauseView, ...]
+    """Roots only; what they bring about stands within them."""
+    steps: tuple[CauseView, ...]
+    """Causes worth acting on, most likely first: what to do next."""
+    other_alarms: tuple[CheckView, ...]
+    """Failed and warned checks that no listed cause rests on."""
+    proofs: tuple[CheckView, ...]
+    """Passed checks that prove that the run learned."""
+    passed: tuple[CheckView, ...]
+    not_checked: tuple[CheckView, ...]
+    not_applicable: tuple[CheckView, ...]
+    checklist: tuple[ItemView, ...]
+    log_next: tuple[AdviceView, ...]
+    sections: tuple[SectionView, ...]
+    counts: Mapping[Status, int]
+    """Checks by status."""
+    item_counts: Mapping[Status, int]
+    """Checklist items by status."""
+    spark: str
+
+    @property
+    def sign(self) -> Status:
+        """The status whose sign and colour the verdict wears."""
+        return VERDICT_SIGNS[self.run.verdict]
+
+
+def view_runs(report: Report) -> tuple[RunView, ...]:
+    """Every run of a report, arranged for the page."""
+    pages: dict[tuple[str, str], Page] = {(page.kind, page.id): page for page in report.pages}
+    several = len(report.runs) > 1
+    return tuple(view_run(run, index, pages, f"run-{index + 1}-" if several else "") for index, run in enumerate(report.runs))
+
+
+def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], key: str) -> RunView:
+    """One run. Names of checks, figures and advice that stand for nothing are left out, whoever wrote the report."""
+    figures = _figures(run, index, key)
+    by_exhibit = {figure.exhibit.id: figure for figure in figures}
+    checks = {outcome.id: _check(outcome, by_exhibit, pages, key) for outcome in run.checks}
+    causes = _causes(run.causes, checks, pages, key)
+    roots = _roots(causes)
+    lead = next((view for view in causes if run.headline.startswith(f"{view.cause.title}.")), None)
+    cited = {id for cause in run.causes for id in cause.evidence}
+    views = tuple(checks.values())
+    return RunView(
+        key=key,
+        run=run,
+        title=lead.cause.title if lead else _verdict_title(run.verdict),
+        sentence=run.headline.removeprefix(f"{lead.cause.title}.").strip() if lead else run.headline,
+        lead=lead,
+        causes=roots,
+        steps=_steps(roots, lead),
+        other_alarms=tuple(view for view in views if view.outcome.alarmed and view.outcome.id not in cited),
+        proofs=tuple(view for view in views if view.outcome.vital and view.status == "pass"),
+        passed=tuple(view for view in views if view.status == "pass"),
+        not_checked=tuple(view for view in views if view.status == "not-checked"),
+        not_applicable=tuple(view for view in views if view.status == "not-applicable"),
+        checklist=tuple(ItemView(item, _advice(item.log_next)) for item in run.checklist),
+        log_next=_log_next(views),
+        sections=_sections(figures, key),
+        counts=_count(view.status for view in views),
+        item_counts=_count(item.status for item in run.checklist),
+        spark=_spark(run.exhibits),
+    )
+
+
+def _verdict_title(verdict: Verdict) -> str:
+    return {
+        "failed": "This run failed",
+        "suspect": "Something is wrong in this run",
+        "healthy": "No fault found",
+        "inconclusive": "The files do not tell",
+        "unreadable": "Nothing could be read",
+    }[verdict]
+
+
+def _count(statuses: Iterable[Status]) -> dict[Status, int]:
+    counts: dict[Status, int] = dict.fromkeys(STATUS_WORDS, 0)
+    for status in statuses:
+        counts[status] += 1
+    return counts
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _figures(run: RunReport, index: int, key: str) -> tuple[FigureView, ...]:
+    views: list[FigureView] = []
+    taken: set[str] = set()
+    for number, exhibit in enumerate(run.exhibits):
+        name = re.sub(r"[^a-z0-9]+", "-", exhibit.id.lower()).strip("-") or "figure"
+        id = f"{key}figure-{name}" if name not in taken else f"{key}figure-{name}-{number + 1}"
+        taken.add(name)
+        views.append(FigureView(id, index, number, exhibit, _draw(exhibit)))
+    return tuple(views)
+
+
+def _draw(exhibit: Exhibit) -> Drawing:
+    if isinstance(exhibit, LinePlot):
+        return draw_lines(exhibit)
+    if isinstance(exhibit, DepthPlot):
+        return draw_depth(exhibit)
+    if isinstance(exhibit, Heatmap):
+        return draw_heatmap(exhibit)
+    if isinstance(exhibit, CountPlot):
+        return draw_counts(exhibit)
+    return draw_table(exhibit)
+
+
+def _sections(figures: Sequence[FigureView], key: str) -> tuple[SectionView, ...]:
+    grouped = ((id, title, tuple(figure for figure in figures if figure.exhibit.section == id)) for id, title in SECTIONS)
+    return tuple(SectionView(f"{key}{id}", title, members) for id, title, members in grouped if members)
+
+
+def _spark(exhibits: Sequence[Exhibit]) -> str:
+    """A small picture of the training loss: the longest training curve of the first plot that has one."""
+    for exhibit in exhibits:
+        if isinstance(exhibit, LinePlot):
+            trained = [curve for curve in exhibit.curves if curve.role == "train"]
+            if trained:
+                return sparkline(max(trained, key=lambda curve: curve.points))
+    return ""
+
+
+# --- checks, causes, advice -------------------------------------------------------------------------------------------
+
+
+def _check(outcome: Outcome, figures: Mapping[str, FigureView], pages: Mapping[tuple[str, str], Page], key: str) -> CheckView:
+    id = f"{key}check-{re.sub(r'[^a-z0-9]+', '-', outcome.id.lower())}"
+    return CheckView(id, outcome, figures.get(outcome.figure), pages.get(("check", outcome.id)), _advice(outcome.log_next))
+
+
+def _advice(keys: Iterable[str]) -> tuple[Advice, ...]:
+    return tuple(ADVICE[key] for key in keys if key in ADVICE)
+
+
+def _causes(
+    causes: Sequence[RankedCause], checks: Mapping[str, CheckView], pages: Mapping[tuple[str, str], Page], key: str
+) -> tuple[CauseView, ...]:
+    ranks = {cause.id: rank for rank, cause in enumerate(causes, start=1)}
+    first_under = {id: cause.id for cause in reversed(causes) for id in cause.evidence}
+
+    def view(cause: RankedCause, above: frozenset[str]) -> CauseView:
+        speaking = tuple(checks[id] for id in cause.evidence if id in checks)
+        inside = above | {cause.id}
+        return CauseView(
+            id=f"{key}cause-{ranks[cause.id]}",
+            rank=ranks[cause.id],
+            cause=cause,
+            evidence=tuple(check for check in speaking if check.status in ALARMS and first_under[check.outcome.id] == cause.id),
+            evidence_above=tuple(check for check in speaking if check.status in ALARMS and first_under[check.outcome.id] != cause.id),
+            agreeing=tuple(check for check in speaking if check.status not in ALARMS),
+            against=tuple(checks[id] for id in cause.against if id in checks),
+            arguments_for=tuple(argument for argument in cause.arguments if argument.log_odds > 0),
+            arguments_against=tuple(argument for argument in cause.arguments if argument.log_odds < 0),
+            page=pages.get(("cause", cause.id)),
+            # A circle of explanations, which only a stranger's report can hold, must not hang the page.
+            brings_about=tuple(view(each, inside) for each in causes if each.explained_by == cause.id and each.id not in inside),
+        )
+
+    return tuple(view(cause, frozenset()) for cause in causes)
+
+
+def _roots(views: Sequence[CauseView]) -> tuple[CauseView, ...]:
+    """Causes that stand within no other one; in a circle of explanations, the first of it."""
+    listed = {view.cause.id for view in views}
+    shown: set[str] = set()
+    roots: list[CauseView] = []
+
+    def show(view: CauseView) -> None:
+        shown.add(view.cause.id)
+        for other in view.brings_about:
+            show(other)
+
+    independent = [view for view in views if view.cause.explained_by not in listed]
+    for view in [*independent, *views]:
+        if view.cause.id not in shown:
+            roots.append(view)
+            show(view)
+    return tuple(sorted(roots, key=lambda view: view.rank))
+
+
+def _steps(roots: Sequence[CauseView], lead: CauseView | None) -> tuple[CauseView, ...]:
+    """The cause that the verdict names, then other roots that are no less likely than not."""
+    likely = [view for view in roots if view is lead or view.cause.probability >= 0.5]
+    return tuple(sorted(likely, key=lambda view: view is not lead))
+
+
+def _log_next(views: Sequence[CheckView]) -> tuple[AdviceView, ...]:
+    wanted: dict[str, list[CheckView]] = {}
+    for view in views:
+        if view.status == "not-checked":
+            for key in view.outcome.log_next:
+                if key in ADVICE:
+                    wanted.setdefault(key, []).append(view)
+    # What makes the most checks possible first.
+    ordered = sorted(wanted.items(), key=lambda pair: -len(pair[1]))
+    return tuple(AdviceView(ADVICE[key], tuple(checks)) for key, checks in ordered)

@@ -1,0 +1,133 @@
+"""Numbers, shares, sizes and names as a reader meets them: one way of writing each, in every part of a report."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from postmortem.model import Status, Verdict
+
+SIGNS: dict[Status, str] = {"fail": "x", "warn": "!", "pass": "+", "not-checked": "?", "not-applicable": "-"}
+"""One letter a status, for output without colour."""
+VERDICTS: dict[Verdict, str] = {
+    "failed": "FAILED",
+    "suspect": "SUSPECT",
+    "healthy": "HEALTHY",
+    "inconclusive": "INCONCLUSIVE",
+    "unreadable": "UNREADABLE",
+}
+"""The verdict as a heading of text and Markdown."""
+
+# Characters that a terminal or browser does not show as they are, or that reorder the text around them: control characters but
+# newline and tab, invisible spaces, line separators, marks of writing direction, and halves of surrogate pairs.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+_CERTAINTY = ((0.9, "very likely"), (0.7, "likely"), (0.5, "more likely than not"), (0.2, "possible"))
+
+_WITHOUT_NAME = frozenset({"", "count", "value", "loss"})
+"""Units that would only repeat what is measured."""
+
+
+def visible(text: str) -> str:
+    """The text with everything unseen in it written out (`\\u202e`), so that no name can hide or reorder what stands around it."""
+    return _UNSEEN.sub(lambda match: _escape(ord(match.group())), text)
+
+
+def _escape(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def number(value: float | int | None) -> str:
+    """A number in at most four significant digits: `2.303`, `0.00123`, `1e-6`, `14,090`; words where it is none."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "infinity" if value > 0 else "-infinity"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        shown = f"{value:.4g}"
+        # Four digits of 12345.6 would be 1.235e+04; below 1e5 whole numbers read better.
+        return f"{round(value):,}" if "e" in shown else shown
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with its unit; shares as per cent, ratios with a multiplication sign."""
+    if value is None:
+        return "not a number"
+    if unit == "share" and math.isfinite(value):
+        return percent(value)
+    if unit == "ratio":
+        return f"{number(value)}\u00d7"
+    return number(value) if unit in _WITHOUT_NAME else f"{number(value)} {unit}"
+
+
+def percent(share: float) -> str:
+    """A share as per cent. What is neither none nor all is never rounded to 0 or 100."""
+    hundredths = share * 100
+    if 0 < hundredths < 0.1:
+        return "below 0.1 %"
+    if 99.9 < hundredths < 100:
+        return "above 99.9 %"
+    if 0.95 <= hundredths <= 99 or not -99 <= hundredths <= 100:
+        return f"{hundredths:,.0f} %"
+    return f"{hundredths:.1f} %".replace(".0 %", " %")
+
+
+def certainty(probability: float) -> str:
+    """How sure, in words."""
+    return next((words for least, words in _CERTAINTY if probability >= least), "unlikely")
+
+
+def odds(log_odds: float) -> str:
+    """What one argument does to the odds of a cause."""
+    factor = math.exp(min(abs(log_odds), 50))
+    return (
+        f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:,.2g}-fold"
+        if factor < 10
+        else (f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:,.0f}-fold")
+    )
+
+
+def size(count: int) -> str:
+    """Bytes in decimal units: `980 bytes`, `12.3 kB`, `1.02 GB`."""
+    if count < 1000:
+        return plural(count, "byte")
+    scaled = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        scaled /= 1000
+        if scaled < 999.5:
+            return f"{scaled:.3g} {unit}"
+    return f"{scaled:,.0f} TB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 layer`, `12 layers`."""
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
+def paragraphs(text: str) -> tuple[str, ...]:
+    """Hard-wrapped prose as paragraphs: blank lines part them, other line breaks are spaces."""
+    return tuple(" ".join(block.split()) for block in re.split(r"\n\s*\n", text) if block.strip())
+
+
+def prose(text: str) -> str:
+    """Text with every per cent sign set alike: behind its number, on the same line."""
+    return re.sub(r"(?<=\d) ?%(?!\w)", "\u00a0%", text)
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence. A first word that is no plain word (a tag, a file) stays as it is."""
+    text = prose(text)
+    begun = text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
+    return begun if not begun or begun[-1] in ".?!:" else f"{begun}."

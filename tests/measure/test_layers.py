@@ -1,0 +1,99 @@
+"""What names, shapes and order tell of a tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from postmortem.measure.layers import Layer, layers
+from postmortem.measure.tensors import pass_over
+from postmortem.measure.view import view_of
+
+
+def classified(lab: Any, tensors: dict[str, Any]) -> dict[str, Layer]:
+    """Layers by name of one checkpoint."""
+    return {layer.name: layer for layer in layers(pass_over([lab.bare(1, tensors)]).rows[-1])}
+
+
+def of_model(lab: Any, model: torch.nn.Module) -> dict[str, Layer]:
+    """Layers by name of a model."""
+    return classified(lab, dict(model.state_dict()))
+
+
+def test_plain_net_has_hidden_layers_and_a_head(lab: Any) -> None:
+    """Linear weights are matrices in depth order, the last one is the head, biases belong to their matrices."""
+    found = of_model(lab, lab.mlp(64, 32))
+    matrices = [layer for layer in found.values() if layer.is_matrix]
+    assert [layer.name for layer in matrices] == ["0.weight", "2.weight", "4.weight"]
+    assert [layer.depth for layer in matrices] == [0, 1, 2]
+    assert [layer.is_head for layer in matrices] == [False, False, True]
+    assert [(layer.fan_in, layer.fan_out) for layer in matrices] == [(20, 64), (64, 32), (32, 10)]
+    assert matrices[0].bias == "0.bias"
+    assert len({layer.family for layer in matrices}) == 1
+
+
+def test_batch_normalization_is_scale_statistic_and_counter(lab: Any) -> None:
+    """The five tensors of a normalization layer are told apart, and the convolution before it knows that it is normalized."""
+    found = of_model(lab, torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(8, 4)))
+    assert found["0.weight"].kind == "conv"
+    assert found["0.weight"].fan_in == 27
+    assert found["0.weight"].normalized
+    assert found["1.weight"].kind == "norm-scale"
+    assert found["1.bias"].kind == "bias"
+    assert found["1.running_mean"].kind == found["1.running_var"].kind == "running-stat"
+    assert found["1.num_batches_tracked"].kind == "counter"
+    assert not found["1.running_var"].is_parameter
+    assert found["3.weight"].is_head
+
+
+def test_embeddings_are_no_layers_of_depth(lab: Any) -> None:
+    """Lookup tables are told by name, or by being a tall first matrix without bias; a Linear in a time embedding is none."""
+    named = classified(lab, {"model.embed_tokens.weight": np.ones((50, 8)), "fc.weight": np.ones((4, 8)), "fc.bias": np.ones(4)})
+    assert named["model.embed_tokens.weight"].kind == "embedding"
+    unnamed = classified(lab, {"0.weight": np.ones((1000, 16)), "1.weight": np.ones((4, 16)), "1.bias": np.ones(4)})
+    assert unnamed["0.weight"].kind == "embedding"
+    timed = classified(lab, {"time_embed.weight": np.ones((32, 16)), "time_embed.bias": np.ones(32), "out.weight": np.ones((4, 32))})
+    assert timed["time_embed.weight"].kind == "linear"
+    patches = classified(lab, {"patch_embed.weight": np.ones((32, 3, 4, 4)), "out.weight": np.ones((4, 32))})
+    assert patches["patch_embed.weight"].kind == "conv"
+
+
+def test_masks_copies_and_adapters_are_set_apart(lab: Any) -> None:
+    """Masks and averaged copies are no parameters; LoRA's matrices and recurrent ones are no hidden layers."""
+    found = classified(
+        lab,
+        {
+            "h.0.attn.bias": np.ones((1, 1, 8, 8)),
+            "h.0.attn.c_attn.weight": np.ones((8, 24)),
+            "h.0.attn.c_attn.bias": np.ones(24),
+            "h.0.lora_B.weight": np.zeros((24, 2)),
+            "rnn.weight_hh_l0": np.ones((32, 8)),
+            "ema.fc.weight": np.ones((4, 8)),
+            "lm_head.weight": np.ones((50, 8)),
+        },
+    )
+    assert not found["h.0.attn.bias"].is_parameter
+    assert found["h.0.attn.c_attn.weight"].transposed
+    assert (found["h.0.attn.c_attn.weight"].fan_in, found["h.0.attn.c_attn.weight"].fan_out) == (8, 24)
+    assert found["h.0.lora_B.weight"].kind == "lora"
+    assert found["rnn.weight_hh_l0"].kind == "recurrent"
+    assert not found["ema.fc.weight"].is_parameter
+    assert found["lm_head.weight"].is_head
+
+
+def test_each_net_of_several_has_a_head(lab: Any) -> None:
+    """Generator and discriminator in one file have a head each."""
+    ones = np.ones((8, 8))
+    found = classified(lab, {"G.a.weight": ones, "G.b.weight": ones, "D.a.weight": ones, "D.b.weight": ones})
+    assert [name for name, layer in found.items() if layer.is_head] == ["G.b.weight", "D.b.weight"]
+
+
+def test_tied_tensors_count_once(lab: Any) -> None:
+    """A head that shares its embedding's values in every checkpoint adds no parameters."""
+    table = np.random.default_rng(0).normal(size=(50, 8))
+    checkpoint = lab.bare(1, {"embed.weight": table, "fc.weight": np.eye(8), "lm_head.weight": table})
+    view = view_of(pass_over([checkpoint]), [checkpoint])
+    assert view.tied == {"lm_head.weight"}
+    assert sum(layer.elements for layer in view.parameters) == 50 * 8 + 64

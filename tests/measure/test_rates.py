@@ -1,0 +1,146 @@
+"""Learning rates and gradient norms whose schedules, bursts and limits were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from postmortem.measure.rates import LR, measure_gradient_norm, measure_rate
+from postmortem.measure.roles import assign
+from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, Plain, ReadOptions, RunData, Series
+
+Values = Sequence[float] | NDArray[np.float64]
+
+
+def drawn(tag: str, values: Values) -> Series:
+    """One drawn series, a point every ten steps."""
+    array = np.asarray(values, dtype=np.float64)
+    return Series(tag, "", np.arange(array.size) * 10, array, np.full(array.size, np.nan), "events")
+
+
+def run(*series: Series, checkpoints: Sequence[Checkpoint] = (), settings: Mapping[str, Plain] | None = None) -> RunData:
+    """A run of these series, checkpoints and settings."""
+    return RunData("run", "run", (), series, (), settings or {}, tuple(checkpoints), (), (), (), ReadOptions())
+
+
+def saved(step: int, lr: float) -> Checkpoint:
+    """A checkpoint that holds nothing but one optimizer's learning rate."""
+    optimizer = Optimizer("optimizer", "adam", ({"lr": lr},), {}, {}, {}, "by position")
+    return Checkpoint(f"step_{step}.pt", step, "file name", None, {}, "", (optimizer,), {}, 0)
+
+
+def rate(one: RunData, last_step: int | None = None) -> dict[str, float]:
+    """Measured values of the learning rate by name."""
+    found = measure_rate(one, assign(one.series, one.options), last_step)
+    return {item.name: item.value for item in found if isinstance(item, Measurement)}
+
+
+def norm(values: Values, clip: float | None = None) -> dict[str, Measurement]:
+    """Measurements of a gradient norm by name."""
+    found = measure_gradient_norm(assign([drawn("grad_norm", values)], ReadOptions()), clip)
+    return {item.name: item for item in found if isinstance(item, Measurement)}
+
+
+def test_a_rate_that_dies_early() -> None:
+    """A rate of zero after six hundredths of the run is dead for the rest of it."""
+    found = rate(run(drawn("lr", np.where(np.arange(100) < 6, 0.1, 0.0))))
+    assert found["lr.dead_share"] == pytest.approx(0.94, abs=0.015)
+    assert (found["lr.first"], found["lr.max"], found["lr.last"], found["lr.max_step"]) == (0.1, 0.1, 0.0, 0.0)
+
+
+def test_schedules_that_end_with_the_run_are_alive() -> None:
+    """A cosine and a line to zero, and warm restarts, are dead for no more than 3 % of the run."""
+    at = np.linspace(0, 1, 1000)
+    for values in (0.5 * (1 + np.cos(np.pi * at)), 1 - at, 0.5 * (1 + np.cos(np.pi * (4 * at % 1)))):
+        assert rate(run(drawn("lr", values)))["lr.dead_share"] <= 0.03
+
+
+def test_the_rate_counts_to_the_last_step_of_the_run() -> None:
+    """A rate whose log ends at zero halfway through the run was dead for half of it."""
+    assert rate(run(drawn("lr", [0.1, 0.1, 0.1, 0.1, 0.1, 0.0])), last_step=100)["lr.dead_share"] == pytest.approx(0.5)
+
+
+def test_a_rate_of_zero_is_dead_throughout() -> None:
+    """A rate that never was above zero is dead for the whole run."""
+    assert rate(run(drawn("lr", np.zeros(20))))["lr.dead_share"] == 1.0
+
+
+def test_the_group_with_the_highest_peak_counts() -> None:
+    """Of several groups' rates the one with the highest peak stands for the run."""
+    assert rate(run(drawn("lr/pg0", np.full(20, 1e-5)), drawn("lr/pg1", np.full(20, 1e-3))))["lr.max"] == 1e-3
+
+
+def test_checkpoints_stand_in_for_tags() -> None:
+    """Without a tag the rates of the optimizers' groups count, and without those the setting."""
+    found = rate(run(checkpoints=[saved(step, 0.1 if step < 200 else 1e-6) for step in (0, 100, 200, 300, 400)]))
+    assert found["lr.max"] == 0.1
+    assert found["lr.dead_share"] == pytest.approx(0.5)
+    assert rate(run(settings={"optim/lr": 0.02}))["lr.max"] == 0.02
+
+
+def test_no_rate_is_missing() -> None:
+    """Without any trace of a learning rate all of it is missing."""
+    found = list(measure_rate(run(), (), None))
+    assert [one.name for one in found if isinstance(one, Missing)] == list(LR)
+
+
+def test_a_burst_is_dated() -> None:
+    """A norm 300 times the usual one at point 60 is a burst of 300 there."""
+    values = np.ones(200)
+    values[60] = 300
+    found = norm(values)["gradnorm.burst"]
+    assert found.value == pytest.approx(300)
+    assert found.first_step == 600
+
+
+def test_wild_beginnings_are_no_burst() -> None:
+    """Large norms in the first twentieth of the points are left out."""
+    values = np.ones(200)
+    values[:8] = 500
+    assert norm(values)["gradnorm.burst"].value <= 1
+
+
+def test_a_converged_model_has_no_burst() -> None:
+    """Norms near zero at the end of a run are not the measure of what is usual."""
+    values = np.geomspace(1, 1e-6, 400)
+    values[300] = 0.05
+    assert norm(values)["gradnorm.burst"].value < 1
+
+
+def test_norms_at_their_maximum() -> None:
+    """Nineteen of twenty norms at the clip norm are a constant share of 0.95."""
+    values = np.ones(200)
+    values[::20] = 0.3
+    assert norm(values)["gradnorm.constant_share"].value == pytest.approx(0.95)
+
+
+def test_norms_above_the_clip_norm() -> None:
+    """Norms logged before clipping are counted against the clip norm of the settings."""
+    found = norm(np.tile([0.5, 2.0, 3.0, 4.0], 50), clip=1.0)["gradnorm.clipped_share"]
+    assert found.value == pytest.approx(0.75)
+    assert found.items["median_over_clip"] == pytest.approx(2.5)
+
+
+def test_growth_and_median() -> None:
+    """A norm that grows from 1 to 100 grows by nearly that, and its median is in between."""
+    found = norm(np.geomspace(1, 100, 400))
+    assert found["gradnorm.growth"].value == pytest.approx(100 ** (0.95 - 0.1), rel=0.1)
+    assert found["gradnorm.median"].value == pytest.approx(10, rel=0.02)
+
+
+def test_infinite_norms_are_counted_and_left_out() -> None:
+    """Two infinite norms are counted, dated, and change no other number."""
+    values = np.ones(100)
+    values[[10, 50]] = np.inf
+    found = norm(values)
+    assert (found["gradnorm.nonfinite"].value, found["gradnorm.nonfinite"].first_step) == (2, 100)
+    assert found["gradnorm.nonfinite_share"].value == pytest.approx(0.02)
+    assert found["gradnorm.burst"].value == 1
+
+
+def test_few_norms_are_missing() -> None:
+    """Nine norms are counted and not judged."""
+    assert set(norm(np.ones(9))) == {"gradnorm.nonfinite", "gradnorm.nonfinite_share"}

@@ -1,0 +1,373 @@
+"""Files that lie, are cut, or would run code: each becomes a problem that says so, nothing runs, and the rest is read."""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import io
+import json
+import os
+import pickle
+import struct
+import subprocess
+import zipfile
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from postmortem.model import FoundFile
+from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.pickles import scan, scan_file
+
+torch.set_num_threads(1)
+
+
+def found(path: Path, folder: Path, role: Any = "checkpoint") -> FoundFile:
+    """A file as discovery would hand it on."""
+    return FoundFile(path, path.relative_to(folder).as_posix(), role, path.stat().st_size)
+
+
+def read(folder: Path) -> CheckpointData:
+    """Everything in a folder, read as checkpoints; a good one called `good.pt` lies among them."""
+    torch.save({"fc.weight": torch.ones(2, 3)}, folder / "good.pt")
+    scratch = folder.parent / f"{folder.name}-scratch"
+    scratch.mkdir(exist_ok=True)
+    files = [found(path, folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    data = read_checkpoints(files, scratch)
+    assert [checkpoint.source for checkpoint in data.checkpoints if checkpoint.source == "good.pt"] == ["good.pt"]
+    return data
+
+
+def only_problem(folder: Path) -> tuple[str, str]:
+    """Kind and detail of the one problem that a folder gives beside its good file."""
+    data = read(folder)
+    assert len(data.problems) == 1
+    assert [checkpoint.source for checkpoint in data.checkpoints] == ["good.pt"]
+    return data.problems[0].kind, data.problems[0].detail
+
+
+# --- pickles that would run code --------------------------------------------------------------------------------------
+
+
+class Calls:
+    """Pickles as a call of any function."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def _attacks(marker: Path) -> dict[str, tuple[Any, str]]:
+    touch = f"touch {marker}"
+    python = f"open({str(marker)!r}, 'w').close()"
+    tensor = torch.ones(2, 2)
+    return {
+        "os.system": (Calls(os.system, touch), "system"),
+        "builtins.exec": (Calls(builtins.exec, python), "builtins.exec"),
+        "builtins.eval": (Calls(builtins.eval, f"open({str(marker)!r}, 'w')"), "builtins.eval"),
+        "builtins.open": (Calls(builtins.open, str(marker), "w"), "open"),
+        "getattr": (Calls(builtins.getattr, "text", "upper"), "getattr"),
+        "subprocess": (Calls(subprocess.check_output, ["touch", str(marker)]), "subprocess.check_output"),
+        "nested": ({"model": {"w": tensor}, "meta": [{"deep": (Calls(os.system, touch),)}]}, "system"),
+        "in the key": ({"model": {"w": tensor}, Calls(os.getcwd): 1}, "getcwd"),
+        "in an ordered dict": (collections.OrderedDict(w=tensor, x=Calls(builtins.exec, python)), "builtins.exec"),
+        "torch.load": (Calls(torch.load, str(marker)), "load"),
+        "pickle.loads": (Calls(pickle.loads, pickle.dumps(1)), "loads"),
+        "beside a class": ({"args": Namespace(lr=1), "x": Calls(os.system, touch)}, "system"),
+    }
+
+
+@pytest.mark.parametrize("name", list(_attacks(Path("x"))))
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle0", "pickle2", "pickle4", "deflated"])
+def test_a_pickle_that_would_run_code_does_not_run(tmp_path: Path, name: str, form: str) -> None:
+    """Whatever the container and however deep: the call is named, `unsafe-pickle` is the kind, and its mark is never made."""
+    marker = tmp_path / "ran"
+    content, called = _attacks(marker)[name]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path = folder / "evil.pt"
+    if form in ("zip", "legacy", "deflated"):
+        torch.save({"model": {"w": torch.ones(2)}, "x": content}, path, _use_new_zipfile_serialization=form != "legacy")
+    else:
+        path.write_bytes(pickle.dumps(content, protocol=int(form[-1])))
+    if form == "deflated":
+        _deflate(path)
+    marker.unlink(missing_ok=True)  # saving may have made it: only reading is tried
+    kind, detail = only_problem(folder)
+    assert kind == "unsafe-pickle"
+    assert "would run code" in detail and called in detail
+    assert not marker.exists()
+
+
+def _deflate(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_an_opcode_level_attack_without_any_class(tmp_path: Path) -> None:
+    """Hand-written opcodes (protocol 0 text, INST, STACK_GLOBAL from the memo) are named and not run."""
+    marker = tmp_path / "ran"
+    command = f"touch {marker}".encode()
+    codes = {
+        "text.pt": b"cos\nsystem\n(S'" + command + b"'\ntR.",
+        "inst.pt": b"(S'" + command + b"'\nios\nsystem\n.",
+        "memo.pt": b"\x80\x04\x8c\x02os\x94\x8c\x06system\x940h\x00h\x01\x93\x8c" + bytes([len(command)]) + command + b"\x85R.",
+    }
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name, code in codes.items():
+        (folder / name).write_bytes(code)
+    data = read(folder)
+    assert {problem.path: problem.kind for problem in data.problems} == dict.fromkeys(codes, "unsafe-pickle")
+    assert all("os.system" in problem.detail for problem in data.problems)
+    assert not marker.exists()
+
+
+def test_a_harmless_class_is_told_from_an_attack(tmp_path: Path) -> None:
+    """argparse.Namespace is refused by a safe load, and the report says that it is a class and not a call."""
+    torch.save({"model": {"w": torch.ones(2, 2)}, "args": Namespace(lr=0.1)}, tmp_path / "step_5.pt")
+    kind, detail = only_problem(tmp_path)
+    assert kind == "unsafe-pickle" and "argparse.Namespace" in detail and "would run" not in detail
+
+
+def test_a_whole_module_is_refused_by_name(tmp_path: Path) -> None:
+    """`torch.save(model)` pickles classes; they are named."""
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pt")
+    kind, detail = only_problem(tmp_path)
+    assert kind == "unsafe-pickle" and "torch.nn.modules.linear.Linear" in detail
+
+
+def test_the_safe_load_list_is_left_as_it_was(tmp_path: Path) -> None:
+    """Reading refused files admits nothing for later ones."""
+    before = list(torch.serialization.get_safe_globals())
+    torch.save({"args": Namespace(lr=0.1)}, tmp_path / "step_5.pt")
+    read(tmp_path)
+    assert list(torch.serialization.get_safe_globals()) == before
+
+
+def test_the_walk_stops_at_the_end_of_a_cut_pickle() -> None:
+    """A cut pickle still names what it asked for before the cut, and says that it is not whole."""
+    whole = pickle.dumps([Calls(os.system, "true"), list(range(1000))], protocol=2)
+    walked = scan(io.BytesIO(whole[: len(whole) // 2]))
+    assert walked.dangerous == (f"{os.system.__module__}.system",) and not walked.complete
+
+
+def test_a_safe_file_asks_for_nothing_unsafe(tmp_path: Path) -> None:
+    """A plain state_dict with an optimizer has no dangerous and no refused global."""
+    model = torch.nn.Linear(3, 3)
+    torch.save({"model": model.state_dict(), "optimizer": torch.optim.Adam(model.parameters()).state_dict()}, tmp_path / "a.pt")
+    walked = scan_file(tmp_path / "a.pt")
+    assert walked.wanted and not walked.dangerous and not walked.refused and walked.complete
+
+
+# --- names that lie ---------------------------------------------------------------------------------------------------
+
+LIES: dict[str, tuple[str, bytes, str, str]] = {
+    "text": ("model.pt", b"hello, this is no checkpoint\n", "corrupt", "text"),
+    "text as safetensors": ("model.safetensors", b"hello, this is no checkpoint\n", "corrupt", "text"),
+    "empty": ("model.pt", b"", "truncated", "0 bytes"),
+    "empty safetensors": ("model.safetensors", b"", "truncated", "0 bytes"),
+    "lfs": ("model.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1234567\n", "unreadable", "1234567"),
+    "lfs safetensors": ("m.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 77\n", "unreadable", "git-LFS"),
+    "tf text": ("checkpoint", b'model_checkpoint_path: "model.ckpt-100"\n', "unsupported", "TensorFlow"),
+    "tf data": ("m.ckpt.data-00000-of-00001", bytes(range(128, 256)) * 8, "unsupported", "TensorFlow"),
+    "web page": ("model.pt", b"<!DOCTYPE html><html>404</html>", "corrupt", "web page"),
+    "hdf5": ("weights.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "unsupported", "HDF5"),
+    "numpy": ("weights.pt", b"\x93NUMPY\x01\x00" + bytes(100), "unsupported", "NumPy"),
+    "msgpack": ("flax.msgpack", b"\x83\xa6params\x81\xff\xfe" + bytes(range(200, 256)), "unsupported", "msgpack"),
+    "onnx": ("net.onnx", b"\x08\x07\x12\x07pytorch\xff\xfe\x80", "unsupported", "ONNX"),
+    "zeros": ("model.pt", bytes(5000), "corrupt", "zero bytes"),
+    "noise": ("model.pt", bytes(range(255, 130, -1)) * 10, "corrupt", "neither"),
+    "apple": ("._model.pt", b"\x00\x05\x16\x07" + bytes(60), "unsupported", "AppleDouble"),
+    "tar": ("model.pth.tar", b"a" * 257 + b"ustar\x0000" + bytes(300), "unsupported", "tar"),
+}
+
+
+@pytest.mark.parametrize("name", list(LIES))
+def test_a_name_that_lies_is_called_by_what_it_is(tmp_path: Path, name: str) -> None:
+    """Text, pointers, pages and other formats named like checkpoints are told apart."""
+    file, content, kind, word = LIES[name]
+    (tmp_path / file).write_bytes(content)
+    said, detail = only_problem(tmp_path)
+    assert said == kind and word in detail
+
+
+def test_a_zip_without_tensors(tmp_path: Path) -> None:
+    """Any zip may be called `.pt`; what it holds instead is said."""
+    with zipfile.ZipFile(tmp_path / "data.pt", "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    kind, detail = only_problem(tmp_path)
+    assert kind == "unsupported" and "readme.txt" in detail
+
+
+def test_a_plain_pickle_and_a_torchscript_program(tmp_path: Path) -> None:
+    """Neither is a checkpoint that can be read; each is named for what it is."""
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"accuracy": [0.1, 0.2]}))
+    with zipfile.ZipFile(tmp_path / "b.pt", "w") as archive:
+        for member in ("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py"):
+            archive.writestr(member, b"\x80\x02}.")
+    data = read(tmp_path)
+    assert {problem.path: problem.kind for problem in data.problems} == {"a.pkl": "unsupported", "b.pt": "unsupported"}
+    assert "TorchScript" in data.problems[1].detail
+
+
+def test_a_newer_pickle_protocol_is_not_called_damage(tmp_path: Path) -> None:
+    """torch.save(pickle_protocol=4) cannot be loaded safely; the file is whole all the same."""
+    torch.save({"w": torch.ones(2, 2)}, tmp_path / "a.pt", pickle_protocol=4)
+    kind, detail = only_problem(tmp_path)
+    assert kind == "unsupported" and "protocol 4" in detail
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_torch_file_cut_short(tmp_path: Path, share: float, legacy: bool) -> None:
+    """A cut at any place is called a cut."""
+    path = tmp_path / "cut.pt"
+    torch.save({"model": {f"layers.{n}.weight": torch.randn(20, 20) for n in range(5)}}, path, _use_new_zipfile_serialization=not legacy)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    kind, detail = only_problem(tmp_path)
+    assert kind == "truncated" and "lost" in detail
+
+
+def test_a_storage_smaller_than_its_tensor_claims(tmp_path: Path) -> None:
+    """A zip whose entry holds fewer bytes than the tensor needs never reads beyond it."""
+    torch.save({"w": torch.ones(64, 64)}, tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content[:100] if name.endswith("/data/0") else content)
+    data = read(tmp_path)
+    for checkpoint in data.checkpoints:
+        for tensor in checkpoint.tensors.values():
+            tensor.read(0, 4096)
+    assert data.problems or len(data.checkpoints) == 2
+
+
+def test_a_list_that_holds_itself(tmp_path: Path) -> None:
+    """A table that refers to itself, and one that doubles thirty times over, are read in no time."""
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    bomb: list[Any] = []
+    for _ in range(30):
+        bomb = [bomb, bomb]
+    torch.save({"model": {"w": torch.ones(2, 2)}, "cycle": cycle, "bomb": bomb}, tmp_path / "a.pt")
+    data = read(tmp_path)
+    assert not data.problems and len(data.checkpoints) == 2
+
+
+@pytest.mark.parametrize("value", ["vanished", "folder"])
+def test_a_file_that_cannot_be_opened(tmp_path: Path, value: str) -> None:
+    """A file that is gone, or is a folder, is unreadable; the others are read."""
+    torch.save({"w": torch.ones(2, 2)}, tmp_path / "good.pt")
+    (tmp_path / "folder.pt").mkdir()
+    files = [FoundFile(tmp_path / f"{value}.pt", f"{value}.pt", "checkpoint", 5), found(tmp_path / "good.pt", tmp_path)]
+    data = read_checkpoints(files, tmp_path)
+    assert [problem.kind for problem in data.problems] == ["unreadable"] and len(data.checkpoints) == 1
+
+
+# --- safetensors ------------------------------------------------------------------------------------------------------
+
+
+def _safetensors(header: Any, body: bytes = b"", length: int | None = None) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + body
+
+
+def _entry(begin: int, end: int, shape: list[int], dtype: str = "F32") -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+SAFETENSORS: dict[str, tuple[bytes, str, list[str]]] = {
+    "cut in the length": (b"\x10\x00\x00", "truncated", []),
+    "cut in the header": (_safetensors({"a": _entry(0, 4, [1])})[:20], "truncated", []),
+    "header larger than allowed": (_safetensors({}, b"", 2**60), "corrupt", []),
+    "header not json": (_safetensors(b"{nonsense}"), "corrupt", []),
+    "header not utf-8": (_safetensors(b'{"\xff\xff": 1}'), "corrupt", []),
+    "header a list": (_safetensors([]), "corrupt", []),
+    "one name twice": (_safetensors(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":1}', bytes(4)), "corrupt", []),
+    "cut in the data": (_safetensors({"a": _entry(0, 8, [2]), "b": _entry(8, 16, [2])}, bytes(12)), "truncated", ["a"]),
+    "overlap": (_safetensors({"a": _entry(0, 8, [2]), "b": _entry(4, 12, [2])}, bytes(12)), "corrupt", ["a"]),
+    "hole": (_safetensors({"a": _entry(0, 4, [1]), "b": _entry(8, 12, [1])}, bytes(12)), "corrupt", ["a", "b"]),
+    "bytes left over": (_safetensors({"a": _entry(0, 4, [1])}, bytes(12)), "corrupt", ["a"]),
+    "shape and range disagree": (_safetensors({"a": _entry(0, 8, [3]), "b": _entry(8, 12, [1])}, bytes(12)), "corrupt", ["b"]),
+    "negative offset": (_safetensors({"a": _entry(-4, 0, [1]), "b": _entry(0, 4, [1])}, bytes(4)), "corrupt", ["b"]),
+    "descending offsets": (_safetensors({"a": _entry(8, 4, [1]), "b": _entry(0, 4, [1])}, bytes(4)), "corrupt", ["b"]),
+    "offset beyond any file": (_safetensors({"a": _entry(0, 2**62, [2**60]), "b": _entry(0, 4, [1])}, bytes(4)), "truncated", []),
+    "negative shape": (_safetensors({"a": _entry(0, 4, [-1]), "b": _entry(0, 4, [1])}, bytes(4)), "corrupt", ["b"]),
+    "a shape of words": (
+        _safetensors({"a": {"dtype": "F32", "shape": "x", "data_offsets": [0, 4]}, "b": _entry(0, 4, [1])}, bytes(4)),
+        "corrupt",
+        ["b"],
+    ),
+    "fifty axes": (_safetensors({"a": _entry(0, 4, [1] * 50), "b": _entry(0, 4, [1])}, bytes(4)), "corrupt", ["b"]),
+    "unknown type": (_safetensors({"a": _entry(0, 4, [1], "F128"), "b": _entry(4, 8, [1])}, bytes(8)), "unsupported", ["b"]),
+    "no tensors": (_safetensors({"__metadata__": {"format": "pt"}}), "unsupported", []),
+}
+
+
+@pytest.mark.parametrize("name", list(SAFETENSORS))
+def test_a_damaged_safetensors_file_loses_no_more_than_it_must(tmp_path: Path, name: str) -> None:
+    """Each fault is named, and tensors that lie whole within the file are read."""
+    content, kind, kept = SAFETENSORS[name]
+    (tmp_path / "model.safetensors").write_bytes(content)
+    data = read(tmp_path)
+    assert kind in [problem.kind for problem in data.problems]
+    tensors = {
+        name: tensor for checkpoint in data.checkpoints if checkpoint.source != "good.pt" for name, tensor in checkpoint.tensors.items()
+    }
+    assert sorted(tensors) == kept or (name == "offset beyond any file" and set(tensors) <= {"b"})
+    for tensor in tensors.values():
+        assert np.all(tensor.read(0, 1) == 0)
+
+
+def test_a_cut_names_the_tensors_that_are_lost(tmp_path: Path) -> None:
+    """A file cut within its last tensor loses that one by name."""
+    arrays = {f"layers.{n}.weight": np.full((10, 10), float(n), np.float32) for n in range(4)}
+    save_file(arrays, tmp_path / "model.safetensors")
+    content = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(content[:-150])
+    data = read(tmp_path)
+    assert data.problems[0].kind == "truncated" and "layers.3.weight" in data.problems[0].detail and "150 bytes" in data.problems[0].detail
+    model = next(checkpoint for checkpoint in data.checkpoints if checkpoint.source != "good.pt")
+    assert list(model.tensors) == ["layers.0.weight", "layers.1.weight", "layers.2.weight"]
+    assert model.tensors["layers.2.weight"].read(0, 100).tolist() == [2.0] * 100
+
+
+def test_an_index_that_points_elsewhere_opens_nothing_there(tmp_path: Path) -> None:
+    """Shards named by absolute paths or `..` are refused."""
+    outside = tmp_path / "outside.safetensors"
+    save_file({"x": np.ones(3, np.float32)}, outside)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    save_file({"a": np.ones(3, np.float32)}, folder / "a.safetensors")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "a.safetensors", "x": "../outside.safetensors", "y": str(outside)}}))
+    data = read_checkpoints([found(index, folder, "checkpoint-index"), found(folder / "a.safetensors", folder)], tmp_path)
+    assert [list(checkpoint.tensors) for checkpoint in data.checkpoints] == [["a"]]
+    assert any(problem.kind == "corrupt" and "outside its folder" in problem.detail for problem in data.problems)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"weight_map": 3}', b"\xff\xfe", b'{"other": {}}'])
+def test_a_broken_index_costs_no_shard(tmp_path: Path, content: bytes) -> None:
+    """Where the index cannot be read, the shards are put together by their names."""
+    for number in (1, 2):
+        save_file({f"layers.{number}.weight": np.ones((2, 2), np.float32)}, tmp_path / f"model-0000{number}-of-00002.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_bytes(content)
+    files = [found(path, tmp_path, "checkpoint-index" if path == index else "checkpoint") for path in sorted(tmp_path.iterdir())]
+    data = read_checkpoints(files, tmp_path)
+    assert [problem.kind for problem in data.problems] == ["corrupt"]
+    assert [list(checkpoint.tensors) for checkpoint in data.checkpoints] == [["layers.1.weight", "layers.2.weight"]]

@@ -1,0 +1,224 @@
+"""Text, Markdown, JSON and SARIF of one made-up report, hostile names included."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from importlib import resources
+from typing import cast
+
+import jsonschema
+import pytest
+
+from postmortem import model
+from postmortem.checklist import ITEMS
+from postmortem.model import (
+    Argument,
+    Artifacts,
+    ChecklistItem,
+    Curve,
+    DepthPlot,
+    Finding,
+    Heatmap,
+    InputFile,
+    LinePlot,
+    Mark,
+    Measurement,
+    Missing,
+    Outcome,
+    Page,
+    Problem,
+    ProblemKind,
+    RankedCause,
+    RunMeasurements,
+    RunReport,
+    Table,
+    Threshold,
+)
+from postmortem.render.json import NotAReportError, dump_measurements, parse_measurements, parse_report, render_json
+from postmortem.render.markdown import MAX_LINES, render_markdown
+from postmortem.render.sarif import render_sarif
+from postmortem.render.text import render_text
+
+HOSTILE = "</script><b>\x1b[31m|`x`\u202egnp.exe"
+LIMIT = Threshold(1e-5, "per step", "an article", "less", "more")
+CAUSE = RankedCause(
+    id="lr-too-low",
+    title="Learning rate too low",
+    probability=0.93,
+    summary=f"The median update of {HOSTILE} is 4e-7.",
+    first_step=100,
+    where=(HOSTILE, "fc2.weight"),
+    evidence=("small-updates",),
+    against=("flat-loss",),
+    fix="Raise it.",
+    confirm="Try it.",
+    arguments=(Argument(("small-updates",), "updates are small", 3.0),),
+)
+RUN = RunReport(
+    name="a",
+    path="runs/a",
+    verdict="failed",
+    headline="Learning rate too low.",
+    causes=(CAUSE, replace(CAUSE, id="underfitting", title="Underfitting", explained_by="lr-too-low")),
+    checks=(
+        Outcome("small-updates", "Small", "updates", Finding("fail", "4e-7", 4e-7, LIMIT, "per step", 100, ("x",)), ("update-ratio",), "u"),
+        Outcome("flat-loss", "Flat", "loss", Finding("pass", "it fell", math.nan), (), "loss"),
+        Outcome("silent-units", "Silent", "units", Finding("not-checked", "no state"), (), "", ("optimizer-state",)),
+    ),
+    checklist=tuple(ChecklistItem(id, title, "not-checked", (), "no artifact") for id, title in ITEMS.items()),
+    artifacts=Artifacts(1, 20, 2, 100, 1, 12345),
+    problems=(Problem(f"{HOSTILE}.pt", "truncated", "cut at byte 10"),),
+    exhibits=(
+        LinePlot(
+            "loss",
+            "loss",
+            "Loss",
+            "c",
+            "nats",
+            (Curve("l", "train", (1, 2, 3), (1.0, math.nan, math.inf), 3),),
+            marks=(Mark("level", "m"),),
+        ),
+        DepthPlot("d", "layers", "D", "c", "ratio", ("a",), {"step 0": (-math.inf,)}, {"He": 2.0}),
+        Heatmap("h", "layers", "H", "c", "ratio", ("a",), ("0",), ((math.nan,),)),
+        Table("t", "data", "T", "c", ("a", "b"), (("x", 1.5), ("y", None))),
+    ),
+    inputs=(InputFile("x.pt", "checkpoint", 10, "step 100"),),
+    notes=("took x for a checkpoint",),
+)
+REPORT = model.Report(
+    "0.0.0", (RUN,), (Page("small-updates", "check", "Small", {"What to do": "Raise."}, (LIMIT,)),), "postmortem analyze runs/a"
+)
+
+
+def schema() -> dict[str, object]:
+    """The JSON Schema that the package ships."""
+    found: dict[str, object] = json.loads(resources.files("postmortem").joinpath("render/report.schema.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_json_follows_the_schema() -> None:
+    """The document is valid against the shipped schema, and holds no token that JSON does not have."""
+    document = json.loads(render_json(REPORT), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    jsonschema.Draft202012Validator(schema()).validate(document)
+
+
+def test_schema_can_fail() -> None:
+    """The schema rejects an unknown kind of problem, an unknown cause, and causes of a healthy run."""
+    validator = jsonschema.Draft202012Validator(schema())
+    for wrong in (
+        replace(RUN, problems=(Problem("x", cast(ProblemKind, "odd"), "y"),)),
+        replace(RUN, causes=(replace(CAUSE, id="bad-luck"),)),
+        replace(RUN, verdict="healthy"),
+    ):
+        assert not validator.is_valid(json.loads(render_json(replace(REPORT, runs=(wrong,)))))
+
+
+def test_json_has_the_names_of_the_contract() -> None:
+    """The stable names are there, with null where a number is none."""
+    run = json.loads(render_json(REPORT))["runs"][0]
+    assert run["checks"][1]["value"] is None
+    assert run["checks"][0]["threshold"] == 1e-5
+    assert list(run["causes"][0])[:9] == ["id", "probability", "summary", "first_step", "where", "evidence", "against", "fix", "confirm"]
+    assert run["artifacts"] == {"event_files": 1, "scalars": 20, "checkpoints": 2, "parameters": 100, "manifests": 1, "bytes": 12345}
+
+
+def test_report_survives_json() -> None:
+    """A report that was saved and read back renders to the same bytes, non-finite values included."""
+    again = parse_report(render_json(REPORT))
+    assert render_json(again) == render_json(REPORT)
+    curve = again.runs[0].exhibits[0]
+    assert isinstance(curve, LinePlot)
+    assert math.isnan(curve.curves[0].values[1])
+    assert curve.curves[0].values[2] == math.inf
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", "[]", "{}", '{"schema_version": "9", "tool": {}, "runs": []}', '{"schema_version": "1", "runs": 3}', "null"]
+)
+def test_what_is_no_report_is_refused_with_a_reason(text: str) -> None:
+    """Text that is no result raises one kind of error, with words."""
+    with pytest.raises(NotAReportError, match=r"\w+ \w+"):
+        parse_report(text)
+    with pytest.raises(NotAReportError, match=r"\w+ \w+"):
+        parse_measurements(text)
+
+
+def test_measurements_survive_saving() -> None:
+    """Saved measurements come back equal, non-finite numbers included."""
+    run = RunMeasurements(
+        "a",
+        "runs/a",
+        (
+            Measurement("x.y", math.inf, "ratio", "made up", 3, {"fc": 1.0, "fd": 2.5}),
+            Measurement("run.family", 0.0, "", "tags", text="gan"),
+        ),
+        (Missing("z", "none", "checkpoint"),),
+        RUN.exhibits[1:2],
+        RUN.artifacts,
+        RUN.inputs,
+        RUN.problems,
+        RUN.notes,
+    )
+    assert parse_measurements(dump_measurements((run,), "0")) == (run,)
+
+
+def test_text_shows_verdict_cause_evidence_and_problems() -> None:
+    """The terminal's text has the verdict, the cause with its probability, the evidence, fix, checklist and problems."""
+    text = render_text(REPORT)
+    for part in (
+        "FAILED",
+        "runs/a",
+        "93 %",
+        "lr-too-low",
+        "[x] small-updates: 4e-7",
+        "Fix: Raise it.",
+        "Can the model overfit",
+        "truncated",
+    ):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_strangers_cannot_drive_the_terminal() -> None:
+    """Control characters and direction marks in names come out as visible escapes, with and without colour."""
+    assert "\x1b" not in render_text(REPORT)
+    assert "\u202e" not in render_text(REPORT)
+    assert "\x1b[31m|" not in render_text(REPORT, colour=True)
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR switches colour off even on a terminal."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31m" not in render_text(REPORT, colour=True)
+    assert "\x1b[1;31m" not in render_text(REPORT, colour=True)
+
+
+def test_markdown_is_short_and_inert() -> None:
+    """At most sixty lines; strangers' names cannot become markup, and a pipe does not break the table."""
+    text = render_markdown(REPORT)
+    assert len(text.splitlines()) <= MAX_LINES
+    assert "</script>" not in text
+    assert "\\|\\`x\\`" in text
+    many = render_markdown(replace(REPORT, runs=(RUN,) * 200))
+    assert len(many.splitlines()) <= MAX_LINES
+    assert "and " in many.splitlines()[-1]
+
+
+def test_sarif_names_causes_places_and_problems() -> None:
+    """Causes are results with layers as logical locations; problems are notes on files."""
+    run = json.loads(render_sarif(REPORT))["runs"][0]
+    cause, _, problem = run["results"]
+    assert (cause["ruleId"], cause["level"]) == ("lr-too-low", "error")
+    assert cause["locations"][0]["logicalLocations"][1]["name"] == "fc2.weight"
+    assert (problem["ruleId"], problem["level"]) == ("problem/truncated", "note")
+    assert problem["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].startswith("runs/a/")
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} >= {"lr-too-low", "underfitting", "problem/truncated"}
+
+
+def test_every_output_is_the_same_twice() -> None:
+    """The same report gives the same bytes."""
+    for render in (render_json, render_text, render_markdown, render_sarif):
+        assert render(REPORT) == render(REPORT)

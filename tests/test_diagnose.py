@@ -1,0 +1,214 @@
+"""The judging stage, on checks and causes made up for the purpose: it knows none by name."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from postmortem.checklist import ITEMS
+from postmortem.diagnose import CERTAINTY, Selection, answer_checklist, decide, judge, rank, run_check, weigh
+from postmortem.model import (
+    Artifacts,
+    Case,
+    Cause,
+    Check,
+    Evidence,
+    Finding,
+    Measured,
+    Measurement,
+    Missing,
+    Outcome,
+    Problem,
+    RankedCause,
+    RunMeasurements,
+    Status,
+)
+
+
+def outcome(id: str, status: Status, first_step: int | None = None, checklist: tuple[str, ...] = (), vital: bool = False) -> Outcome:
+    """An outcome that says `seen`."""
+    return Outcome(id, id, "made up", Finding(status, f"{id} seen", 1.0, first_step=first_step), checklist, "", vital=vital)
+
+
+def cause(id: str, *evidence: Evidence, explains: tuple[str, ...] = (), prior: float = 0.1) -> Cause:
+    """A cause with this evidence."""
+    return Cause(id, id, {}, prior, evidence, explains, (), lambda _: "Seen.", lambda _: "Mend.", lambda _: "Try.", ())
+
+
+def check(id: str = "made-up", needs: tuple[str, ...] = ("a.number",), finding: Finding | None = None, excuse: str = "") -> Check:
+    """A check that always finds the same."""
+    found = finding or Finding("pass", "fine")
+    return Check(id, id, "made up", {}, needs, ("b.number",), (), "", False, lambda _: excuse, lambda _: found, {}, ())
+
+
+NUMBER = Measurement("a.number", 1.0, "", "made up")
+
+
+def test_missing_measurement_says_why_and_what_to_log() -> None:
+    """A check whose need is missing gives the reason of the one who looked for it, and the advice."""
+    found = run_check(check(), {}, {"a.number": Missing("a.number", "there is no file", "checkpoint")})
+    assert (found.status, found.finding.reason, found.log_next) == ("not-checked", "there is no file", ("checkpoint",))
+
+
+def test_unknown_measurement_is_not_checked() -> None:
+    """A need that nobody measured, nor reported missing, does not pass either."""
+    assert run_check(check(), {}, {}).finding.reason == "a.number was not measured"
+
+
+def test_excuse_comes_before_what_is_missing() -> None:
+    """A check that does not apply says so even where its need is missing."""
+    found = run_check(check(excuse="no classes"), {}, {})
+    assert (found.status, found.finding.reason) == ("not-applicable", "no classes")
+
+
+def test_broken_check_is_shown_as_broken() -> None:
+    """An exception in a check is an error of that check in the report, not a crash and not a pass."""
+
+    def judge_badly(_measured: Measured) -> Finding:
+        raise ZeroDivisionError("by nothing")
+
+    broken = Check("broken", "Broken", "made up", {}, ("a.number",), (), (), "", False, lambda _: "", judge_badly, {}, ())
+    found = run_check(broken, {"a.number": NUMBER}, {})
+    assert found.status == "not-checked"
+    assert found.error == "ZeroDivisionError: by nothing"
+
+
+def test_check_sees_only_what_it_declared() -> None:
+    """Reading an undeclared measurement is an error of the check."""
+    greedy = Check(
+        "greedy", "Greedy", "", {}, ("a.number",), (), (), "", False, lambda _: "", lambda m: Finding("pass", m["c.number"].text), {}, ()
+    )
+    found = run_check(greedy, {"a.number": NUMBER, "c.number": NUMBER}, {})
+    assert "c.number" in found.error
+
+
+def test_log_odds_add_up() -> None:
+    """The probability is the logistic of the prior's log-odds and all evidence that counts."""
+    evidence = (Evidence(2.0, "x", alarm=("a",)), Evidence(-1.0, "y", passed=("b",)), Evidence(9.0, "z", alarm=("c",)))
+    outcomes = {"a": outcome("a", "fail"), "b": outcome("b", "pass"), "c": outcome("c", "pass")}
+    ranked = weigh(cause("one", *evidence), outcomes, {})
+    assert math.isclose(ranked.probability, 1 / (1 + math.exp(-(math.log(0.1 / 0.9) + 1))), abs_tol=1e-3)
+    assert ranked.evidence == ("a",)
+    assert ranked.against == ("b",)
+
+
+@pytest.mark.parametrize("status", ["not-checked", "not-applicable"])
+def test_what_was_not_looked_at_is_no_evidence(status: Status) -> None:
+    """A check that could not look neither speaks for nor against."""
+    evidence = (Evidence(5.0, "x", alarm=("a",)), Evidence(-5.0, "y", passed=("a",)))
+    assert weigh(cause("one", *evidence), {"a": outcome("a", status)}, {}).probability == 0.1
+
+
+def test_nothing_is_certain() -> None:
+    """No amount of evidence gives a probability of 1."""
+    ranked = weigh(cause("one", Evidence(99.0, "x", alarm=("a",))), {"a": outcome("a", "fail")}, {})
+    assert ranked.probability == CERTAINTY
+
+
+def test_root_stands_before_what_it_brings_about() -> None:
+    """A likely cause that explains a likelier one is ranked above it, and the other says so."""
+    root = cause("root", Evidence(4.0, "x", alarm=("a",)), explains=("leaf",))
+    leaf = cause("leaf", Evidence(6.0, "x", alarm=("b",)))
+    other = cause("other", Evidence(5.0, "x", alarm=("a",)))
+    ranked = rank([leaf, other, root], {"a": outcome("a", "fail"), "b": outcome("b", "fail")}, {})
+    assert [(each.id, each.explained_by) for each in ranked] == [("root", ""), ("leaf", "root"), ("other", "")]
+
+
+def test_consequence_that_came_first_is_no_consequence() -> None:
+    """What showed before the supposed root is not explained by it."""
+    root = cause("root", Evidence(4.0, "x", alarm=("a",)), explains=("leaf",))
+    leaf = cause("leaf", Evidence(6.0, "x", alarm=("b",)))
+    ranked = rank([leaf, root], {"a": outcome("a", "fail", first_step=300), "b": outcome("b", "fail", first_step=100)}, {})
+    assert [(each.id, each.explained_by) for each in ranked] == [("leaf", ""), ("root", "")]
+
+
+def test_causes_that_explain_each_other_do_not_loop() -> None:
+    """Of two causes that explain each other the likelier is the root."""
+    one = cause("one", Evidence(6.0, "x", alarm=("a",)), explains=("two",))
+    two = cause("two", Evidence(5.0, "x", alarm=("a",)), explains=("one",))
+    ranked = rank([two, one], {"a": outcome("a", "fail")}, {})
+    assert [(each.id, each.explained_by) for each in ranked] == [("one", ""), ("two", "one")]
+
+
+def test_ranking_does_not_depend_on_the_order_given() -> None:
+    """Ties go to the alphabet."""
+    causes = [cause(id, Evidence(5.0, "x", alarm=("a",))) for id in ("c", "a", "b")]
+    outcomes = {"a": outcome("a", "fail")}
+    assert [each.id for each in rank(causes, outcomes, {})] == [each.id for each in rank(causes[::-1], outcomes, {})] == ["a", "b", "c"]
+
+
+LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outcome("a", "fail")}, {})
+
+
+@pytest.mark.parametrize(
+    ("causes", "outcomes", "readable", "verdict"),
+    [
+        ((LIKELY_CAUSE,), (outcome("a", "fail"),), True, "failed"),
+        ((LIKELY_CAUSE,), (outcome("a", "warn"),), True, "suspect"),
+        ((), (outcome("a", "fail"), outcome("b", "pass", vital=True)), True, "suspect"),
+        ((), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),
+        ((), (outcome("b", "pass"),), True, "inconclusive"),
+        ((), (outcome("b", "not-checked", vital=True),), True, "inconclusive"),
+        ((), (), False, "unreadable"),
+    ],
+)
+def test_verdict(causes: tuple[RankedCause, ...], outcomes: tuple[Outcome, ...], readable: bool, verdict: str) -> None:
+    """Healthy needs proof of learning; a likely cause with a failed check is a failure."""
+    assert decide(causes, outcomes, readable) == verdict
+
+
+def test_checklist_takes_the_worst_that_looked() -> None:
+    """An item fails where any of its checks fails, and passes only where one passed; what was left out is named."""
+    items = {
+        item.id: item
+        for item in answer_checklist(
+            (
+                outcome("a", "pass", checklist=("learning-rate", "update-ratio")),
+                outcome("b", "fail", checklist=("learning-rate",)),
+                outcome("c", "not-checked", checklist=("update-ratio", "dead-relus")),
+                outcome("d", "not-applicable", checklist=("dead-relus", "init-deep")),
+            )
+        )
+    }
+    assert list(items) == list(ITEMS)
+    assert items["learning-rate"].status == "fail"
+    assert items["update-ratio"].status == "pass"
+    assert "not looked at: c" in items["update-ratio"].reason
+    assert items["dead-relus"].status == "not-checked"
+    assert items["init-deep"].status == "not-applicable"
+    assert items["overfit-small-set"].status == "not-checked"
+
+
+EMPTY = RunMeasurements("r", "runs/r", (), (), (), Artifacts(), (), (), ())
+
+
+def test_empty_run_is_inconclusive_and_answers_everything() -> None:
+    """A run of which nothing is known has no cause, no pass and no failure, and all items are answered."""
+    report = judge(EMPTY)
+    assert report.verdict == "inconclusive"
+    assert report.causes == ()
+    assert {found.status for found in report.checks} <= {"not-checked", "not-applicable"}
+    assert {item.status for item in report.checklist} <= {"not-checked", "not-applicable"}
+
+
+def test_run_of_damaged_files_is_unreadable() -> None:
+    """Where nothing could be read and something was damaged, the verdict says that."""
+    damaged = RunMeasurements("r", "runs/r", (), (), (), Artifacts(), (), (Problem("x.pt", "corrupt", "no zip"),), ())
+    assert judge(damaged).verdict == "unreadable"
+
+
+def test_selection_narrows_each_kind_for_itself() -> None:
+    """Naming a check narrows the checks and leaves the causes, and a check that was left out says so."""
+    report = judge(EMPTY, Selection(select=frozenset({"small-updates"})))
+    reasons = {found.id: found.finding.reason for found in report.checks}
+    assert reasons["small-updates"] != "left out by --select or --ignore"
+    assert {reason for id, reason in reasons.items() if id != "small-updates"} == {"left out by --select or --ignore"}
+
+
+def test_case_words_what_alarmed() -> None:
+    """A cause's summary joins the reasons of the checks that raised an alarm, at most two, and falls back to its own words."""
+    outcomes = {"a": outcome("a", "fail"), "b": outcome("b", "pass"), "c": outcome("c", "warn"), "d": outcome("d", "fail")}
+    case = Case(outcomes, Measured({}, frozenset()))
+    assert case.said("b", "c", "a", "d", otherwise="Nothing.") == "C seen; and a seen."
+    assert case.said("b", "x", otherwise="Nothing.") == "Nothing."
