@@ -7,6 +7,7 @@ read becomes a `Problem`, and the rest goes on.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -26,7 +27,7 @@ from postmortem.read.layouts import (
     without_uniform_prefixes,
 )
 from postmortem.read.optimizers import candidates_for, join_optimizer, parameters_of
-from postmortem.read.pickles import listed
+from postmortem.read.pickles import listed, scan_file
 from postmortem.read.safetensors_files import read_safetensors
 from postmortem.read.sniff import sniff
 from postmortem.read.steps import step_in_name, trainer_state
@@ -83,6 +84,17 @@ class _Reading:
                 Problem(file.name, "corrupt", f"the reader gave up on it; all of it is lost ({type(error).__name__}: {said})")
             )
         return None
+
+    def look_over(self, file: FoundFile) -> None:
+        """Walk the opcodes of a file that is not loaded, and note a problem only where it would run code."""
+        try:
+            dangerous = scan_file(file.path).dangerous
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
+            return  # nothing of it is needed
+        if dangerous:
+            self.problems.append(
+                Problem(file.name, "unsafe-pickle", f"would run code when loaded: it calls {listed(dangerous)}; not loaded")
+            )
 
     def _open(self, file: FoundFile, only_optimizer: bool) -> _Opened | None:
         kind = sniff(file.path)
@@ -228,6 +240,10 @@ def read_checkpoints(files: Sequence[FoundFile], scratch: Path) -> CheckpointDat
     grouped = group_files(files)
     reading = _Reading(scratch, list(grouped.problems), list(grouped.notes), {})
     checkpoints = [checkpoint for found in grouped.sets if (checkpoint := _read_set(found, reading)) is not None]
+    for file in grouped.unopened:
+        reading.look_over(file)
+    if grouped.unopened:
+        reading.notes.append(f"{listed(tuple(file.name for file in grouped.unopened))}: no weights by name, so not loaded")
     for key, names in reading.copies.items():
         where = names[0] if len(names) == 1 else f"{len(names)} files"
         reading.notes.append(f"`{listed((key,))}` in {where} was taken for a moving average or best copy of the weights and left out")

@@ -51,6 +51,8 @@ class Grouped:
     sets: tuple[FileSet, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    unopened: tuple[FoundFile, ...]
+    """Files that hold no weights by their names (states of random generators, training arguments)."""
 
 
 def part_of(name: str) -> Part:
@@ -78,6 +80,7 @@ def group_files(files: Sequence[FoundFile]) -> Grouped:
     """Sort a run's checkpoint files into checkpoints, in the order of the files."""
     problems: list[Problem] = []
     notes: list[str] = []
+    unopened: list[FoundFile] = []
     sets: list[FileSet] = []
     used: set[str] = set()
     checkpoints = [file for file in files if file.role == "checkpoint"]
@@ -97,7 +100,7 @@ def group_files(files: Sequence[FoundFile]) -> Grouped:
         if file.name in used or part == "weights":
             continue
         if part == "other":
-            notes.append(f"{file.name} holds no weights by its name and was not opened")
+            unopened.append(file)
         else:
             companions[_kin(file.name)].append((part, file))
     joined = []
@@ -110,7 +113,7 @@ def group_files(files: Sequence[FoundFile]) -> Grouped:
         for part, file in group
     ]
     order = {file.name: place for place, file in enumerate(files)}
-    return Grouped(tuple(sorted(joined, key=lambda found: order[found.source.name])), tuple(problems), tuple(notes))
+    return Grouped(tuple(sorted(joined, key=lambda found: order[found.source.name])), tuple(problems), tuple(notes), tuple(unopened))
 
 
 def _without_shard(name: str) -> str:

@@ -141,6 +141,15 @@ def test_a_harmless_class_is_told_from_an_attack(tmp_path: Path) -> None:
     assert kind == "unsafe-pickle" and "argparse.Namespace" in detail and "would run" not in detail
 
 
+def test_files_without_weights_are_not_loaded_but_looked_over(tmp_path: Path) -> None:
+    """Training arguments full of classes are no problem of a run; the same file with a call in it is."""
+    torch.save(Namespace(lr=0.1), tmp_path / "training_args.bin")
+    torch.save({"python": Calls(os.getcwd)}, tmp_path / "rng_state.pth")
+    data = read(tmp_path)
+    assert [(problem.path, problem.kind) for problem in data.problems] == [("rng_state.pth", "unsafe-pickle")]
+    assert any("training_args.bin" in note for note in data.notes)
+
+
 def test_a_whole_module_is_refused_by_name(tmp_path: Path) -> None:
     """`torch.save(model)` pickles classes; they are named."""
     torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pt")
