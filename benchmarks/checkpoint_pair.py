@@ -132,7 +132,7 @@ def measure(paths: list[Path]) -> dict[str, float]:
 
 def _measure_apart(paths: list[Path]) -> dict[str, float]:
     command = [sys.executable, __file__, "--measure", *map(str, paths)]
-    found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     return found
 
 

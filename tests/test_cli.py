@@ -294,3 +294,19 @@ def test_pipe_that_closes_is_no_error(failed_run: Path) -> None:
     command = f"{sys.executable} -m postmortem analyze {failed_run} --format text | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "Traceback" not in done.stderr
+
+
+def test_poisoned_copy_beside_a_sound_series_is_seen(healthy_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A `best` file of NaN that is not part of the series of steps still raises the alarm: not compared is not the same as fine."""
+    import torch
+
+    folder = Path("run")
+    shutil.copytree(healthy_run, folder)
+    source = sorted(folder.rglob("*.pt"))[-1]
+    state = torch.load(source, weights_only=True)
+    weights = {name: tensor.fill_(float("nan")) for name, tensor in state["model"].items()}
+    torch.save(weights, source.with_name("best.pt"))
+    main(["analyze", str(folder), "--format", "json"])
+    checks = run_of(capsys.readouterr().out)["checks"]
+    assert isinstance(checks, list)
+    assert next(check["status"] for check in checks if check["id"] == "nonfinite-weights") == "fail"

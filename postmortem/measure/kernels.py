@@ -28,14 +28,14 @@ CHUNK_ELEMENTS = 2**19
 """Elements of one chunk: two MiB as float64. Smaller ones pay more for calls and for the lock, larger ones leave the cache."""
 _PIECE = 512
 """Elements of one product of BLAS. Numpy keeps the interpreter's lock for a stack of fewer than 500 of them, however long they are."""
-_LARGE = 2**15
+LARGE = 2**15
 """Elements from which on a chunk of float32 may be summed in float32 pieces; below, the time saved is not worth a digit."""
 _PROJECTED = 256
 """Leading elements of each unit that its projection looks at."""
 _SMALLEST_SQUARE, _LARGEST_SQUARE = 1e-14, 1e14
 """Mean squares between which fourth powers of float32 elements neither vanish nor overflow."""
-_SMALLEST_CHANGE = 1e-28
-"""Mean square of a difference below which its squares would vanish in float32."""
+SMALLEST_SQUARES = 1e-28
+"""Mean square of a difference or an update below which squares would vanish in float32."""
 _SHIFT_BELOW = 1.0
 """A chunk whose variance is below this share of its squared mean is summed about its mean, in float64."""
 
@@ -119,6 +119,9 @@ class ChunkSums:
     """What one chunk of one tensor adds up to; over its finite elements."""
 
     moments: Moments
+    """Third and fourth powers are right only where `shape` is not None."""
+    shape: Moments | None
+    """The same, where third and fourth powers were asked for."""
     nonfinite: int
     zeros: int
     minimum: float
@@ -131,22 +134,21 @@ def _zeros(raw: Array, scratch: Scratch) -> int:
     return int(np.count_nonzero(np.equal(raw, 0, out=scratch.bools(raw.size))))
 
 
-def chunk_sums(raw: Array, width: int, column: int, with_units: bool, scratch: Scratch) -> ChunkSums:
+def chunk_sums(raw: Array, width: int, column: int, with_units: bool, with_shape: bool, scratch: Scratch) -> ChunkSums:
     """Statistics of one chunk.
 
-    `raw` as stored, flat; `width` is the length of a row, and `column` where within its unit the chunk's rows begin. Must run under
-    `np.errstate(all="ignore")`.
+    `raw` as stored, flat; `width` is the length of a row, and `column` where within its unit the chunk's rows begin. Third and fourth
+    powers are summed `with_shape` only. Must run under `np.errstate(all="ignore")`.
     """
-    if raw.dtype == np.float32 and raw.size >= _LARGE:
-        squared = np.multiply(raw, raw, out=scratch.singles("squared", raw.size))
+    if raw.dtype == np.float32 and raw.size >= LARGE:
+        squared = np.multiply(raw, raw, out=scratch.singles("squared", raw.size)) if with_shape else None
         found = _sums(raw, squared, width, column, with_units, scratch)
         if found is not None:
             return found
     values = widened(raw, scratch)
-    squared_values = np.multiply(values, values, out=scratch.take("squared", raw.size))
-    return _sums(values, squared_values, width, column, with_units, scratch) or _careful_sums(
-        raw, values, width, column, with_units, scratch
-    )
+    squared_values = np.multiply(values, values, out=scratch.take("squared", raw.size)) if with_shape else None
+    found = _sums(values, squared_values, width, column, with_units, scratch)
+    return found or _careful_sums(raw, values, width, column, with_units, with_shape, scratch)
 
 
 def widened(raw: Array, scratch: Scratch) -> Floats:
@@ -156,8 +158,11 @@ def widened(raw: Array, scratch: Scratch) -> Floats:
     return values
 
 
-def _sums(values: Array, squared: Array, width: int, column: int, with_units: bool, scratch: Scratch) -> ChunkSums | None:
-    """Statistics of finite elements in the precision of `values`; None where that precision does not do, or one is not finite."""
+def _sums(values: Array, squared: Array | None, width: int, column: int, with_units: bool, scratch: Scratch) -> ChunkSums | None:
+    """Statistics of finite elements in the precision of `values`; None where that precision does not do, or one is not finite.
+
+    `squared`: the elements' squares, for sums of third and fourth powers; None where these are not wanted.
+    """
     rows, count = values.reshape(-1, width), values.size
     row_squares = row_dots(rows, rows)
     squares = float(np.add.reduce(row_squares))
@@ -171,13 +176,15 @@ def _sums(values: Array, squared: Array, width: int, column: int, with_units: bo
         if single:
             return None
         moments = _about(values, mean, scratch)
+    elif squared is None:
+        moments = about_mean(count, 0.0, (total, squares, 0.0, 0.0))
     else:
         moments = about_mean(count, 0.0, (total, squares, dot(squared, values), dot(squared, squared)))
     smallest, largest = float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
     # Where no square is zero no element is; where one is, it may be too small for its square.
-    zeros = 0 if np.minimum.reduce(squared) > 0 else _zeros(values, scratch)
+    zeros = 0 if squared is not None and np.minimum.reduce(squared) > 0 else _zeros(values, scratch)
     units = UnitStats(row_totals, row_squares, _projected(rows, column)) if with_units else None
-    return ChunkSums(moments, 0, zeros, smallest, largest, squares, units)
+    return ChunkSums(moments, None if squared is None else moments, 0, zeros, smallest, largest, squares, units)
 
 
 def _projected(rows: Array, column: int) -> Floats:
@@ -195,7 +202,7 @@ def _about(values: Floats, shift: float, scratch: Scratch) -> Moments:
     return about_mean(values.size, shift, sums)
 
 
-def _careful_sums(raw: Array, values: Floats, width: int, column: int, with_units: bool, scratch: Scratch) -> ChunkSums:
+def _careful_sums(raw: Array, values: Floats, width: int, column: int, with_units: bool, with_shape: bool, scratch: Scratch) -> ChunkSums:
     """The same with non-finite elements set aside; also where finite ones are so large that their squares are not."""
     finite = np.isfinite(values)
     kept = values[finite]
@@ -207,6 +214,7 @@ def _careful_sums(raw: Array, values: Floats, width: int, column: int, with_unit
     row_squares = np.add.reduce(filled * filled, axis=1)
     return ChunkSums(
         moments,
+        moments if with_shape else None,
         values.size - kept.size,
         _zeros(raw, scratch),
         smallest,
@@ -229,7 +237,7 @@ class DeltaSums:
 
 def difference(raw: Array, before: Array, name: str, scratch: Scratch) -> Array:
     """`raw` less `before`: in float32 where both are (exact for elements within a factor of two), else in float64."""
-    if raw.dtype == np.float32 and before.dtype == np.float32 and raw.size >= _LARGE:
+    if raw.dtype == np.float32 and before.dtype == np.float32 and raw.size >= LARGE:
         return np.subtract(raw, before, out=scratch.singles(name, raw.size))
     return np.subtract(raw, before, out=scratch.take(name, raw.size), dtype=np.float64)
 
@@ -239,8 +247,8 @@ def delta_sums(raw: Array, before: Array, changed: Array, changed_before: Array 
     rows = changed.reshape(-1, width)
     row_squares = row_dots(rows, rows)
     squares = float(np.add.reduce(row_squares))
-    equal = changed.size - _moved(changed)
-    if equal < changed.size and not _SMALLEST_CHANGE * changed.size < squares < math.inf:
+    equal = changed.size - nonzero(changed)
+    if equal < changed.size and not SMALLEST_SQUARES * changed.size < squares < math.inf:
         # Too small or too large for squares of float32, or not finite at all.
         wide = np.subtract(raw, before, out=scratch.take("wide", raw.size), dtype=np.float64).reshape(-1, width)
         row_squares = row_dots(wide, wide)
@@ -254,6 +262,6 @@ def delta_sums(raw: Array, before: Array, changed: Array, changed_before: Array 
     return DeltaSums(squares, equal, row_squares, along)
 
 
-def _moved(changed: Array) -> int:
-    """Elements that are not zero. Equal finite numbers differ by plus zero, whose bits are all zero: integers are counted faster."""
-    return int(np.count_nonzero(changed.view(np.int32 if changed.dtype == np.float32 else np.int64)))
+def nonzero(values: Array) -> int:
+    """Elements of a float32 or float64 array that are not plus zero, as the difference of equal numbers is. Integers count faster."""
+    return int(np.count_nonzero(values.view(np.int32 if values.dtype == np.float32 else np.int64)))

@@ -7,13 +7,13 @@ Weight decay is left out: coupled decay is within the moments, decoupled decay i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from postmortem.measure.kernels import Array, Scratch, dot
+from postmortem.measure.kernels import LARGE, SMALLEST_SQUARES, Array, Scratch, dot, nonzero, row_sums, widened
 from postmortem.measure.table import Floats, UpdateStats
 from postmortem.model import Checkpoint, Optimizer, Tensor
 
@@ -157,58 +157,92 @@ class UpdateSums:
         self.stuck += other.stuck
 
 
-def _slots_of(plan: UpdatePlan) -> Sequence[Tensor]:
-    return [tensor for tensor in (plan.first, plan.second, plan.bound) if tensor is not None]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """One chunk of a parameter and its state, all flat and of one precision."""
+
+    weights: Array
+    first: Array | None
+    second: Array
+    bound: Array | None
+    take: Callable[[str, int], Array]
+    """Buffers of that precision."""
 
 
-def _load(tensor: Tensor | None, start: int, stop: int, name: str, scratch: Scratch) -> Floats | None:
-    if tensor is None:
+def _as_stored(plan: UpdatePlan, start: int, stop: int, raw: Array, scratch: Scratch) -> _Loaded | None:
+    """The chunk as it is stored, where all of it is float32 and large enough for rounding to average out."""
+    if plan.second is None or raw.dtype != np.float32 or raw.size < LARGE:
         return None
-    values = scratch.take(name, stop - start)
-    np.copyto(values, tensor.read(start, stop))
-    return values
+    slots = [None if tensor is None else tensor.read(start, stop) for tensor in (plan.first, plan.second, plan.bound)]
+    first, second, bound = slots
+    if second is None or any(slot is not None and slot.dtype != np.float32 for slot in slots):
+        return None
+    return _Loaded(raw, first, second, bound, scratch.singles)
 
 
-def update_sums(
-    plan: UpdatePlan, start: int, stop: int, raw: Array, weights: Floats, dtype: str, scratch: Scratch
-) -> tuple[UpdateSums, Floats]:
+def _in_float64(plan: UpdatePlan, start: int, stop: int, raw: Array, scratch: Scratch) -> _Loaded:
+    def load(tensor: Tensor | None, name: str) -> Floats | None:
+        if tensor is None:
+            return None
+        values = scratch.take(name, stop - start)
+        np.copyto(values, tensor.read(start, stop))
+        return values
+
+    first, second, bound = load(plan.first, "first"), load(plan.second, "second"), load(plan.bound, "bound")
+    if second is None:
+        second = scratch.take("second", stop - start)
+        np.multiply(0.0 if first is None else first, 0.0 if first is None else first, out=second)
+    return _Loaded(widened(raw, scratch), first, second, bound, scratch.take)
+
+
+def update_sums(plan: UpdatePlan, start: int, stop: int, raw: Array, width: int, dtype: str, scratch: Scratch) -> tuple[UpdateSums, Array]:
     """Sums over elements [start, stop) of one parameter, and its second moments there (flat, until the next use of `scratch`).
 
-    `raw` are the weights as stored, `weights` the same in float64. Must run under `np.errstate(all="ignore")`.
+    `raw` are the weights as stored, in rows of `width`; `units_second` of the result has one entry a row. Must run under
+    `np.errstate(all="ignore")`.
     """
-    length = stop - start
-    first = _load(plan.first, start, stop, "first", scratch)
-    second = _load(plan.second, start, stop, "second", scratch)
-    bound = _load(plan.bound, start, stop, "bound", scratch)
-    if second is None:
-        second = scratch.take("second", length)
-        if first is not None:
-            np.multiply(first, first, out=second)
-    sums = UpdateSums()
-    total = float(np.add.reduce(second))
-    loaded = [values for values in (first, bound) if values is not None]
-    if not math.isfinite(total + sum(float(np.add.reduce(values)) for values in loaded)):
-        sums.nonfinite, good = _set_aside(plan, first, second, bound, scratch)
-        total, sums.finite = float(np.add.reduce(second)), good
-    else:
-        sums.finite = length
-    sums.second_total = total
-    sums.second_zeros = int(np.count_nonzero(np.equal(second, 0, out=scratch.bools(length)))) - (length - sums.finite)
+    loaded = _as_stored(plan, start, stop, raw, scratch)
+    if loaded is not None:
+        sums = _sums(plan, loaded, raw, width, dtype, scratch)
+        if sums is not None:
+            return sums, loaded.second
+    loaded = _in_float64(plan, start, stop, raw, scratch)
+    sums = _sums(plan, loaded, raw, width, dtype, scratch)
+    if sums is None:
+        nonfinite, finite = _set_aside(plan, loaded)
+        sums = _sums(plan, loaded, raw, width, dtype, scratch) or UpdateSums()
+        sums.nonfinite, sums.finite = nonfinite, finite
+        sums.second_zeros -= raw.size - finite
+    return sums, loaded.second
+
+
+def _sums(plan: UpdatePlan, loaded: _Loaded, raw: Array, width: int, dtype: str, scratch: Scratch) -> UpdateSums | None:
+    """All sums over one chunk; None where something in it is not finite, or too small to be squared in its precision."""
+    first, second, bound = loaded.first, loaded.second, loaded.bound
+    length = second.size
+    by_row = row_sums(second.reshape(-1, width))
+    sums = UpdateSums(finite=length, units_second=by_row, second_total=float(np.add.reduce(by_row)))
+    others = [float(row_sums(values.reshape(1, -1))[0]) for values in (first, bound) if values is not None]
+    if not math.isfinite(sums.second_total + sum(others)):
+        return None
+    sums.second_zeros = length - nonzero(second)
     if first is None or plan.rule == "none":
-        sums.stuck = 0
-        return sums, second
-    update = scratch.take("update", length)
+        return sums
+    update = loaded.take("update", length)
     if plan.rule == "adam":
-        _adam_update(plan, first, second, bound, update, sums, scratch)
+        _adam_update(plan, loaded, first, update, sums, scratch)
     else:
         np.multiply(first, plan.lr, out=update)
     sums.update_squares = dot(update, update)
-    sums.stuck = _stuck(raw, weights, update, dtype, scratch)
-    return sums, second
+    if update.dtype == np.float32 and not SMALLEST_SQUARES * length < sums.update_squares < math.inf:
+        return None
+    sums.stuck = _stuck(raw, loaded, update, dtype, scratch)
+    return sums
 
 
-def _set_aside(plan: UpdatePlan, first: Floats | None, second: Floats, bound: Floats | None, scratch: Scratch) -> tuple[int, int]:
+def _set_aside(plan: UpdatePlan, loaded: _Loaded) -> tuple[int, int]:
     """Zero every element for which a slot is not finite; the number of such slot elements, and of elements left."""
+    first, second, bound = loaded.first, loaded.second, loaded.bound
     bad = np.zeros(second.size, np.bool_)
     count = 0
     for stored, values in ((plan.first, first), (plan.second, second), (plan.bound, bound)):
@@ -223,26 +257,23 @@ def _set_aside(plan: UpdatePlan, first: Floats | None, second: Floats, bound: Fl
     return count, int(bad.size - np.count_nonzero(bad))
 
 
-def _adam_update(
-    plan: UpdatePlan, first: Floats, second: Floats, bound: Floats | None, update: Floats, sums: UpdateSums, scratch: Scratch
-) -> None:
+def _adam_update(plan: UpdatePlan, loaded: _Loaded, first: Array, update: Array, sums: UpdateSums, scratch: Scratch) -> None:
     """Write the update of Adam, and count its signal-to-noise ratio and the elements that epsilon holds back."""
-    length = first.size
-    root = np.multiply(second, plan.second_scale, out=scratch.take("root", length))
+    second, length = loaded.second, first.size
+    root = np.multiply(second, plan.second_scale, out=loaded.take("root", length))
     np.sqrt(root, out=root)
     size = np.multiply(first, plan.first_scale, out=update)
-    ratio = np.divide(size, root, out=scratch.take("ratio", length))
+    ratio = np.divide(size, root, out=loaded.take("ratio", length))
     np.abs(ratio, out=ratio)
-    moving = sums.second_zeros + (length - sums.finite) == 0
-    if not moving:
+    if sums.second_zeros:
         ratio[second == 0] = 0.0
-    sums.ratio_count = int(np.count_nonzero(second > 0)) if not moving else length
-    sums.ratio_total = float(np.add.reduce(ratio))
-    held = np.less(root, plan.epsilon, out=scratch.bools(length))
-    if held.any():
+    sums.ratio_count = length - sums.second_zeros
+    sums.ratio_total = float(row_sums(ratio.reshape(1, -1))[0])
+    if np.minimum.reduce(root) < plan.epsilon:
+        held = np.less(root, plan.epsilon, out=scratch.bools(length))
         sums.epsilon_bound = int(np.count_nonzero(held & (first != 0)))
-    if bound is not None:
-        np.multiply(bound, plan.second_scale, out=root)
+    if loaded.bound is not None:
+        np.multiply(loaded.bound, plan.second_scale, out=root)
         np.sqrt(root, out=root)
     root += plan.epsilon
     np.divide(size, root, out=update)
@@ -251,23 +282,22 @@ def _adam_update(
         np.nan_to_num(update, copy=False)
 
 
-def _stuck(raw: Array, weights: Floats, update: Floats, dtype: str, scratch: Scratch) -> int:
+def _stuck(raw: Array, loaded: _Loaded, update: Array, dtype: str, scratch: Scratch) -> int:
     """Elements whose update is not zero and yet leaves the stored weight as it is."""
     length = update.size
-    moved = np.subtract(weights, update, out=scratch.take("root", length))
+    moved = np.subtract(loaded.weights, update, out=loaded.take("root", length))
     if dtype == "float64":
-        same = np.equal(moved, weights, out=scratch.bools(length))
+        same = np.equal(moved, loaded.weights, out=scratch.bools(length))
     elif dtype in ("float32", "float16"):
-        same = np.equal(moved.astype(raw.dtype), raw, out=scratch.bools(length))
+        same = np.equal(moved.astype(raw.dtype, copy=False), raw, out=scratch.bools(length))
     elif dtype == "bfloat16":
-        bits = moved.astype(np.float32).view(np.uint32)
+        bits = moved.astype(np.float32, copy=False).view(np.uint32)
         rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
         rounded &= np.uint32(0xFFFF0000)
         same = np.equal(rounded.view(np.float32), raw, out=scratch.bools(length))
     else:
         return 0
-    candidates = int(np.count_nonzero(same))
-    return candidates and int(np.count_nonzero(same & (update != 0)))
+    return int(np.count_nonzero(same & (update != 0))) if same.any() else 0
 
 
 def finished(plan: UpdatePlan, sums: UpdateSums, elements: int, weight_norm: float, dtype: str) -> UpdateStats:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from postmortem.measure.kernels import CHUNK_ELEMENTS, Array, ChunkSums, DeltaSums, Scratch, chunk_sums, delta_sums, difference, widened
+from postmortem.measure.kernels import CHUNK_ELEMENTS, Array, ChunkSums, DeltaSums, Scratch, chunk_sums, delta_sums, difference
 from postmortem.measure.last_update import MAX_VECTOR, UpdatePlan, UpdateSums, finished, plan_update, update_sums
 from postmortem.measure.membership import find_series
 from postmortem.measure.moments import Moments, merged
@@ -26,8 +26,11 @@ from postmortem.model import Checkpoint, Tensor
 
 _SPAN_CHUNKS = 8
 """Chunks that a thread works through before it hands in its sums."""
+_SHAPE_ELEMENTS, _SHAPE_EVERY = 2**22, 8
+"""The kurtosis of a tensor with more elements than this is taken from every eighth chunk: half a million elements tell it to two digits,
+and third and fourth powers cost a quarter of the pass."""
 _MAX_UNITS = 2**20
-_MAX_THREADS = 8
+_MAX_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class _Box:
     columns: int
     start: int
     """First element in row-major order."""
+    with_shape: bool
+    """Whether third and fourth powers are summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +82,7 @@ class _Sums:
     """What one span of one tensor of one checkpoint adds up to."""
 
     moments: list[Moments] = field(default_factory=list)
+    shape: list[Moments] = field(default_factory=list)
     nonfinite: int = 0
     zeros: int = 0
     minimum: float = math.nan
@@ -91,6 +97,8 @@ class _Sums:
 
     def add_chunk(self, chunk: ChunkSums) -> None:
         self.moments.append(chunk.moments)
+        if chunk.shape is not None:
+            self.shape.append(chunk.shape)
         self.nonfinite += chunk.nonfinite
         self.zeros += chunk.zeros
         self.minimum = float(np.fmin(self.minimum, chunk.minimum))
@@ -104,6 +112,7 @@ class _Sums:
 
     def add_span(self, other: _Sums) -> None:
         self.moments.extend(other.moments)
+        self.shape.extend(other.shape)
         self.nonfinite += other.nonfinite
         self.zeros += other.zeros
         self.minimum = float(np.fmin(self.minimum, other.minimum))
@@ -118,14 +127,14 @@ class _Sums:
 
 def _boxes(height: int, width: int) -> Iterator[_Box]:
     """Cut a matrix into chunks: as many whole rows as fit, or parts of rows where one does not."""
-    if width <= CHUNK_ELEMENTS:
-        step = max(1, CHUNK_ELEMENTS // max(1, width))
-        for row in range(0, height, step):
-            yield _Box(row, min(step, height - row), 0, width, row * width)
-        return
-    for row in range(height):
+    every = 1 if height * width <= _SHAPE_ELEMENTS else _SHAPE_EVERY
+    step = max(1, CHUNK_ELEMENTS // max(1, width))
+    number = 0
+    for row in range(0, height, step):
         for column in range(0, width, CHUNK_ELEMENTS):
-            yield _Box(row, 1, column, min(CHUNK_ELEMENTS, width - column), row * width + column)
+            columns = min(CHUNK_ELEMENTS, width - column)
+            yield _Box(row, min(step, height - row), column, columns, row * width + column, number % every == 0)
+            number += 1
 
 
 def _spans(height: int, width: int) -> Iterator[list[_Box]]:
@@ -169,6 +178,7 @@ def _pass_span(track: _Track, span: Sequence[_Box]) -> list[_Sums]:
             _pass_chunk(track, box, base, sums, scratch)
     for entry in sums:
         entry.moments = [merged(entry.moments)]
+        entry.shape = [merged(entry.shape)]
     return sums
 
 
@@ -181,7 +191,7 @@ def _pass_chunk(track: _Track, box: _Box, base: int, sums: list[_Sums], scratch:
     changed_before: Array | None = None
     for position, (tensor, plan, entry) in enumerate(zip(track.tensors, track.plans, sums, strict=True)):
         raw = tensor.read(box.start, stop)
-        chunk = chunk_sums(raw, box.columns, box.column, track.with_units, scratch)
+        chunk = chunk_sums(raw, box.columns, box.column, track.with_units, box.with_shape, scratch)
         entry.add_chunk(chunk)
         if entry.units is not None and chunk.units is not None:
             entry.units.total[units] += chunk.units.total
@@ -205,15 +215,15 @@ def _pass_chunk(track: _Track, box: _Box, base: int, sums: list[_Sums], scratch:
 
 def _pass_update(track: _Track, plan: UpdatePlan, box: _Box, units: slice, raw: Array, dtype: str, entry: _Sums, scratch: Scratch) -> None:
     """The same chunk's share of the optimizer's state."""
-    update, second = update_sums(plan, box.start, box.start + raw.size, raw, widened(raw, scratch), dtype, scratch)
+    update, second = update_sums(plan, box.start, box.start + raw.size, raw, box.columns, dtype, scratch)
     entry.update.add(update)
-    rows = second.reshape(-1, box.columns)
-    if entry.units is not None:
-        entry.units.second[units] += np.add.reduce(rows, axis=1)
+    if entry.units is not None and update.units_second is not None:
+        entry.units.second[units] += update.units_second
     if track.with_inputs:
         if entry.update.inputs_second is None:
             entry.update.inputs_second = np.zeros(track.width)
-        entry.update.inputs_second[box.column : box.column + box.columns] += np.add.reduce(rows, axis=0)
+        inputs = np.add.reduce(second.reshape(-1, box.columns), axis=0, dtype=np.float64)
+        entry.update.inputs_second[box.column : box.column + box.columns] += inputs
     if len(track.tensors[0].shape) == 1 and track.width <= MAX_VECTOR:
         if entry.update.vector_second is None:
             entry.update.vector_second = np.zeros(track.width)
@@ -243,7 +253,7 @@ def _merge_arrays(track: _Track, whole: _Sums, part: _Sums, span: Sequence[_Box]
 
 def _tensor_stats(tensor: Tensor, sums: _Sums) -> TensorStats:
     moments = merged(sums.moments)
-    mean, variance, kurtosis = moments.mean, moments.variance, moments.kurtosis
+    mean, variance, kurtosis = moments.mean, moments.variance, merged(sums.shape).kurtosis
     if sums.minimum == sums.maximum:  # a constant: its mean and variance are exact, whatever rounding says
         mean, variance, kurtosis = sums.minimum, 0.0, math.nan
     units = None if sums.units is None else UnitStats(sums.units.total, sums.units.squares, sums.units.projection)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postmortem.measure.initial import measure_initial, outgoing_fan
-from postmortem.measure.layers import Layer
+from postmortem.measure.layers import Layer, layers
 from postmortem.measure.table import CheckpointRow, Floats, TensorStats, TensorTable, UnitStats
 from postmortem.measure.view import Found, View, at_step, missing, slope_by_depth, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
@@ -55,7 +55,7 @@ def measure_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
         yield Measurement("checkpoints.first_step", steps[0], "steps", view.rows[0].source, steps[0])
     else:
         yield Missing("checkpoints.first_step", "no checkpoint tells its step", "checkpoint")
-    yield _nonfinite(view)
+    yield _nonfinite(view, table.others)
     yield from _sizes(view)
     sound = view.sound_rows
     if not sound:
@@ -71,16 +71,26 @@ def measure_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
     yield _decay_penalty(view, sound)
 
 
-def _nonfinite(view: View) -> Found:
+def _nonfinite(view: View, others: Sequence[CheckpointRow]) -> Found:
+    """Over every checkpoint, those that are not compared with the series (`others`: copies, unknown steps) included."""
     watched = [layer.name for layer in view.layers.values() if layer.is_parameter or layer.kind == "running-stat"]
-    bad = [row for row in view.rows if any(row.tensors[name].nonfinite for name in watched if name in row.tensors)]
+    found = [(row, _bad(row, watched)) for row in view.rows]
+    found += [
+        (row, _bad(row, [layer.name for layer in layers(row) if layer.is_parameter or layer.kind == "running-stat"])) for row in others
+    ]
+    bad = [(row, items) for row, items in found if items]
     if not bad:
-        return Measurement("weights.nonfinite", 0, "elements", f"{len(watched)} tensors in {len(view.rows)} checkpoints")
-    first = bad[0]
-    items = {name: float(first.tensors[name].nonfinite) for name in watched if name in first.tensors and first.tensors[name].nonfinite}
-    position = view.rows.index(first)
-    before = f"last finite checkpoint: {view.rows[position - 1].source}" if position else "no finite checkpoint before it"
+        return Measurement("weights.nonfinite", 0, "elements", f"{len(watched)} tensors in {len(found)} checkpoints")
+    first, items = bad[0]
+    before = "no finite checkpoint before it"
+    if first in view.rows and (position := view.rows.index(first)):
+        before = f"last finite checkpoint: {view.rows[position - 1].source}"
     return Measurement("weights.nonfinite", sum(items.values()), "elements", f"{first.source}; {before}", first.step, items)
+
+
+def _bad(row: CheckpointRow, watched: Sequence[str]) -> dict[str, float]:
+    """Non-finite elements by tensor, where there are any."""
+    return {name: float(row.tensors[name].nonfinite) for name in watched if name in row.tensors and row.tensors[name].nonfinite}
 
 
 def _sizes(view: View) -> Iterator[Found]:

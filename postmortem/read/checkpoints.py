@@ -117,10 +117,8 @@ class _Reading:
         if not loaded.readable:
             return None
         content = sort_content(loaded.tree)
-        if content.copies:
-            self.notes.append(
-                f"{file.name}: {listed(content.copies)} looks like a moving average or a best copy of the weights and was left out"
-            )
+        for key in content.copies:
+            self.copies.setdefault(key, []).append(file.name)
         return _Opened(content.nets, content.optimizers, content.values, ordered=True, tree=loaded.tree)
 
 

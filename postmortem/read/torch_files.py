@@ -109,6 +109,12 @@ def _load(path: Path, *, mapped: bool) -> object:
         raise _refusal(path, error) from error
 
 
+def _torch_version() -> str:
+    import torch
+
+    return str(torch.__version__).split("+")[0]
+
+
 def _refusal(path: Path, error: Exception) -> RefusedError:
     """Words for what torch raised, told apart by what the opcodes ask for."""
     try:
@@ -130,6 +136,8 @@ def _refusal(path: Path, error: Exception) -> RefusedError:
         return RefusedError(
             "unsupported", f"written with pickle protocol {walked.protocol}, which a safe load does not admit; save it with torch.save"
         )
+    if isinstance(error, (AttributeError, NotImplementedError)):
+        return RefusedError("unsupported", f"torch {_torch_version()} does not read this kind of file ({said[:120]})")
     # Torch's advice (which flag to turn off) stands before what it saw, and is none that this program follows.
     seen = said.rpartition("WeightsUnpickler error: ")[2].split(" Check the documentation")[0][:120]
     return RefusedError("corrupt", f"torch cannot read it; all tensors are lost ({type(error).__name__}: {seen})")

@@ -370,3 +370,17 @@ def test_a_tensor_that_changed_shape_has_no_difference_there() -> None:
 def test_no_checkpoints_make_an_empty_table() -> None:
     """A run of logs only has an empty table, not an error."""
     assert pass_over([]).rows == ()
+
+
+def test_kurtosis_of_a_large_tensor_is_that_of_every_eighth_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the limit third and fourth powers are summed for one chunk in eight; variance and zeros stay those of all elements."""
+    monkeypatch.setattr(tensors, "_SHAPE_ELEMENTS", 1000)
+    monkeypatch.setattr(tensors, "CHUNK_ELEMENTS", 100)
+    values = np.random.default_rng(10).standard_normal(4000)
+    values[::7] = 0.0
+    found = pass_over([checkpoint({"w": values}, 1)]).rows[0].tensors["w"]
+    sampled = values.reshape(-1, 100)[::8].ravel()
+    away = sampled - sampled.mean()
+    assert math.isclose(found.kurtosis, float(np.mean(away**4) / np.mean(away**2) ** 2), rel_tol=1e-9)
+    assert math.isclose(found.variance, float(values.var()), rel_tol=1e-9)
+    assert found.zeros == 572

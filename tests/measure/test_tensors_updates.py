@@ -166,6 +166,35 @@ def test_pure_noise_has_the_snr_of_its_closed_form() -> None:
     assert update.gradient_rms == pytest.approx(1.0, rel=0.02)
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1.0, 1e12])
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_large_float32_state_agrees_with_float64(scale: float, amsgrad: bool) -> None:
+    """State that is worked on in float32 gives what the formula gives in float64, dead rows and tiny gradients among the rest."""
+    generator = np.random.default_rng(4)
+    shape = (700, 1000)
+    weights = generator.normal(0, 0.02, shape).astype(np.float32)
+    first = (scale * generator.standard_normal(shape)).astype(np.float32)
+    second = (scale * scale * generator.uniform(0.5, 2, shape)).astype(np.float32)
+    first[3], second[3] = 0, 0
+    slots = {"exp_avg": first, "exp_avg_sq": second}
+    if amsgrad:
+        slots["max_exp_avg_sq"] = 2 * second
+    update = _held(weights, slots, "adam", ADAM, 50)
+    wide, square = first.astype(np.float64) / (1 - 0.9**50), second.astype(np.float64) / (1 - 0.999**50)
+    made = 1e-3 * wide / (np.sqrt(square * (2 if amsgrad else 1)) + 1e-8)
+    alive = second > 0
+    assert update.update_norm == pytest.approx(np.linalg.norm(made), rel=1e-6)
+    assert update.gradient_rms == pytest.approx(math.sqrt(square.mean()), rel=1e-6)
+    assert update.snr == pytest.approx(np.mean(np.abs(wide[alive]) / np.sqrt(square[alive])), rel=1e-6)
+    assert update.second_moment_zero == 1000
+    assert update.epsilon_bound == np.count_nonzero((np.sqrt(square) < 1e-8) & (first != 0))
+    assert update.units_second is not None and update.inputs_second is not None
+    np.testing.assert_allclose(update.units_second, second.sum(1, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(update.inputs_second, second.sum(0, dtype=np.float64), rtol=1e-6)
+    stays = (weights - made).astype(np.float32) == weights
+    assert abs(update.stuck - np.count_nonzero(stays & (made != 0))) <= 3
+
+
 @pytest.mark.parametrize("shape", [(30, 50), (3, 90_000), (400, 1000)])
 def test_second_moments_by_unit_and_by_input(shape: tuple[int, int]) -> None:
     """Row and column sums of exp_avg_sq are numpy's own, across chunks."""
