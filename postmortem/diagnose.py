@@ -268,6 +268,8 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     unlooked = sum(outcome.status == "not-checked" for outcome in outcomes)
     coverage = f"{_count(passed, 'check')} passed, {unlooked} could not be made."
+    if problems:
+        coverage += f" {_count(len(problems), 'problem')} kept files from being read whole."
     if verdict == "unreadable":
         return f"Nothing of this run could be read: {_count(len(problems), 'file')} damaged or of an unknown kind."
     likely = [cause for cause in causes if cause.probability >= LIKELY]

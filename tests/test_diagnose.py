@@ -7,7 +7,7 @@ import math
 import pytest
 
 from postmortem.checklist import ITEMS
-from postmortem.diagnose import CERTAINTY, Selection, answer_checklist, decide, judge, rank, run_check, weigh
+from postmortem.diagnose import CERTAINTY, Selection, answer_checklist, decide, headline, judge, rank, run_check, weigh
 from postmortem.model import (
     Artifacts,
     Case,
@@ -212,3 +212,10 @@ def test_case_words_what_alarmed() -> None:
     case = Case(outcomes, Measured({}, frozenset()))
     assert case.said("b", "c", "a", "d", otherwise="Nothing.") == "C seen; and a seen."
     assert case.said("b", "x", otherwise="Nothing.") == "Nothing."
+
+
+def test_headline_of_a_healthy_run_names_what_could_not_be_read() -> None:
+    """A sound curve beside a checkpoint that could not be read is no clean bill: the headline counts the problem."""
+    outcomes = (outcome("a", "pass", vital=True),)
+    assert "1 problem kept files" in headline("healthy", (), outcomes, (Problem("x.pt", "unsafe-pickle", "would call os.system"),))
+    assert "problem" not in headline("healthy", (), outcomes, ())
