@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.model import Plain
+from postmortem.model import Plain, Problem
 
 Array = NDArray[Any]
 """Any element type: a stored tensor keeps the type that it has in the file."""
@@ -113,8 +113,44 @@ class StoredTensor:
         return float(self.read(0, 1)[0])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PulledTensor(StoredTensor):
+    """A tensor whose elements lie in no single mapped array: in pieces, compressed, or behind another library's handle."""
+
+    pull: Callable[[int, int], Array]
+    """Elements [start, stop) in row-major order, in the numpy type of `dtype` (codes, where numpy has no such type). Safe to call from
+    several threads at once; holds no more memory than what it returns and one piece of the store."""
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Equal for two names of one pulled tensor, different otherwise."""
+        return (id(self.pull), self.shape)
+
+    def read(self, start: int, stop: int) -> Array:
+        """Elements [start, stop) in row-major order."""
+        widen = _WIDEN.get(self.dtype)
+        return self.pull(start, stop) if widen is None else widen(self.pull(start, stop))
+
+
+def pulled(name: str, shape: tuple[int, ...], dtype: str, pull: Callable[[int, int], Array]) -> PulledTensor:
+    """A tensor that is read through a function; see `PulledTensor.pull` for what that must hold to."""
+    return PulledTensor(name, shape, dtype, np.empty(0, NUMPY_TYPES[dtype]), pull)
+
+
 Tree: TypeAlias = "Mapping[str, Tree] | tuple[Tree, ...] | StoredTensor | Plain"
 """The content of a checkpoint without torch: tables, lists, tensors and plain values."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """What could be read of one file, or of one folder that is a checkpoint."""
+
+    tree: Tree
+    """None where nothing could be read."""
+    problems: tuple[Problem, ...]
+    readable: bool
+    ordered: bool = True
+    """The file keeps the order in which tensors were written."""
 
 
 def _row_major(array: Array, start: int, stop: int) -> Array:

@@ -20,21 +20,12 @@ from numpy.typing import NDArray
 
 from postmortem.model import Problem, ProblemKind
 from postmortem.read.pickles import PickleScan, listed, scan_file
-from postmortem.read.stored import NUMPY_TYPES, StoredTensor, Tree
+from postmortem.read.stored import NUMPY_TYPES, Loaded, StoredTensor, Tree
 
 if TYPE_CHECKING:
     import torch
 
 _ALIGNMENT = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TorchFile:
-    """What could be read of one file. `tree` is None where nothing could."""
-
-    tree: Tree
-    problems: tuple[Problem, ...]
-    readable: bool
 
 
 class RefusedError(Exception):
@@ -46,7 +37,7 @@ class RefusedError(Exception):
         self.detail = detail
 
 
-def read_torch(path: Path, source: str, scratch: Path) -> TorchFile:
+def read_torch(path: Path, source: str, scratch: Path) -> Loaded:
     """Load one file. `source` is the path that problems show; `scratch` takes the elements of files that cannot be mapped.
 
     Raises OSError where the file cannot be opened.
@@ -55,7 +46,7 @@ def read_torch(path: Path, source: str, scratch: Path) -> TorchFile:
         mapped = _can_be_mapped(path)
         content = _load(path, mapped=mapped)
     except RefusedError as refusal:
-        return TorchFile(None, (Problem(source, refusal.kind, refusal.detail),), readable=False)
+        return Loaded(None, (Problem(source, refusal.kind, refusal.detail),), readable=False)
     unsupported: list[str] = []
     homes = None if mapped else _spool(content, scratch)
     tree = _Converter(homes, unsupported, {}).convert(content, "")
@@ -63,7 +54,7 @@ def read_torch(path: Path, source: str, scratch: Path) -> TorchFile:
     if unsupported:
         detail = f"{len(unsupported)} tensors are of a kind that cannot be read and were left out: {listed(tuple(unsupported))}"
         problems.append(Problem(source, "unsupported", detail))
-    return TorchFile(tree, tuple(problems), readable=True)
+    return Loaded(tree, tuple(problems), readable=True)
 
 
 def _can_be_mapped(path: Path) -> bool:
