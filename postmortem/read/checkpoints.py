@@ -7,7 +7,6 @@ read becomes a `Problem`, and the rest goes on.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,7 +26,7 @@ from postmortem.read.layouts import (
     without_uniform_prefixes,
 )
 from postmortem.read.optimizers import candidates_for, join_optimizer, parameters_of
-from postmortem.read.pickles import listed, scan_file
+from postmortem.read.pickles import listed
 from postmortem.read.safetensors_files import read_safetensors
 from postmortem.read.sniff import sniff
 from postmortem.read.steps import step_in_name, trainer_state
@@ -86,15 +85,10 @@ class _Reading:
         return None
 
     def look_over(self, file: FoundFile) -> None:
-        """Walk the opcodes of a file that is not loaded, and note a problem only where it would run code."""
-        try:
-            dangerous = scan_file(file.path).dangerous
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
-            return  # nothing of it is needed
-        if dangerous:
-            self.problems.append(
-                Problem(file.name, "unsafe-pickle", f"would run code when loaded: it calls {listed(dangerous)}; not loaded")
-            )
+        """Interpret a file of which nothing is needed, and note a problem only where it would run code."""
+        seen = len(self.problems)
+        self.open(file)
+        self.problems[seen:] = [problem for problem in self.problems[seen:] if problem.kind == "unsafe-pickle"]
 
     def _open(self, file: FoundFile, only_optimizer: bool) -> _Opened | None:
         kind = sniff(file.path)

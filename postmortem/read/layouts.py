@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from postmortem.model import Plain
+from postmortem.read.inert_values import ArrayTensor
 from postmortem.read.stored import StoredTensor, Tree
 from postmortem.read.word_sets import word_set
 
@@ -84,11 +85,18 @@ def _own_tensors(table: Mapping[str, Tree]) -> dict[str, StoredTensor]:
     return {key: value for key, value in table.items() if isinstance(value, StoredTensor)}
 
 
+def _could_be_weight(tensor: StoredTensor) -> bool:
+    """Whether a tensor has fractions, or is at least a table: the states of random generators are lists of whole numbers."""
+    if "float" in tensor.dtype:
+        return len(tensor.shape) > 0
+    return len(tensor.shape) > 1 and not isinstance(tensor, ArrayTensor)
+
+
 def _is_state_dict(table: Mapping[str, Tree]) -> bool:
     """Tensors by name, with at least one that could be a weight, and few things else."""
     tensors = _own_tensors(table)
     others = sum(isinstance(value, (Mapping, tuple)) and len(value) > 0 for value in table.values())
-    return len(tensors) > others and any(len(tensor.shape) > 0 for tensor in tensors.values())
+    return len(tensors) > others and any(map(_could_be_weight, tensors.values()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +213,9 @@ def sort_content(tree: Tree) -> Content:
     walk = _Walk([], [], [], set(), set())
     walk.walk(tree, ())
     nets, copies = walk.nets, walk.copies
+    of_torch = [net for net in nets if not all(isinstance(tensor, ArrayTensor) for tensor in net.tensors.values())]
+    # Beside torch's tensors, numpy's arrays are statistics, histories and predictions; by themselves they may be the weights.
+    nets = of_torch or nets
     if not nets:  # only the average or the best copy was kept: then that is the model
         nets, copies = copies[:1], copies[1:]
     # An optimizer's state_dict that is the whole file leaves nothing beside it.

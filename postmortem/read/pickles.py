@@ -1,76 +1,78 @@
-"""What a pickle would call if it were loaded, found by walking its opcodes. Nothing is imported, called or built.
+"""What a pickle would call if it were loaded, judged from its inert interpretation.
 
-`torch.load(weights_only=True)` is the only loader in this program. Where it refuses, this module names what the file asked for, so that
-the report can tell an attack from a harmless class that a safe load does not admit.
+Nothing here decides what is read: every tensor and plain value is read either way (`pickle_machine.py` runs none of it). It decides
+whether the report raises an alarm, and tells an attack from the harmless classes that real checkpoints are full of.
 """
 
 from __future__ import annotations
 
-import io
-import pickletools
-import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
+from postmortem.read.inert import Built, Global
+from postmortem.read.pickle_machine import Interpreted, interpret
 from postmortem.read.word_sets import word_set
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 """First object of torch's legacy format."""
 _LEGACY_PICKLES = 5
-_MAX_OPCODES = 2_000_000
-_MAX_PICKLE_BYTES = 256 * 2**20
+MAX_PICKLE_BYTES = 256 * 2**20
+"""Most that a pickle within a zip may unpack to."""
 
-# Modules whose functions run commands, load code, reach the file system or the network, or hand out any of these.
-_DANGEROUS_MODULES = word_set(
-    "os posix nt subprocess sys runpy code codeop importlib imp pkgutil shutil socket ssl http urllib ftplib smtplib telnetlib xmlrpc "
-    "webbrowser pty popen2 multiprocessing asyncio signal ctypes _ctypes cffi marshal pickle _pickle cPickle dill cloudpickle "
-    "joblib shelve operator _operator inspect pydoc pdb bdb timeit trace profile cProfile doctest unittest tempfile glob fileinput "
-    "ensurepip pip venv distutils setuptools pkg_resources requests aiohttp paramiko gc atexit site idlelib lib2to3 test linecache "
-    "zipimport"
+# Packages whose functions run commands, load code, reach the file system or the network, or hand out any of these.
+_DANGEROUS_PACKAGES = word_set(
+    "os subprocess importlib http urllib xmlrpc multiprocessing asyncio ctypes _ctypes cffi dill cloudpickle joblib unittest "
+    "ensurepip pip venv distutils setuptools pkg_resources requests aiohttp paramiko idlelib lib2to3 pydoc_data"
 )
-# Of `builtins`, these only build values.
-_HARMLESS_BUILTINS = word_set("set frozenset list dict tuple int float bool str bytes bytearray complex object slice range")
+# Single modules of that kind: `code.model` or `test.Net` is somebody's own.
+_DANGEROUS_MODULES = word_set(
+    "posix nt sys runpy code codeop imp pkgutil shutil socket ssl ftplib smtplib telnetlib webbrowser pty popen2 signal marshal pickle "
+    "_pickle cPickle shelve operator _operator inspect pydoc pdb bdb timeit trace profile cProfile doctest tempfile glob fileinput gc "
+    "atexit site linecache zipimport test.support test.support.script_helper _posixsubprocess _io io"
+)
+# Names within them that only build a value.
+_HARMLESS_NAMES = frozenset(
+    {
+        ("operator", "itemgetter"), ("_operator", "itemgetter"), ("operator", "attrgetter"), ("_operator", "attrgetter"),
+        ("operator", "methodcaller"), ("_operator", "methodcaller"),
+        ("joblib.numpy_pickle", "NumpyArrayWrapper"), ("multiprocessing.context", "AuthenticationString"),
+        ("io", "BytesIO"), ("_io", "BytesIO"), ("io", "StringIO"), ("_io", "StringIO"), ("signal", "Signals"), ("signal", "Handlers"),
+        ("inspect", "_ParameterKind"), ("os", "PathLike"),
+    }
+)  # fmt: skip
+# Of `builtins`, these only build values or are types.
+_HARMLESS_BUILTINS = word_set(
+    "set frozenset list dict tuple int float bool str bytes bytearray complex object slice range type property staticmethod classmethod "
+    "NotImplementedType ellipsis NoneType enumerate zip reversed print len min max sum abs round sorted Ellipsis NotImplemented"
+)
 # Functions of otherwise harmless packages that run what they are given.
 _DANGEROUS_NAMES = frozenset(
     {
-        ("io", "open"),
-        ("io", "open_code"),
-        ("_io", "open"),
-        ("_io", "FileIO"),
-        ("types", "CodeType"),
-        ("types", "FunctionType"),
-        ("logging.config", "dictConfig"),
-        ("torch", "load"),
-        ("torch", "compile"),
-        ("torch.serialization", "load"),
-        ("torch.jit", "load"),
-        ("torch.hub", "load"),
-        ("numpy", "load"),
-        ("numpy", "fromfile"),
-        ("numpy.testing._private.utils", "runstring"),
-        ("pandas", "read_pickle"),
-        ("pandas", "eval"),
-        ("torch._inductor.codecache", "compile_file"),
-        ("torch.fx.graph_module", "reduce_graph_module"),
-        ("torch.fx.graph_module", "reduce_package_graph_module"),
+        ("types", "CodeType"), ("types", "FunctionType"), ("logging.config", "dictConfig"), ("torch", "load"), ("torch", "compile"),
+        ("torch.serialization", "load"), ("torch.jit", "load"), ("torch.hub", "load"), ("torch.hub", "load_state_dict_from_url"),
+        ("numpy", "load"), ("numpy", "fromfile"), ("numpy", "memmap"), ("numpy.testing._private.utils", "runstring"),
+        ("pandas", "read_pickle"), ("pandas", "eval"), ("torch._inductor.codecache", "compile_file"),
+        ("torch.fx.graph_module", "reduce_graph_module"), ("torch.fx.graph_module", "reduce_package_graph_module"),
     }
-)
+)  # fmt: skip
 # Protocols 0 to 2 write the names that modules had in Python 2.
 _RENAMED = {"__builtin__": "builtins", "commands": "subprocess", "copy_reg": "copyreg"}
 _DANGEROUS_LAST_NAMES = frozenset({"exec", "eval", "system", "popen", "__import__", "exec_module", "runstring", "_rebuild_from_code"})
+# What these hand out is harmless until it is called.
+_HANDING_OUT = frozenset(
+    {("builtins", "getattr"), ("functools", "partial"), *((module, name) for module in ("operator", "_operator") for name in
+                                                        ("itemgetter", "attrgetter", "methodcaller"))}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class PickleScan:
-    """What the opcodes of one file say."""
+    """What the instructions of one file say."""
 
     wanted: tuple[str, ...]
-    """Every global that is looked up, as `module.name`, in order of first use, once each."""
+    """Every name that is looked up, as `module.name`, in order of first use, once each."""
     dangerous: tuple[str, ...]
     """Those of them that run code or reach outside."""
-    refused: tuple[str, ...]
-    """The rest of those that a safe load of torch does not admit."""
     protocol: int
     is_torch: bool
     """The first object is torch's magic number (legacy format), or the pickle stands in a torch zip."""
@@ -78,120 +80,71 @@ class PickleScan:
     """Each pickle ran to its STOP."""
 
 
+def _pair(name: Global) -> tuple[str, str]:
+    return _RENAMED.get(name.module, name.module), name.name
+
+
 def _is_dangerous(module: str, name: str) -> bool:
-    top = module.split(".")[0]
+    if (module, name) in _HARMLESS_NAMES:
+        return False
+    top, last = module.split(".")[0], name.split(".")[-1]
     if top == "builtins":
-        return name not in _HARMLESS_BUILTINS
-    last = name.split(".")[-1]
-    return top in _DANGEROUS_MODULES or (module, name) in _DANGEROUS_NAMES or last in _DANGEROUS_LAST_NAMES
+        return name not in _HARMLESS_BUILTINS and not name.endswith(("Error", "Warning", "Exception"))
+    if top in _DANGEROUS_PACKAGES or module in _DANGEROUS_MODULES or (module, name) in _DANGEROUS_NAMES:
+        return True
+    return last in _DANGEROUS_LAST_NAMES
 
 
-def _is_admitted(module: str, name: str) -> bool:
-    """Roughly what `weights_only=True` admits; used to word a refusal, never to allow anything."""
-    if module == "collections":
-        return name in ("OrderedDict", "defaultdict", "Counter")
-    if module == "builtins":
-        return name in _HARMLESS_BUILTINS
-    if module == "torch":
-        return (
-            name.endswith("Storage")
-            or name in ("Size", "device", "Tensor")
-            or name.startswith(("float", "int", "uint", "bfloat", "complex"))
-        )
-    if module == "_codecs":
-        return name == "encode"
-    return (module == "torch._utils" and name.startswith("_rebuild_")) or (module, name) in {
-        ("torch.nn.parameter", "Parameter"),
-        ("torch._tensor", "_rebuild_from_type_v2"),
-        ("torch.serialization", "_get_layout"),
-        ("torch.storage", "UntypedStorage"),
-    }
+def _only_names_an_attribute(call: Built) -> bool:
+    """Whether a `getattr` is the one by which enumerations and methods are written: an attribute of a harmless class, by a plain name."""
+    if len(call.arguments) != 2 or not isinstance(call.arguments[1], str):
+        return False
+    owner, name = call.arguments
+    if isinstance(owner, Global) and _is_dangerous(*_pair(owner)):
+        return False
+    return isinstance(owner, (Global, Built)) and name.isidentifier() and not name.startswith("__")
 
 
-def _globals(stream: IO[bytes], budget: list[int]) -> tuple[list[tuple[str, str]], int, bool, bool]:
-    """Globals of one pickle, its protocol, whether it ran to STOP, and whether its first object is torch's magic number."""
-    found: list[tuple[str, str]] = []
-    strings: list[str] = []
-    memo: dict[int, str] = {}
-    protocol, stopped, magic, memoized = 0, False, False, 0
-    last: str | None = None
-    try:
-        for opcode, argument, _position in pickletools.genops(stream):
-            budget[0] -= 1
-            if budget[0] < 0:
-                break
-            name = opcode.name
-            if name == "PROTO":
-                protocol = int(argument or 0)
-            elif name in ("GLOBAL", "INST") and isinstance(argument, str):
-                module, _, attribute = argument.partition(" ")
-                found.append((module, attribute))
-                last = None
-            elif name == "STACK_GLOBAL":
-                module, attribute = ["?", "?", *strings][-2:]
-                found.append((module, attribute))
-                last = None
-            elif name.startswith("EXT"):
-                found.append(("copyreg", f"extension {argument}"))
-                last = None
-            elif name in ("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"):
-                slot = memoized if argument is None else int(argument)
-                memoized += 1
-                if last is not None:
-                    memo[slot] = last
-            elif name in ("GET", "BINGET", "LONG_BINGET"):
-                last = memo.get(int(argument or 0))
-                if last is not None:
-                    strings.append(last)
-            elif isinstance(argument, str):
-                last = argument
-                strings.append(argument)
-            else:
-                last = None
-                magic = magic or argument == TORCH_MAGIC
-            del strings[:-64]
-            stopped = name == "STOP"
-    except (ValueError, EOFError, OverflowError, IndexError, KeyError):
-        # A cut or garbled pickle: what was found up to here stands.
-        stopped = False
-    return found, protocol, stopped, magic
+def dangerous_names(pickles: Iterable[Interpreted]) -> tuple[str, ...]:
+    """Names by which these pickles would run code or reach outside if they were loaded, once each, in order of first use.
+
+    A name counts where it is looked up, called or not: handing `os.system` to something that will call it is no better. `getattr`
+    counts unless it only names an attribute of a harmless class and nothing calls what it returns.
+    """
+    found: dict[str, None] = {}
+    for pickle in pickles:
+        for name in pickle.globals:
+            pair = _pair(name)
+            if pair != ("builtins", "getattr") and _is_dangerous(*pair):
+                found[".".join(pair)] = None
+        for call in pickle.calls:
+            if isinstance(call.of, Global) and _pair(call.of) == ("builtins", "getattr") and not _only_names_an_attribute(call):
+                found["builtins.getattr"] = None
+            handed = call.of.of if isinstance(call.of, Built) else None
+            if isinstance(handed, Global) and _pair(handed) in _HANDING_OUT:
+                found[f"what {'.'.join(_pair(handed))} returns"] = None
+    return tuple(found)
 
 
-def scan(stream: IO[bytes], *, in_torch_zip: bool = False) -> PickleScan:
-    """Walk the pickle that starts here (five in a row in torch's legacy format). Never raises for what the bytes hold."""
-    budget = [_MAX_OPCODES]
-    found, protocol, complete, magic = _globals(stream, budget)
-    if magic:
-        for _ in range(_LEGACY_PICKLES - 1):
-            more, _protocol, stopped, _magic = _globals(stream, budget)
-            found += more
-            complete = complete and stopped
-            if not stopped:
-                break
-    unique = list(dict.fromkeys((_RENAMED.get(module, module), name) for module, name in found))
-    dangerous = [pair for pair in unique if _is_dangerous(*pair)]
-    refused = [pair for pair in unique if pair not in dangerous and not _is_admitted(*pair)]
-    return PickleScan(
-        tuple(".".join(pair) for pair in unique),
-        tuple(".".join(pair) for pair in dangerous),
-        tuple(".".join(pair) for pair in refused),
-        protocol,
-        magic or in_torch_zip,
-        complete,
-    )
+def _scan_of(pickles: Sequence[Interpreted], is_torch: bool) -> PickleScan:
+    wanted = dict.fromkeys(".".join(_pair(name)) for pickle in pickles for name in pickle.globals)
+    complete = all(pickle.complete for pickle in pickles)
+    return PickleScan(tuple(wanted), dangerous_names(pickles), pickles[0].protocol, is_torch, complete)
 
 
-def scan_file(path: Path) -> PickleScan:
-    """Walk a bare pickle or the pickles of a torch zip. Raises OSError and zipfile.BadZipFile."""
-    with path.open("rb") as stream:
-        if stream.read(4) != b"PK\x03\x04":
-            stream.seek(0)
-            return scan(stream)
-    with zipfile.ZipFile(path) as archive:
-        member = next((info for info in archive.infolist() if info.filename.split("/")[-1] == "data.pkl"), None)
-        if member is None or member.file_size > _MAX_PICKLE_BYTES:
-            return PickleScan((), (), (), 0, False, False)
-        return scan(io.BytesIO(archive.read(member)), in_torch_zip=True)
+def scan(memory: memoryview, *, in_torch_zip: bool = False) -> PickleScan:
+    """Judge the pickle that starts here (five in a row in torch's legacy format). Never raises for what the bytes hold."""
+    pickles = legacy_pickles(memory) if not in_torch_zip else [interpret(memory)]
+    return _scan_of(pickles, in_torch_zip or len(pickles) > 1)
+
+
+def legacy_pickles(memory: memoryview, home: object = None) -> list[Interpreted]:
+    """The pickle that starts here; where it is torch's magic number, the other four of the legacy format too, as far as they go."""
+    pickles = [interpret(memory)]
+    if pickles[0].value == TORCH_MAGIC:
+        while len(pickles) < _LEGACY_PICKLES and pickles[-1].complete:
+            pickles.append(interpret(memory, pickles[-1].end, home))
+    return pickles
 
 
 def listed(names: tuple[str, ...], most: int = 4) -> str:

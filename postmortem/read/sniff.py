@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -112,7 +111,7 @@ def sniff(path: Path) -> Sniffed:
     text = _readable_text(head)
     if text is not None:
         # Pickles of protocols 0 and 1 are text, and nothing but a walk over their opcodes tells them from it.
-        walked = scan(io.BytesIO(head))
+        walked = scan(memoryview(head))
         if walked.wanted and (walked.complete or walked.dangerous):
             return Sniffed("pickle")
         return _judge_text(text)
@@ -124,7 +123,7 @@ def sniff(path: Path) -> Sniffed:
         return _no("unsupported", f"format not read by this version: {_UNSUPPORTED_SUFFIXES[suffix]}")
     if head.count(0) == len(head):
         return _no("corrupt", "begins with nothing but zero bytes: it was never written out, or its disk lost it")
-    if scan(io.BytesIO(head)).wanted:
+    if scan(memoryview(head)).wanted:
         return Sniffed("pickle")
     return _no("corrupt", f"begins with {head[:8].hex(' ')}, which is neither a torch zip, a pickle nor safetensors")
 

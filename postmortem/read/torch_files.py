@@ -1,35 +1,40 @@
-"""Torch files, zip and legacy: `torch.load(weights_only=True)` and nothing else, elements mapped and not copied.
+"""Torch files of every age: zip, legacy, TorchScript, plain pickles with tensors. Elements are mapped, not copied; torch is not needed.
 
-What a safe load refuses is never loaded any other way. Its opcodes are walked instead (`pickles.py`), and the problem names what the
-file would have called. Torch is imported within the functions, because a run without torch files shall not pay for it.
+The pickles are interpreted and never run (`pickle_machine.py`), so no file is refused for the classes that it names, and no list of
+trusted ones has to be kept. What a file would have called is reported. The layouts are those that torch/serialization.py writes.
 """
 
 from __future__ import annotations
 
-import math
-import pickle
-import warnings
+import io
+import shutil
+import struct
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postmortem.model import Problem, ProblemKind
-from postmortem.read.pickles import PickleScan, listed, scan_file
-from postmortem.read.stored import NUMPY_TYPES, Loaded, StoredTensor, Tree
+from postmortem.read.cut_zips import walk_cut_zip
+from postmortem.read.inert_tree import Converter
+from postmortem.read.pickle_machine import Interpreted, interpret
+from postmortem.read.pickles import MAX_PICKLE_BYTES, dangerous_names, legacy_pickles, listed
+from postmortem.read.stored import Loaded, Tree
+from postmortem.read.torch_tensors import LostTensorError, Memory, Rebuilder, element_bytes, storage_claim
 
-if TYPE_CHECKING:
-    import torch
-
-_ALIGNMENT = 64
+_MAX_NESTING = 4
+"""Torch files within torch files; a plain pickle of tensors needs one."""
+_LEGACY_COUNT_BYTES = 8
+_MAX_UNPACKED_BYTES = 64 * 2**30
+_COPY_BYTES = 2**20
 
 
 class RefusedError(Exception):
-    """A file that cannot be loaded safely or at all, worded as a problem."""
+    """A file of which nothing can be read, worded as a problem."""
 
     def __init__(self, kind: ProblemKind, detail: str) -> None:
         super().__init__(detail)
@@ -37,211 +42,319 @@ class RefusedError(Exception):
         self.detail = detail
 
 
-def read_torch(path: Path, source: str, scratch: Path) -> Loaded:
-    """Load one file. `source` is the path that problems show; `scratch` takes the elements of files that cannot be mapped.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    """The pickles of one file, their storages within reach."""
 
-    Raises OSError where the file cannot be opened.
-    """
-    try:
-        mapped = _can_be_mapped(path)
-        content = _load(path, mapped=mapped)
-    except RefusedError as refusal:
-        return Loaded(None, (Problem(source, refusal.kind, refusal.detail),), readable=False)
-    unsupported: list[str] = []
-    homes = None if mapped else _spool(content, scratch)
-    tree = _Converter(homes, unsupported, {}).convert(content, "")
-    problems = []
-    if unsupported:
-        detail = f"{len(unsupported)} tensors are of a kind that cannot be read and were left out: {listed(tuple(unsupported))}"
-        problems.append(Problem(source, "unsupported", detail))
-    return Loaded(tree, tuple(problems), readable=True)
+    value: Any
+    pickles: tuple[Interpreted, ...]
+    problem: RefusedError | None = None
+    """What is wrong with the file although it can be read."""
 
 
-def _can_be_mapped(path: Path) -> bool:
-    """Whether the file is a torch zip whose tensors lie uncompressed in it; False for a legacy pickle. Raises RefusedError."""
-    with path.open("rb") as stream:
-        if stream.read(4) != b"PK\x03\x04":
-            return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        size = path.stat().st_size
-        detail = f"a zip of {size} bytes without its directory, which stands at the end: the file was cut short; all tensors are lost"
-        raise RefusedError("truncated", detail) from error
-    names = [member.filename for member in members]
-    last_names = {name.split("/")[-1] for name in names}
-    if "data.pkl" not in last_names:
-        shown = listed(tuple(names), 3) or "nothing"
-        raise RefusedError("unsupported", f"a zip archive that is no torch file: it has no data.pkl, it holds {shown}")
-    if "constants.pkl" in last_names and any("/code/" in name for name in names):
-        raise RefusedError("unsupported", "a TorchScript program (torch.jit.save): reading it would mean loading its code")
-    size = path.stat().st_size
-    lost = [member.filename for member in members if member.header_offset + member.compress_size > size]
-    if lost:
-        raise RefusedError("truncated", f"{len(lost)} of {len(members)} entries of the zip lie beyond its end: {listed(tuple(lost))}")
-    # Torch maps an entry where it stands; the bytes of a compressed one would be taken for its elements.
-    return all(member.compress_type == zipfile.ZIP_STORED for member in members)
-
-
-def _load(path: Path, *, mapped: bool) -> object:
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecated storages and the like: the file's age is not the reader's concern
-            content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-            return content
-    except OSError:
-        raise
-    except MemoryError:
-        raise RefusedError("unreadable", "there is not enough memory to load it") from None
-    except Exception as error:  # a stranger's pickle can raise anything; what it raised becomes the problem
-        raise _refusal(path, error) from error
-
-
-def _torch_version() -> str:
-    import torch
-
-    return str(torch.__version__).split("+")[0]
-
-
-def _refusal(path: Path, error: Exception) -> RefusedError:
-    """Words for what torch raised, told apart by what the opcodes ask for."""
-    try:
-        walked = scan_file(path)
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
-        walked = PickleScan((), (), (), 0, False, False)
-    said = " ".join(str(error).split())
-    if walked.dangerous:
-        detail = f"would run code when loaded: it calls {listed(walked.dangerous)}; nothing was run and nothing of it was read"
-        return RefusedError("unsafe-pickle", detail)
-    if walked.refused and (isinstance(error, pickle.UnpicklingError) or not walked.is_torch):
-        detail = f"holds objects that a safe load does not admit ({listed(walked.refused)}); nothing of it was read"
-        return RefusedError("unsafe-pickle", detail)
-    if isinstance(error, EOFError) or "unexpected EOF" in said or "Ran out of input" in said or (walked.is_torch and not walked.complete):
-        return RefusedError("truncated", f"the file ends in the middle of its data; all tensors are lost ({type(error).__name__})")
-    if not walked.is_torch and walked.complete:
-        return RefusedError("unsupported", "a Python pickle that torch did not write: it holds no tensors that can be read safely")
-    if "Unsupported operand" in said and walked.protocol > 2:
-        return RefusedError(
-            "unsupported", f"written with pickle protocol {walked.protocol}, which a safe load does not admit; save it with torch.save"
-        )
-    if isinstance(error, (AttributeError, NotImplementedError)):
-        return RefusedError("unsupported", f"torch {_torch_version()} does not read this kind of file ({said[:120]})")
-    # Torch's advice (which flag to turn off) stands before what it saw, and is none that this program follows.
-    seen = said.rpartition("WeightsUnpickler error: ")[2].split(" Check the documentation")[0][:120]
-    return RefusedError("corrupt", f"torch cannot read it; all tensors are lost ({type(error).__name__}: {seen})")
-
-
-# --- tensors of torch -> tensors over mapped memory -------------------------------------------------------------------
-
-
-def _tensors(content: object, seen: set[int]) -> Iterator[torch.Tensor]:
-    """Every tensor within, each table or list entered once however often it is referred to."""
-    import torch
-
-    if isinstance(content, torch.Tensor):
-        yield content
-    elif isinstance(content, (Mapping, list, tuple, set, frozenset)) and id(content) not in seen:
-        seen.add(id(content))
-        for value in content.values() if isinstance(content, Mapping) else content:
-            yield from _tensors(value, seen)
-
-
-def _bytes_of(storage: torch.UntypedStorage) -> NDArray[np.uint8]:
-    """The storage's memory as numpy sees it. The array keeps the storage, and with it the mapped file, alive."""
-    import torch
-
-    flat = torch.empty(0, dtype=torch.uint8).set_(storage, 0, (storage.nbytes(),), (1,))
-    array: NDArray[np.uint8] = flat.numpy()
-    return array
-
-
-def _spool(content: object, scratch: Path) -> dict[int, NDArray[np.uint8]]:
-    """Write every storage to one raw file and map that, so that the load's own memory can go. Storage address -> mapped bytes."""
-    places: dict[int, tuple[int, int]] = {}
-    raw = scratch / f"{sum(1 for _ in scratch.iterdir()):06d}.raw"
-    position = 0
-    with raw.open("wb") as stream:
-        for tensor in _tensors(content, set()):
-            if _fault(tensor):
-                continue
-            storage = tensor.untyped_storage()
-            if storage.nbytes() == 0 or storage.data_ptr() in places:
-                continue
-            places[storage.data_ptr()] = (position, storage.nbytes())
-            _bytes_of(storage).tofile(stream)
-            padding = -storage.nbytes() % _ALIGNMENT
-            stream.write(b"\0" * padding)
-            position += storage.nbytes() + padding
-    if position == 0:
-        return {}
-    memory = np.memmap(raw, np.uint8, "r", shape=(position,))
-    return {address: memory[begin : begin + length] for address, (begin, length) in places.items()}
-
-
-def _fault(tensor: torch.Tensor) -> str:
-    """Why a tensor cannot be read, or empty."""
-    import torch
-
-    if tensor.is_quantized:
-        return "quantised"
-    if tensor.layout is not torch.strided:
-        return str(tensor.layout).removeprefix("torch.")
-    if tensor.device.type != "cpu":
-        return f"on device {tensor.device.type}, without data"
-    name = str(tensor.dtype).removeprefix("torch.")
-    return "" if name in NUMPY_TYPES else name
-
-
-def _stored(tensor: torch.Tensor, name: str, homes: Mapping[int, NDArray[np.uint8]] | None) -> StoredTensor:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    kind = NUMPY_TYPES[dtype]
-    shape = tuple(tensor.shape)
-    if math.prod(shape) == 0:
-        return StoredTensor(name, shape, dtype, np.empty(shape, kind))
-    storage = tensor.untyped_storage()
-    memory = _bytes_of(storage) if homes is None else homes[storage.data_ptr()]
-    strides = tuple(step * kind.itemsize for step in tensor.stride())
-    # Numpy holds the strides against the length of the memory, as torch did when it built the tensor.
-    array: NDArray[Any] = np.ndarray(shape, kind, memory, offset=tensor.storage_offset() * kind.itemsize, strides=strides)
-    array.flags.writeable = False
-    return StoredTensor(name, shape, dtype, array)
+# --- where storages lie -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Converter:
-    """Turns what torch loaded into a tree without torch."""
+class _Pieces:
+    """Storages that lie in the file's own bytes."""
 
-    homes: Mapping[int, NDArray[np.uint8]] | None
-    """Where each storage was spooled to, by address; None where the file itself is mapped."""
-    unsupported: list[str]
-    """Filled with the names of tensors that cannot be read."""
-    done: dict[int, Tree]
-    """Tables and lists by identity: one that refers to itself, or is referred to a million times, is converted once."""
+    memory: Memory
+    places: Mapping[str, tuple[int, int]]
+    """Key -> first byte, number of bytes."""
+    big_endian: bool
 
-    def convert(self, content: object, name: str) -> Tree:
-        """The same content. What is neither table, list, tensor nor plain value becomes its text."""
-        import torch
+    def bytes_of(self, key: str) -> Memory:
+        if key not in self.places:
+            raise LostTensorError("corrupt", "the file holds no storage of its key")
+        begin, length = self.places[key]
+        if begin + length > len(self.memory):
+            raise LostTensorError("truncated", "beyond the end of the file")
+        return self.memory[begin : begin + length]
 
-        if content is None or isinstance(content, (bool, int, float, str)):
-            return content
-        if isinstance(content, torch.Tensor):
-            fault = _fault(content)
-            if fault:
-                self.unsupported.append(f"{name or 'the only one'} ({fault})")
-                return None
-            return _stored(content.detach(), name, self.homes)
-        if not isinstance(content, (Mapping, list, tuple, set, frozenset)):
-            return str(content)[:200]
-        if id(content) not in self.done:
-            self.done[id(content)] = "(itself)"
-            self.done[id(content)] = self._container(content, f"{name}." if name else "")
-        return self.done[id(content)]
 
-    def _container(self, content: Mapping[object, object] | Collection[object], prefix: str) -> Tree:
-        if isinstance(content, Mapping):
-            return {str(key): self.convert(value, f"{prefix}{key}") for key, value in content.items()}
-        items = sorted(content, key=str) if isinstance(content, (set, frozenset)) else content
-        return tuple(self.convert(value, f"{prefix}{index}") for index, value in enumerate(items))
+@dataclass(slots=True, eq=False)
+class _Packed:
+    """Storages in a zip, mapped where they are stored plainly and unpacked to a scratch file where they are compressed."""
+
+    memory: Memory
+    archive: zipfile.ZipFile
+    members: Mapping[str, zipfile.ZipInfo]
+    """Key -> entry."""
+    big_endian: bool
+    scratch: Path | None
+    _unpacked: dict[str, Memory] = field(default_factory=dict)
+    _unpacked_bytes: int = 0
+
+    def bytes_of(self, key: str) -> Memory:
+        if key not in self.members:
+            raise LostTensorError("corrupt", "the zip holds no entry for its storage")
+        member = self.members[key]
+        if member.compress_type != zipfile.ZIP_STORED:
+            return self._unpack(key, member)
+        begin = _data_start(self.memory, member)
+        if begin + member.file_size > len(self.memory):
+            raise LostTensorError("truncated", "beyond the end of the file")
+        return self.memory[begin : begin + member.file_size]
+
+    def _unpack(self, key: str, member: zipfile.ZipInfo) -> Memory:
+        if key in self._unpacked:
+            return self._unpacked[key]
+        size = member.file_size
+        if size == 0:
+            return np.empty(0, np.uint8)
+        if self.scratch is None:
+            raise LostTensorError("unsupported", "compressed within a file that is itself within another")
+        self._unpacked_bytes += size
+        if self._unpacked_bytes > min(_MAX_UNPACKED_BYTES, shutil.disk_usage(self.scratch).free // 2):
+            raise LostTensorError("unreadable", f"there is no room to unpack its {size} bytes")
+        raw = self.scratch / f"{sum(1 for _ in self.scratch.iterdir()):06d}.raw"
+        try:
+            with self.archive.open(member) as packed, raw.open("wb") as stream:
+                shutil.copyfileobj(packed, stream, _COPY_BYTES)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
+            raise LostTensorError("corrupt", f"its entry of the zip cannot be unpacked ({type(error).__name__})") from error
+        found = self._unpacked[key] = np.memmap(raw, np.uint8, "r")
+        return found
+
+
+def _data_start(memory: Memory, member: zipfile.ZipInfo) -> int:
+    """First byte of an entry's content: behind its local header, whose lengths may differ from the directory's."""
+    header = member.header_offset
+    fixed = bytes(memory[header : header + 30])
+    if len(fixed) < 30 or fixed[:4] != b"PK\x03\x04":
+        raise LostTensorError("corrupt", "its entry of the zip does not begin where the directory says")
+    name_bytes, extra_bytes = struct.unpack_from("<HH", fixed, 26)
+    return header + 30 + int(name_bytes) + int(extra_bytes)
+
+
+class _MemoryFile(io.RawIOBase):
+    """Mapped bytes as a file, for the zip module."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._view = memory.data
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = {0: 0, 1: self._position, 2: len(self._view)}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._view[self._position : self._position + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+
+def _member_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(member) as stream:
+            content = stream.read(MAX_PICKLE_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
+        raise RefusedError("corrupt", f"{member.filename} in the zip cannot be unpacked ({type(error).__name__}); all is lost") from error
+    if len(content) > MAX_PICKLE_BYTES:
+        raise RefusedError("unsupported", f"{member.filename} in the zip unpacks to more than {MAX_PICKLE_BYTES} bytes; nothing was read")
+    return content
+
+
+def _open_zip(memory: Memory, scratch: Path | None) -> _Opened:
+    try:
+        archive = zipfile.ZipFile(io.BufferedReader(_MemoryFile(memory)))
+        members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, struct.error) as error:
+        return _open_cut_zip(memory, error)
+    names = {member.filename: member for member in members}
+    data = next((member for name, member in names.items() if name.split("/")[-1] == "data.pkl"), None)
+    if data is None:
+        shown = listed(tuple(names), 3) or "nothing"
+        raise RefusedError("unsupported", f"a zip archive that is no torch file: it has no data.pkl, it holds {shown}")
+    root = data.filename.removesuffix("data.pkl")
+    order = names.get(f"{root}byteorder")
+    big_endian = order is not None and _member_bytes(archive, order) == b"big"
+    pickles = []
+    for pickled, folder in (("data.pkl", "data/"), ("constants.pkl", "constants/")):
+        if root + pickled not in names:
+            continue
+        prefix = root + folder
+        kept = {name.removeprefix(prefix): member for name, member in names.items() if name.startswith(prefix)}
+        home = _Packed(memory, archive, kept, big_endian, scratch)
+        pickles.append(interpret(memoryview(_member_bytes(archive, names[root + pickled])), home=home))
+    main = pickles[0]
+    if not main.complete:
+        raise RefusedError("corrupt", f"its data.pkl cannot be read: {main.error}; all tensors are lost")
+    constants = pickles[1].value if len(pickles) > 1 else None
+    if isinstance(constants, tuple) and not main.references:  # a frozen TorchScript program keeps its weights as constants
+        return _Opened({"constants": dict(enumerate(constants))}, tuple(pickles))
+    return _Opened(main.value, tuple(pickles))
+
+
+def _open_cut_zip(memory: Memory, error: Exception) -> _Opened:
+    size = len(memory)
+    told = f"a zip of {size} bytes without its directory, which stands at the end: the file was cut short"
+    found = walk_cut_zip(memory)
+    if found is None:
+        raise RefusedError("truncated", f"{told}; all tensors are lost") from error
+    home = _Pieces(memory, found.places, found.big_endian)
+    pickle = interpret(memory.data, found.pickle_start, home)
+    if not pickle.complete:
+        raise RefusedError("truncated", f"{told}; all tensors are lost") from error
+    claims = dict.fromkeys(claim.key for reference in pickle.references if (claim := storage_claim(reference)) is not None)
+    lost = sum(key not in found.places for key in claims)
+    if claims and lost == len(claims):
+        raise RefusedError("truncated", f"{told}; all tensors are lost") from error
+    for key in claims:
+        found.places.setdefault(key, (size, 1))
+    return _Opened(pickle.value, (pickle,), RefusedError("truncated", told))
+
+
+def _legacy_places(memory: Memory, keys: object, pickle: Interpreted, start: int) -> dict[str, tuple[int, int]]:
+    """Where the storages of a legacy file lie: one after another, in the order of the list of keys, each behind its count of elements."""
+    sizes: dict[str, int] = {}
+    for reference in pickle.references:
+        claim = storage_claim(reference)
+        if claim is not None:
+            sizes.setdefault(claim.key, claim.elements * element_bytes(claim.dtype))
+    places: dict[str, tuple[int, int]] = {}
+    position = start
+    for key in map(str, keys if isinstance(keys, list) else ()):
+        if key not in sizes:
+            break  # its size is known to nobody, and with it the place of all that follow
+        places[key] = (position + _LEGACY_COUNT_BYTES, sizes[key])
+        position += _LEGACY_COUNT_BYTES + sizes[key]
+    return places
+
+
+def _open_pickle(memory: Memory) -> _Opened:
+    """A legacy file (five pickles, then the storages) or a plain pickle."""
+    view = memory.data
+    home = _Pieces(memory, {}, False)
+    pickles = legacy_pickles(view, home)
+    if len(pickles) == 1:
+        main = pickles[0]
+        if any(name.module.startswith("joblib") for name in main.globals):
+            raise RefusedError("unsupported", "a joblib pickle, whose arrays stand between its instructions: joblib.load reads it")
+        if not main.complete:
+            raise _broken(main, len(memory))
+        return _Opened(main.value, tuple(pickles))
+    if len(pickles) < 5 or not pickles[3].complete or not pickles[4].complete:
+        raise _broken(pickles[-1], len(memory))
+    main = pickles[3]
+    places = _legacy_places(memory, pickles[4].value, main, pickles[4].end)
+    system = pickles[2].value
+    big_endian = isinstance(system, dict) and system.get("little_endian") is False
+    placed = _Pieces(memory, places, big_endian)
+    main = interpret(view, pickles[2].end, placed)
+    end = max((begin + length for begin, length in places.values()), default=0)
+    problem = None
+    if end > len(memory):
+        problem = RefusedError("truncated", f"the file ends after {len(memory)} bytes, {end - len(memory)} short of its last storage")
+    return _Opened(main.value, (*pickles[:3], main, pickles[4]), problem)
+
+
+def _broken(pickle: Interpreted, size: int) -> RefusedError:
+    if pickle.end >= size or "bytes end" in pickle.error:
+        return RefusedError("truncated", f"the file ends in the middle of its data: {pickle.error}; all tensors are lost")
+    return RefusedError("corrupt", f"its pickle cannot be read: {pickle.error}; all tensors are lost")
+
+
+def _open(memory: Memory, scratch: Path | None) -> _Opened:
+    return _open_zip(memory, scratch) if bytes(memory[:4]) == b"PK\x03\x04" else _open_pickle(memory)
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class _Nested:
+    """Torch files that are held as bytes within another: how plain pickles hold tensors."""
+
+    pickles: list[Interpreted] = field(default_factory=list)
+    kept: list[_Opened] = field(default_factory=list)
+
+    def open(self, content: bytes | memoryview) -> object:
+        if len(self.kept) > 10_000 * _MAX_NESTING:
+            return None
+        try:
+            opened = _open(np.frombuffer(content, np.uint8), None)
+        except RefusedError:
+            return None
+        self.pickles.extend(opened.pickles)
+        self.kept.append(opened)
+        value: object = opened.value
+        return value
+
+
+def read_torch(path: Path, source: str, scratch: Path) -> Loaded:
+    """Read one file. `source` is the path that problems show; `scratch` takes the elements of compressed files, which cannot be mapped.
+
+    Raises OSError where the file cannot be opened.
+    """
+    if path.stat().st_size == 0:
+        return Loaded(None, (Problem(source, "truncated", "the file is empty (0 bytes); all of it is lost"),), readable=False)
+    return read_torch_bytes(np.memmap(path, np.uint8, "r"), source, scratch)
+
+
+def read_torch_bytes(memory: Memory, source: str, scratch: Path | None) -> Loaded:
+    """The same of a torch file that lies in mapped bytes, as items of a sharded checkpoint do. Tensors stay views of `memory`."""
+    try:
+        opened = _open(memory, scratch)
+    except RefusedError as refusal:
+        return Loaded(None, (*_alarms(source, _pickles_of(memory), None), Problem(source, refusal.kind, refusal.detail)), readable=False)
+    nested = _Nested()
+    converter = Converter(Rebuilder(nested.open))
+    tree = converter.convert(opened.value)
+    problems = _alarms(source, (*opened.pickles, *nested.pickles), converter)
+    problems += _losses(source, converter, opened.problem)
+    readable = not converter.tensors or len(converter.lost) < converter.tensors
+    return Loaded(tree if readable else None, tuple(problems), readable)
+
+
+def _pickles_of(memory: Memory) -> Sequence[Interpreted]:
+    """Whatever can be interpreted of a file that is broken: a broken attack is an attack."""
+    return () if bytes(memory[:4]) == b"PK\x03\x04" else legacy_pickles(memory.data)
+
+
+def _alarms(source: str, pickles: Sequence[Interpreted], converter: Converter | None) -> list[Problem]:
+    dangerous = dangerous_names(pickles)
+    if not dangerous:
+        return []
+    kept = 0 if converter is None else converter.tensors - len(converter.lost)
+    read = f"its {kept} tensors were read without it" if kept else "nothing of it was read"
+    return [Problem(source, "unsafe-pickle", f"would run code when loaded: it calls {listed(dangerous)}; nothing was run, {read}")]
+
+
+def _losses(source: str, converter: Converter, problem: RefusedError | None) -> list[Problem]:
+    problems: list[Problem] = []
+    by_kind: dict[ProblemKind, list[str]] = {}
+    cut = tuple(name for name, error in converter.lost.items() if error.kind == "truncated")
+    for name, error in converter.lost.items():
+        by_kind.setdefault(error.kind, []).append(f"{name} ({error.why})")
+    if problem is not None:
+        by_kind.pop("truncated", None)
+        lost = f": {len(cut)} of {converter.tensors} tensors are lost ({listed(cut)})" if cut else "; no tensor is lost"
+        problems.append(Problem(source, problem.kind, problem.detail + lost))
+    for kind, names in by_kind.items():
+        what = "are of a kind that cannot be read and were left out" if kind == "unsupported" else "are lost"
+        problems.append(Problem(source, kind, f"{len(names)} of {converter.tensors} tensors {what}: {listed(tuple(names))}"))
+    if converter.too_deep:
+        problems.append(Problem(source, "unsupported", f"{converter.too_deep} tables lie too deep within others and were left out"))
+    return problems
+
+
+def plain_pickle(memory: Memory) -> tuple[Tree, str]:
+    """A bare pickle as plain values, and why it could not be read to its end (empty where it could)."""
+    found = interpret(memory.data)
+    return Converter(Rebuilder(lambda content: None)).convert(found.value), found.error

@@ -97,10 +97,6 @@ def test_every_element_type_comes_back_exactly(tmp_path: Path, container: str, d
     """Values, shape and type are torch's, whatever the container."""
     torch.manual_seed(1)
     tensor = (torch.randn(7, 13) * 20).to(dtype)
-    if container == "legacy" and dtype.itemsize == 1 and dtype.is_floating_point:
-        torch.save({"w": tensor}, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
-        assert [problem.kind for problem in read(tmp_path).problems] == ["unsupported"]  # torch writes such files, but does not read them
-        return
     if container == "safetensors":
         save_file({"w": tensor}, tmp_path / "a.safetensors")
         found = the_one(tmp_path).tensors["w"]
@@ -151,18 +147,18 @@ def test_any_piece_of_any_strided_tensor(data: st.DataObject) -> None:
     np.testing.assert_array_equal(found, array.reshape(-1)[start:stop])
 
 
-def test_a_legacy_file_keeps_nothing_in_memory_but_the_map(tmp_path: Path) -> None:
-    """Elements of a legacy pickle are spooled and mapped; two names of one storage share it."""
+@pytest.mark.parametrize("legacy", [False, True])
+def test_elements_stay_in_the_file(tmp_path: Path, legacy: bool) -> None:
+    """Elements of both kinds of torch file are mapped where they lie; two names of one storage share it."""
     weight = torch.randn(30, 40)
-    checkpoint = saved(tmp_path, {"a": weight, "b": weight, "c": weight.t()}, _use_new_zipfile_serialization=False)
-    spooled = list((tmp_path.parent / f"{tmp_path.name}-scratch").iterdir())
-    assert [path.stat().st_size for path in spooled] == [30 * 40 * 4]
+    checkpoint = saved(tmp_path, {"a": weight, "b": weight, "c": weight.t()}, _use_new_zipfile_serialization=not legacy)
+    assert not list((tmp_path.parent / f"{tmp_path.name}-scratch").iterdir())
     a, b = checkpoint.tensors["a"], checkpoint.tensors["b"]
     assert isinstance(a, StoredTensor) and isinstance(b, StoredTensor) and a.place == b.place
     base: Any = a.array
     while base.base is not None and not isinstance(base, np.memmap):
         base = base.base
-    assert isinstance(base, np.memmap)
+    assert isinstance(base, np.memmap) and Path(str(base.filename)) == tmp_path / "a.pt"
 
 
 def test_unreadable_kinds_of_tensor_cost_only_themselves(tmp_path: Path) -> None:
@@ -188,13 +184,15 @@ def test_the_ending_of_the_name_does_not_matter(tmp_path: Path, name: str) -> No
     assert list(saved(tmp_path, {"w": torch.ones(2, 2)}, name).tensors) == ["w"]
 
 
-def test_safetensors_alone_import_no_torch(tmp_path: Path) -> None:
-    """A run of safetensors is read without the second that torch takes to import."""
-    save_file({"w": torch.ones(2, 2)}, tmp_path / "step_5.safetensors")
+@pytest.mark.parametrize("name", ["step_5.safetensors", "step_5.pt"])
+def test_no_checkpoint_imports_torch(tmp_path: Path, name: str) -> None:
+    """Checkpoints are read without the second that torch takes to import, torch's own files too."""
+    weights = {"w": torch.ones(2, 2)}
+    save_file(weights, tmp_path / name) if name.endswith("safetensors") else torch.save(weights, tmp_path / name)
     code = (
         "import sys; from pathlib import Path; from postmortem.model import FoundFile\n"
         "from postmortem.read.checkpoints import read_checkpoints; from postmortem.measure.tensors import pass_over\n"
-        f"path = Path({str(tmp_path / 'step_5.safetensors')!r})\n"
+        f"path = Path({str(tmp_path / name)!r})\n"
         f"data = read_checkpoints([FoundFile(path, path.name, 'checkpoint', 1)], Path({str(tmp_path)!r}))\n"
         "assert pass_over(data.checkpoints).rows[0].tensors['w'].mean == 1\n"
         "assert 'torch' not in sys.modules"
