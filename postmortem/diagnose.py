@@ -268,8 +268,11 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     unlooked = sum(outcome.status == "not-checked" for outcome in outcomes)
     coverage = f"{_count(passed, 'check')} passed, {unlooked} could not be made."
-    if problems:
-        coverage += f" {_count(len(problems), 'problem')} kept files from being read whole."
+    unsafe = sum(problem.kind == "unsafe-pickle" for problem in problems)
+    if len(problems) > unsafe:
+        coverage += f" {_count(len(problems) - unsafe, 'problem')} kept files from being read whole."
+    if unsafe:
+        coverage += f" {_count(unsafe, 'file')} would run code if it were loaded."
     if verdict == "unreadable":
         return f"Nothing of this run could be read: {_count(len(problems), 'file')} damaged or of an unknown kind."
     likely = [cause for cause in causes if cause.probability >= LIKELY]

@@ -217,5 +217,8 @@ def test_case_words_what_alarmed() -> None:
 def test_headline_of_a_healthy_run_names_what_could_not_be_read() -> None:
     """A sound curve beside a checkpoint that could not be read is no clean bill: the headline counts the problem."""
     outcomes = (outcome("a", "pass", vital=True),)
-    assert "1 problem kept files" in headline("healthy", (), outcomes, (Problem("x.pt", "unsafe-pickle", "would call os.system"),))
+    cut, unsafe = Problem("x.pt", "truncated", "ends early"), Problem("y.pt", "unsafe-pickle", "would call os.system")
+    assert "1 problem kept files" in headline("healthy", (), outcomes, (cut, unsafe))
+    read_all_the_same = headline("healthy", (), outcomes, (unsafe,))
+    assert "kept files" not in read_all_the_same and "1 file would run code" in read_all_the_same
     assert "problem" not in headline("healthy", (), outcomes, ())

@@ -56,7 +56,11 @@ _EVENT_WRITER = re.compile(r"tfevents\.\d+\.(?P<process>.+\.\d+)\.\d+(\.v2)?$")
 
 _TORCH_ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors", ".pth.tar", ".pt.tar", ".ckpt.tar", ".t7", ".th")
 _FOREIGN_ENDINGS = (".h5", ".hdf5", ".keras", ".msgpack")
-_NOT_WEIGHTS = re.compile(r"(rng_state|random_states?|training_args|rng)(_?\d+)*\.(pt|pth|bin|pkl)", re.IGNORECASE)
+_NOT_WEIGHTS = re.compile(
+    r"(rng_state|random_states?|training_args|rng)(_?\d+)*\.(pt|pth|bin|pkl)|.*(vec_?normalize|replay_?buffer).*\.pkl", re.IGNORECASE
+)
+_ZIPPED_MODEL = re.compile(r"(rl_model_\d+_steps|(best|final|last)_(model|agent)|model|policy)\.zip")
+"""As Stable-Baselines3 and its callbacks name their files; other zips are data sets and archives."""
 _TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json")
 _CONFIG_ENDINGS = (".yaml", ".yml", ".json")
 _CONFIG_STEMS = _vocabulary(
@@ -105,7 +109,7 @@ def _is_weights(lower: str) -> bool:
     stem_words = set(words(lower))
     if lower.endswith(".distcp"):
         return lower == "__0_0.distcp"  # one of many shards stands for the whole folder
-    if lower.endswith(_TORCH_ENDINGS):
+    if lower.endswith(_TORCH_ENDINGS) or _ZIPPED_MODEL.fullmatch(lower):
         return True
     if lower.endswith((".bin", ".pkl", ".pickle", ".npz", *_FOREIGN_ENDINGS, ".index")):
         named = bool(stem_words & _WEIGHT_WORDS) or "weights" in lower or "model" in lower

@@ -18,7 +18,7 @@ from postmortem.read.word_sets import word_set
 
 _STEP_KEYS = (
     "global_step", "step", "iteration", "iter", "global_steps", "current_step", "num_updates", "iterations", "n_iter", "it",
-    "train_step", "trainer_step", "optimizer_step", "global_iter",
+    "train_step", "num_timesteps", "trainer_step", "optimizer_step", "global_iter",
 )  # fmt: skip
 _EPOCH_KEYS = ("epoch", "current_epoch", "last_completed_epoch")
 _STEP_TABLES = ("", "meta", "state", "train_state", "trainer_state", "trainer", "info", "progress", "training_state", "metadata")

@@ -208,7 +208,7 @@ class Rebuilder:
         claim = storage_claim(value)
         home: Any = value.home
         if claim is None or home is None:
-            raise LostTensorError("corrupt", "its storage lies outside of the file")
+            raise LostTensorError("unsupported", "its storage lies outside of the file")
         memory: Memory = home.bytes_of(claim.key)
         wanted = claim.elements * element_bytes(claim.dtype)
         if claim.dtype == "uint8" and wanted < len(memory):

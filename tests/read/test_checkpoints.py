@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -182,6 +184,26 @@ def test_unreadable_kinds_of_tensor_cost_only_themselves(tmp_path: Path) -> None
 def test_the_ending_of_the_name_does_not_matter(tmp_path: Path, name: str) -> None:
     """A torch file is one whatever it is called."""
     assert list(saved(tmp_path, {"w": torch.ones(2, 2)}, name).tensors) == ["w"]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_of_torch_files(tmp_path: Path, compression: int) -> None:
+    """A policy, its optimizer and its settings in one zip, as reinforcement-learning libraries save them, are one checkpoint."""
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.0007)
+    net(torch.ones(2, 3)).sum().backward()
+    optimizer.step()
+    with zipfile.ZipFile(tmp_path / "rl_model_10000_steps.zip", "w", compression) as archive:
+        archive.writestr("data", json.dumps({"num_timesteps": 10_000, "gamma": 0.99, "policy_class": {":serialized:": "gASVOw=="}}))
+        for name, content in (("policy.optimizer.pth", optimizer.state_dict()), ("policy.pth", net.state_dict())):
+            stream = io.BytesIO()
+            torch.save(content, stream)
+            archive.writestr(name, stream.getvalue())
+    checkpoint = the_one(tmp_path)
+    assert list(checkpoint.tensors) == list(net.state_dict()) and checkpoint.step == 10_000
+    assert checkpoint.optimizers[0].groups[0]["lr"] == 0.0007 and set(checkpoint.optimizers[0].slots) == set(net.state_dict())
+    assert checkpoint.values["gamma"] == 0.99
+    np.testing.assert_array_equal(elements(checkpoint.tensors["2.weight"]), net.state_dict()["2.weight"].numpy())
 
 
 @pytest.mark.parametrize("name", ["step_5.safetensors", "step_5.pt"])
