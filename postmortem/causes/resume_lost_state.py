@@ -2,10 +2,11 @@
 
 ## What happens
 The run went on from saved weights with a new optimizer, scheduler or scaler: moments start at zero, the warm-up or peak learning
-rate comes again.
+rate comes again. Or some of the weights themselves were not loaded and started anew.
 
 ## How it shows
-The optimizer has counted fewer steps than the checkpoint by a constant, and the loss jumps where the run was resumed.
+The optimizer has counted fewer steps than the checkpoint by a constant, and the loss jumps where the run was resumed. A layer that
+was not loaded has nothing to do with what it was in the checkpoint before.
 
 ## What to do
 Save and load the optimizer's, scheduler's and scaler's state together with the weights.
@@ -29,6 +30,7 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "the optimizer has counted fewer steps than the run", alarm=("optimizer-step-lag",)),
     Evidence(1.0, "the loss jumped at the resume", alarm=("optimizer-step-lag", "spiky-loss")),
+    Evidence(8.5, "layers were drawn anew in the middle of the run while the others went on", alarm=("reinitialized-layers",)),
     Evidence(-4.5, "the optimizer's count agrees with the run's", passed=("optimizer-step-lag",)),
     Evidence(-4.0, "the gradient scaler skipped the steps that are missing", alarm=("collapsed-loss-scale",)),
 )
@@ -36,10 +38,17 @@ EXPLAINS = ("loss-spike", "lr-too-high")
 
 
 def summary(case: Case) -> str:
-    return case.said("optimizer-step-lag", "spiky-loss", otherwise="The run was resumed without its optimizer state.")
+    return case.said(
+        "reinitialized-layers", "optimizer-step-lag", "spiky-loss", otherwise="The run was resumed without its optimizer state."
+    )
 
 
 def fix(case: Case) -> str:
+    if layers := case.where("reinitialized-layers"):
+        return (
+            f"Load the weights with strict=True on every resume, so that {layers[0]} is not left as it is drawn, and go back to the "
+            "checkpoint before; save and load the states of optimizer, scheduler and scaler with it."
+        )
     return (
         "Save optimizer.state_dict(), scheduler.state_dict() and scaler.state_dict() in every "
         "checkpoint, and load all of them before going on."
@@ -52,6 +61,8 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("the optimizer counts 300 steps of 700", "likely", fail=("optimizer-step-lag",)),
+    CauseExample("a layer was not loaded on resume", "likely", fail=("reinitialized-layers",), passed=("optimizer-step-lag",)),
+    CauseExample("the head was swapped by design", "unlikely", warn=("reinitialized-layers",), passed=("optimizer-step-lag",)),
     CauseExample("counts agree", "unlikely", passed=("optimizer-step-lag",)),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from postmortem.measure import exhibits
 from postmortem.measure.batchnorm import measure_batchnorm
 from postmortem.measure.classes import measure_classes
+from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.curves import Classes, measure_curves
 from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
@@ -62,6 +63,7 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_gradients,
         measure_batchnorm,
         measure_precision,
+        measure_continuity,
     ):
         found.keep(measure(table, run.checkpoints))
     found.keep(

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from postmortem.measure.batchnorm import measure_batchnorm
+from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.gradients import measure_gradients
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.precision import measure_precision
@@ -128,7 +129,15 @@ class Lab:
 
     def _each(self, checkpoints: Sequence[Checkpoint], histograms: Sequence[Histogram], activation: str) -> Iterator[Measurement | Missing]:
         table = pass_over(checkpoints)
-        for measure in (measure_weights, measure_updates, measure_optimizer, measure_gradients, measure_batchnorm, measure_precision):
+        for measure in (
+            measure_weights,
+            measure_updates,
+            measure_optimizer,
+            measure_gradients,
+            measure_batchnorm,
+            measure_precision,
+            measure_continuity,
+        ):
             yield from measure(table, checkpoints)
         yield from measure_units(table, checkpoints, histograms, activation)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from postmortem.measure import batchnorm, gradients, initial, optimizer, precision, saturation, units, updates, weights
+from postmortem.measure import batchnorm, continuity, gradients, initial, optimizer, precision, saturation, units, updates, weights
 from postmortem.measure.initial import looks_fresh
 from postmortem.measure.layers import layers
 from postmortem.measure.tensors import pass_over
@@ -18,7 +18,9 @@ from postmortem.measure.weights import duplicate_share
 from postmortem.model import Checkpoint, Measurement, Missing
 
 ALL_NAMES = {
-    name for module in (weights, initial, updates, optimizer, gradients, units, saturation, batchnorm, precision) for name in module.NAMES
+    name
+    for module in (weights, initial, updates, optimizer, gradients, units, saturation, batchnorm, precision, continuity)
+    for name in module.NAMES
 }
 INITS: dict[str, Callable[[torch.Tensor], object]] = {
     "he normal": torch.nn.init.kaiming_normal_,
