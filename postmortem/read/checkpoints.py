@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from postmortem.model import Checkpoint, FoundFile, Optimizer, Plain, Problem
-from postmortem.read.depth_order import INSERTION_ORDER, NATURAL_ORDER, in_depth_order
+from postmortem.read.depth_order import INSERTION_ORDER, in_depth_order
 from postmortem.read.flat_optimizers import flat_optimizer, metadata_values, split_optimizer
 from postmortem.read.grouping import FileSet, group_files
 from postmortem.read.layouts import (
@@ -149,7 +149,9 @@ def _read_set(found: FileSet, reading: _Reading) -> Checkpoint | None:
     if content.ordered:
         nets, order = content.nets, INSERTION_ORDER
     else:
-        nets, order = tuple(Net(net.key, in_depth_order(net.tensors)) for net in content.nets), NATURAL_ORDER
+        ordered = [in_depth_order(net.tensors, tuple(found.expected or ())) for net in content.nets]
+        nets = tuple(Net(net.key, tensors) for net, (tensors, _) in zip(content.nets, ordered, strict=True))
+        order = "; ".join(dict.fromkeys(how for _, how in ordered))
     tensors = joined_nets(nets)
     values = dict(content.values)
     states = list(content.optimizers)
