@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from postmortem.measure.probe import Probe, is_weight, look, rounded_from
+from postmortem.measure.probe import Probe, equal_elements, is_weight, look, rounded_from
 from postmortem.model import Checkpoint
 
 _MOST_TENSORS = 4096
@@ -28,7 +28,7 @@ def is_export(narrow: Probe, wide: Probe) -> bool:
         other = wide.values[key]
         looked += values.size
         if narrow.dtypes[key] == wide.dtypes[key]:
-            close += int(np.count_nonzero((values == other) | (np.isnan(values) & np.isnan(other))))
+            close += equal_elements(values, other)
         else:
             found = rounded_from(values, narrow.dtypes[key], other, wide.dtypes[key])
             close += found
@@ -38,9 +38,7 @@ def is_export(narrow: Probe, wide: Probe) -> bool:
 
 def same_weights(one: Probe, two: Probe) -> bool:
     """Whether all elements that were looked at are equal."""
-    return _common(one, two) and all(
-        bool(np.all((values == two.values[key]) | (np.isnan(values) & np.isnan(two.values[key])))) for key, values in one.values.items()
-    )
+    return _common(one, two) and all(equal_elements(values, two.values[key]) == values.size for key, values in one.values.items())
 
 
 def copy_of(copy: Checkpoint, copy_probe: Probe, original: Checkpoint, original_probe: Probe) -> str:

@@ -78,8 +78,6 @@ class Kinship:
     """Geometric mean of the ratios of their norms, j's over i's."""
     distance: Floats
     """Root mean square of their distances over the geometric mean of both norms: sqrt(2) for independent draws of equal norm."""
-    equal: Floats
-    """Share of all elements looked at that are equal; NaN where no tensor is common."""
 
 
 def is_weight(name: str, tensor: Tensor) -> bool:
@@ -136,13 +134,11 @@ def _probe(checkpoint: Checkpoint, names: Sequence[str], wanted: int) -> Probe:
 def kinship(probes: Sequence[Probe]) -> Kinship:
     """Compare all checkpoints with all."""
     count = len(probes)
-    elements, weighted, tensors, within, ratios, squares, looked, same = (np.zeros((count, count)) for _ in range(8))
+    elements, weighted, tensors, within, ratios, squares = (np.zeros((count, count)) for _ in range(6))
     for key in dict.fromkeys(key for one in probes for key in one.values):
         rows = [index for index, one in enumerate(probes) if key in one.values]
         values = np.stack([probes[index].values[key] for index in rows])
         pairs = np.ix_(rows, rows)
-        same[pairs] += _equal_counts(values)
-        looked[pairs] += values.shape[1]
         informative, correlation, logarithms = _correlations(values)
         size = values.shape[1]
         elements[pairs] += size * informative
@@ -150,23 +146,15 @@ def kinship(probes: Sequence[Probe]) -> Kinship:
         tensors[pairs] += informative
         within[pairs] += informative * (np.abs(correlation) < _NOISE / math.sqrt(size - 1))
         ratios[pairs] += size * informative * logarithms
-        squares[pairs] += size * informative * np.maximum(0.0, 2 * np.cosh(logarithms) - 2 * correlation)
-    with np.errstate(invalid="ignore", divide="ignore"):
+        squares[pairs] += size * informative * np.maximum(0.0, 2 * np.cosh(np.clip(logarithms, -350, 350)) - 2 * correlation)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return Kinship(
             elements,
             weighted / elements,
             within / tensors,
             np.exp(ratios / elements),
             np.sqrt(squares / elements),
-            same / looked,
         )
-
-
-def _equal_counts(values: Floats) -> Floats:
-    counts = np.zeros((len(values), len(values)))
-    for index, row in enumerate(values):
-        counts[index] = np.count_nonzero((values == row) | (np.isnan(values) & np.isnan(row)), axis=1)
-    return counts
 
 
 def _correlations(values: Floats) -> tuple[Floats, Floats, Floats]:
@@ -183,6 +171,11 @@ def _correlations(values: Floats) -> tuple[Floats, Floats, Floats]:
     logarithms = np.log(np.where(tells, norms, 1.0))
     informative = np.outer(tells, tells).astype(np.float64)
     return informative, np.clip(units @ units.T, -1.0, 1.0) * informative, (logarithms[None, :] - logarithms[:, None]) * informative
+
+
+def equal_elements(one: Floats, two: Floats) -> int:
+    """How many elements are equal; NaN equals NaN here."""
+    return int(np.count_nonzero((one == two) | (np.isnan(one) & np.isnan(two))))
 
 
 def rounded_from(narrow: Floats, dtype: str, wide: Floats, wide_dtype: str) -> int:

@@ -116,4 +116,3 @@ CONVOLUTIONS = word_set("conv convs conv2d conv1d conv_ layer layers block block
 SHORTCUTS = word_set("shortcut skip conv_shortcut skip_connection residual_conv identity se squeeze_excite downsample_layer")
 POSITIONS = word_set("position positions positional pos type segment wpe time")
 DEPTHWISE = word_set("dwconv conv_dw depthwise depthwise_conv")
-AFTER = 10**9

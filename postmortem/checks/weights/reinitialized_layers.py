@@ -2,7 +2,8 @@
 
 ## What it looks for
 Weight matrices whose cosine with the checkpoint before is within noise (0.05, or 4 / sqrt(elements) where that is more) while the
-others' is above 0.9. Fails from 1 matrix on; only warns where every one of them is a head.
+others' is above 0.9; or within 0.3 where their own was above 0.9 before and is again after. Fails from 1 matrix on; only warns where
+every one of them is a head.
 
 ## Why it matters
 What such a layer had learned is lost, and the layers behind it are fed with noise until it is learned again. The loss may recover, so
