@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from postmortem.measure.copies import copy_of, is_export
-from postmortem.measure.families import called_copy, called_final, stands_beside
+from postmortem.measure.families import called_copy, called_final, only_numbered, stands_beside
 from postmortem.measure.trainings import Looked, look_into, trainings
 from postmortem.model import Checkpoint
 
@@ -94,11 +94,11 @@ def _beside(looked: Looked, other: int, chosen: int) -> str:
     )
 
 
-def _unplaced(looked: Looked, index: int, series: Sequence[int]) -> str:
+def _unplaced(looked: Looked, index: int, series: Sequence[int], others: Sequence[int]) -> str:
     """What can be said of a checkpoint whose step is unknown: whose copy it is, whom it is nearest to."""
     name = looked.name(index)
     # The later one of equals: a copy called last or best is made when it is.
-    for other in reversed(series):
+    for other in (*reversed(series), *reversed(others)):
         copy = copy_of(looked.checkpoints[index], looked.probes[index], looked.checkpoints[other], looked.probes[other])
         if copy:
             return f"{name} is {copy}, bears no step of its own (unknown), and is not compared with it"
@@ -158,7 +158,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _placed(looked: Looked) -> tuple[list[int], list[int]]:
     """Those with a place in time by steps, or by epochs where there are none, or the one that stands for the run; and the rest."""
-    everyone = range(len(looked.checkpoints))
+    everyone = [index for index in range(len(looked.checkpoints)) if not _numbered_export(looked, index)]
     stepped = [index for index in everyone if looked.checkpoints[index].step is not None]
     dated = [index for index in everyone if looked.checkpoints[index].epoch is not None]
     if stepped or dated:
@@ -169,7 +169,12 @@ def _placed(looked: Looked) -> tuple[list[int], list[int]]:
             everyone, key=lambda index: (_without_state(looked.checkpoints[index]), called_copy(looked.checkpoints[index]))
         )
         placed = ordered[:1]
-    return placed, [index for index in everyone if index not in placed]
+    return placed, [index for index in range(len(looked.checkpoints)) if index not in placed]
+
+
+def _numbered_export(looked: Looked, index: int) -> bool:
+    """Whether a checkpoint is another's rounding and nothing but a bare number in its name speaks for a step of its own."""
+    return only_numbered(looked.checkpoints[index]) and any(is_export(looked.probes[index], other) for other in looked.probes)
 
 
 def _without_state(checkpoint: Checkpoint) -> bool:
@@ -202,7 +207,7 @@ def find_series(checkpoints: Sequence[Checkpoint]) -> Membership:
     by_epoch = _steps_mislead([kept[index] for index in main], notes)
     members = _one_each(looked, main, by_epoch, notes)
     notes += [_another(looked, training, members) for training in others]
-    notes += [_unplaced(looked, index, members) for index in rest]
+    notes += [_unplaced(looked, index, members, [other for one in others for other in one]) for index in rest]
     series = [kept[index] for index in members]
     notes += _outline_notes(series)
     left = tuple(one for one in checkpoints if not any(one is member for member in series))

@@ -16,7 +16,17 @@ _STEP_AFTER = re.compile(r"(?:^|[^0-9a-z])0*(\d{1,12})[_-]?(?:steps?|iterations?
 _THOUSANDS = re.compile(r"(?:^|[^a-z0-9])(?:steps?[_-]?)?(\d{1,6})k(?:[_-]?(?:steps?|iters?|its?))?(?![a-z0-9])", re.IGNORECASE)
 _HF_FOLDER = re.compile(r"checkpoint-(\d{1,12})")
 _EPOCH = re.compile(r"(?:^|[^a-z])(?:epochs?|ep|e)[_=\-.]?0*(\d{1,7})(?!\d)", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<!\d)(\d{1,12})(?!\d)")
+# A bare number stands alone, or behind a word for any checkpoint; `bf16`, `resnet50`, `7b`, `stage2` and `acc93` count no steps.
+_BARE = re.compile(
+    r"(?:^|[^a-z0-9]|(?<![a-z])(?:model|net|ckpts?|checkpoints?|chkpt|cp|weights?|w|saved?|snapshot|states?|params|m))0*(\d{1,12})(?![0-9a-z])",
+    re.IGNORECASE,
+)
+_NO_STEP = re.compile(
+    r"(?:^|[^a-z])(?:version|run|fold|rank|seed|trial|v|exp|experiment|stage|phase|task|part|shard|split|cv|member|acc|accuracy|loss|bs|lr|size|dim|top|"
+    r"resnet|vgg|gpt|bert|vit|llama|unet|r)[_=-]?\d+$",
+    re.IGNORECASE,
+)
+_OUTER_FOLDER = re.compile(r"(?:(?:global[_-]?)?(?:steps?|iterations?|iters?)[_=-]?|checkpoint-)0*(\d{1,12})", re.IGNORECASE)
 _MAX_STATE_BYTES = 256 * 2**20
 
 
@@ -37,7 +47,7 @@ def _stem(name: str) -> str:
 
 
 def step_in_name(name: str) -> NamedStep:
-    """Judge a file's name, then the name of the folder that holds it."""
+    """Judge a file's name, then the folder that holds it, then the folder around that (`iter_0001000/mp_rank_00/model.pt`)."""
     path = PurePosixPath(name)
     stem, folder = _stem(name), path.parent.name
     epoch: int | None = None
@@ -52,12 +62,16 @@ def step_in_name(name: str) -> NamedStep:
         match = match or _STEP.search(text) or _STEP_AFTER.search(text)
         if match:
             return NamedStep(int(match[1]), True, epoch, where)
+    match = _OUTER_FOLDER.fullmatch(path.parent.parent.name)
+    if match:
+        return NamedStep(int(match[1]), True, epoch, "folder name")
     if epoch is not None:
         return NamedStep(None, False, epoch, "")
     for text, where in ((stem, "number in the file name"), (folder, "number in the folder name")):
-        numbers = _NUMBER.findall(text)
-        if len(numbers) == 1 and not re.search(r"(?:version|run|fold|rank|seed|trial|v|exp)[_-]?\d+$", text, re.IGNORECASE):
-            return NamedStep(int(numbers[0]), False, None, where)
+        bare = _BARE.findall(text)
+        # Where several numbers stand there (dates, sizes), none is taken; those that belong to a word do not count.
+        if len(bare) == 1 and not _NO_STEP.search(text):
+            return NamedStep(int(bare[0]), False, None, where)
     return NamedStep(None, False, None, "")
 
 

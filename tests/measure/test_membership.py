@@ -21,7 +21,7 @@ def sources(checkpoints: Sequence[Checkpoint]) -> list[str]:
     return [one.source for one in checkpoints]
 
 
-def train(lab: Any, seed: int = 0, rate: float = 1e-3, optimizer: Any = torch.optim.Adam, steps: int = 200, **settings: Any) -> Saved:
+def train(lab: Any, seed: int = 0, rate: float = 1e-3, optimizer: Any = torch.optim.Adam, steps: int = 120, **settings: Any) -> Saved:
     """A net of two hidden layers, saved four times after step 0."""
     model = lab.mlp(32, 32, seed=seed)
     saved: Saved = lab.train(model, optimizer(model.parameters(), rate, **settings), steps=steps, every=steps // 4)
@@ -77,9 +77,9 @@ def test_two_trainings_side_by_side_are_told_apart(first: Saved, second: Saved, 
 
 def test_two_trainings_of_equal_names_are_told_apart_where_their_steps_interleave(first: Saved, second: Saved) -> None:
     """A stranger between two checkpoints that go on from one another is no step of theirs."""
-    stranger = replace(second[2], source="step_000110.pt", step=110)
+    stranger = replace(second[2], source="step_000070.pt", step=70)
     found = find_series(sorted([*first, stranger], key=lambda one: one.step or 0))
-    assert sources(found.series) == sources(first) and sources(found.others) == ["step_000110.pt"]
+    assert sources(found.series) == sources(first) and sources(found.others) == ["step_000070.pt"]
 
 
 def test_a_restart_from_scratch_under_the_same_names_stays_in_the_series(first: Saved, second: Saved) -> None:
@@ -120,7 +120,7 @@ def batchnorm_net(lab: Any, rate: float, decay: float, **settings: Any) -> Saved
     blocks = [part for a, b in sizes for part in (torch.nn.Linear(a, b), torch.nn.BatchNorm1d(b), torch.nn.ReLU())]
     model = torch.nn.Sequential(*blocks, torch.nn.Linear(48, 10))
     adam = torch.optim.SGD(model.parameters(), rate, weight_decay=decay, momentum=0.9)
-    saved: Saved = lab.train(model, adam, steps=400, every=100, **settings)
+    saved: Saved = lab.train(model, adam, steps=280, every=70, **settings)
     return saved
 
 
@@ -128,8 +128,8 @@ def cosine_to_zero(lab: Any) -> Saved:
     """A schedule that ends at zero."""
     model = lab.mlp(32, 32)
     adam = torch.optim.Adam(model.parameters(), 1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 200)
-    saved: Saved = lab.train(model, adam, steps=200, every=50, before_step=lambda step: schedule.step() if step > 1 else None)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 120)
+    saved: Saved = lab.train(model, adam, steps=120, every=30, before_step=lambda step: schedule.step() if step > 1 else None)
     return saved
 
 
@@ -139,13 +139,13 @@ def swapped_head(lab: Any) -> Saved:
     lab.train(model, torch.optim.Adam(model.parameters(), 1e-3), steps=100, every=100)
     model[-1].reset_parameters()
     groups = [{"params": model[:-1].parameters(), "lr": 1e-4}, {"params": model[-1].parameters(), "lr": 1e-1}]
-    saved: Saved = lab.train(model, torch.optim.Adam(groups), steps=200, every=50)
+    saved: Saved = lab.train(model, torch.optim.Adam(groups), steps=120, every=30)
     return saved
 
 
 WHOLE: dict[str, Callable[[Any], Saved]] = {
     "Adam": train,
-    "Adam at 1e-2, longer": lambda lab: train(lab, rate=1e-2, steps=600),
+    "Adam at 1e-2, longer": lambda lab: train(lab, rate=1e-2, steps=400),
     "Adam at 0.1": lambda lab: train(lab, rate=0.1),
     "Adam at 1, diverged": lambda lab: train(lab, rate=1.0),
     "SGD at 50, not finite": lambda lab: train(lab, rate=50.0, optimizer=torch.optim.SGD),
@@ -209,7 +209,7 @@ def test_a_last_checkpoint_newer_than_all_numbered_ones_is_a_step(first: Saved) 
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("step", [200, None])
+@pytest.mark.parametrize("step", [120, None])
 def test_an_exported_half_precision_copy_is_no_step(lab: Any, first: Saved, dtype: torch.dtype, step: int | None) -> None:
     """Rounding is not training, whether the export bears the step of its original or none, and though it covers fewer bytes."""
     export = cast(lab, first[4], dtype, "export.pt", step)
@@ -217,6 +217,20 @@ def test_an_exported_half_precision_copy_is_no_step(lab: Any, first: Saved, dtyp
     assert sources(found.series) == sources(first)
     assert f"an exported copy of {first[4].source}" in the_note(found, "export.pt")
     assert str(dtype).removeprefix("torch.") in the_note(found, "export.pt")
+
+
+def test_an_export_whose_name_bears_a_number_is_no_step(lab: Any, first: Saved) -> None:
+    """`model_16.pt` may speak of bits as well as of steps; its content decides."""
+    export = replace(cast(lab, first[4], torch.bfloat16, "model_16.pt", 16), step_basis="number in the file name")
+    found = find_series([first[0], export, *first[1:]])
+    assert sources(found.series) == sources(first) and f"an exported copy of {first[4].source}" in the_note(found, "model_16.pt")
+
+
+def test_an_export_of_the_other_training_is_named_so(lab: Any, first: Saved, second: Saved) -> None:
+    """What is not compared is still told for what it is."""
+    theirs = renamed(second, "b_step{step}.pt")
+    found = find_series([*first, *theirs[:3], cast(lab, theirs[2], torch.float16, "export.pt", None)])
+    assert "an exported copy of b_step60.pt" in the_note(found, "export.pt")
 
 
 def test_weights_that_moved_on_are_no_export(lab: Any, first: Saved) -> None:
@@ -258,6 +272,11 @@ def test_steps_that_stand_still_give_way_to_epochs(first: Saved) -> None:
     assert not found.others and any("is 7 in all of them" in note for note in found.notes)
 
 
+def test_a_series_without_steps_is_measured_like_any_other(lab: Any, first: Saved) -> None:
+    """Measures that need steps say that they are missing; none breaks."""
+    assert lab.everything([replace(one, source=f"epoch_{epoch}.pt", step=7, epoch=epoch) for epoch, one in enumerate(first)])
+
+
 def test_a_step_that_goes_back_gives_way_to_epochs(first: Saved) -> None:
     """A counter that a resume set back would put the later half first."""
     steps = (0, 100, 200, 50, 150)
@@ -269,7 +288,7 @@ def test_a_step_that_goes_back_gives_way_to_epochs(first: Saved) -> None:
 
 def test_steps_and_epochs_that_agree_are_left_alone(first: Saved) -> None:
     """Several checkpoints within an epoch, as the Trainer saves them, keep their steps."""
-    dated = [replace(one, epoch=(one.step or 0) // 100) for one in first]
+    dated = [replace(one, epoch=(one.step or 0) // 50) for one in first]
     found = find_series(dated)
     assert [one.step for one in found.series] == [one.step for one in first] and not found.notes
 

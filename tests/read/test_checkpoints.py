@@ -346,6 +346,16 @@ def test_a_torch_file_without_weights_says_what_it_holds(tmp_path: Path, content
         ("best.pt", None, False, None),
         ("version_0/best.pt", None, False, None),
         ("resnet50_v2_bs32.pth", None, False, None),
+        ("resnet50.pth", None, False, None),
+        ("model_bf16.pt", None, False, None),
+        ("llama-7b.safetensors", None, False, None),
+        ("best_acc93.pt", None, False, None),
+        ("100_net_G.pth", 100, False, None),
+        ("100_bf16.pt", 100, False, None),
+        ("model12.pt", 12, False, None),
+        ("2023-01-05_10-00.pt", None, False, None),
+        ("iter_0001000/mp_rank_00/model_optim_rng.pt", 1000, True, None),
+        ("train_1000_iters/run/best.pt", None, False, None),
     ],
 )
 def test_steps_in_names(name: str, step: int | None, told: bool, epoch: int | None) -> None:
