@@ -23,6 +23,10 @@ Verdict: TypeAlias = Literal["failed", "suspect", "healthy", "inconclusive", "un
 ProblemKind: TypeAlias = Literal["truncated", "corrupt", "unsafe-pickle", "unsupported", "unreadable"]
 FileRole: TypeAlias = Literal["events", "checkpoint", "checkpoint-index", "manifest", "log", "config", "other"]
 Plain: TypeAlias = str | int | float | bool | None
+Algorithm: TypeAlias = Literal[
+    "adam", "adamw", "nadam", "radam", "adamax", "prodigy", "dadapt-adam", "ademamix", "lamb", "adafactor", "lion", "sophia", "muon",
+    "sgd", "rmsprop", "adagrad", "adadelta", "rprop", "asgd", "unknown",
+]  # fmt: skip
 
 ALARMS: tuple[Status, ...] = ("fail", "warn")
 
@@ -134,7 +138,7 @@ class Optimizer:
 
     name: str
     """Where it stood in the file (`optimizer`, `optimizer_states.0`, `opt_G`)."""
-    algorithm: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "unknown"]
+    algorithm: Algorithm
     groups: tuple[Mapping[str, Plain | tuple[float, ...]], ...]
     """Plain hyper-parameters of each param_group: lr, betas, eps, weight_decay, momentum, ..."""
     group_of: Mapping[str, int]
@@ -145,6 +149,8 @@ class Optimizer:
     """Parameter name -> updates that it has had, where the state counts them."""
     matched: str
     """How entries were joined to names (`by position`, `by name`), or why they could not be; then names are `#0`, `#1`."""
+    algorithm_basis: str = ""
+    """What gave the algorithm away, or why it is not known; one clause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

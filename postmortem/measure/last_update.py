@@ -1,130 +1,24 @@
-"""The optimizer's last update of a parameter, rebuilt from its state, and what that state says of gradients.
+"""The optimizer's last update of a parameter, summed up chunk by chunk, and what its state says of gradients.
 
-Adam and AdamW: lr * m_hat / (sqrt(v_hat) + eps), with the group's betas and the parameter's own step. SGD with momentum: lr * buffer.
-Weight decay is left out: coupled decay is within the moments, decoupled decay is no update by the gradient.
+How an update follows from the state is in `update_rules`; weight decay is left out of it and has a number of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from postmortem.measure.kernels import LARGE, SMALLEST_SQUARES, Array, Scratch, dot, nonzero, row_sums, widened
 from postmortem.measure.table import Floats, UpdateStats
-from postmortem.model import Checkpoint, Optimizer, Tensor
+from postmortem.measure.update_rules import UpdatePlan as UpdatePlan
+from postmortem.measure.update_rules import plan_update as plan_update
+from postmortem.model import Tensor
 
 MAX_VECTOR = 2**20
 """Longest vector whose second moments are kept element by element, and most input units that are summed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UpdatePlan:
-    """How one parameter's last update is rebuilt."""
-
-    algorithm: str
-    basis: str
-    step: int | None
-    lr: float
-    rule: Literal["adam", "momentum", "none"]
-    first: Tensor | None
-    """First moment, or momentum buffer."""
-    second: Tensor | None
-    """Second moment; None where the squared buffer stands for it."""
-    bound: Tensor | None
-    """Running maximum of the second moment (amsgrad)."""
-    first_scale: float
-    """1 / (1 - beta1^t)."""
-    second_scale: float
-    """1 / (1 - beta2^t)."""
-    epsilon: float
-    gradient_scale: float
-    """Mean of the second moments times this is the mean square of gradients."""
-
-
-def _number(settings: Mapping[str, object], key: str, default: float) -> float:
-    value = settings.get(key)
-    return float(value) if isinstance(value, (int, float)) else default
-
-
-def _betas(settings: Mapping[str, object]) -> tuple[float, float]:
-    value = settings.get("betas")
-    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(beta, (int, float)) for beta in value):
-        return float(value[0]), float(value[1])
-    return 0.9, 0.999
-
-
-def _unbias(beta: float, step: int | None) -> float:
-    """1 / (1 - beta^t); 1 where the step is not known."""
-    if step is None or step < 1:
-        return 1.0
-    left = 1.0 - beta**step
-    return 1.0 / left if left > 0 else 1.0
-
-
-def _plan(optimizer: Optimizer, name: str, shape: tuple[int, ...]) -> UpdatePlan | None:
-    """How to rebuild the update of one parameter; None where the state holds nothing of its shape."""
-    slots = {slot: tensor for slot, tensor in optimizer.slots.get(name, {}).items() if tensor.shape == shape}
-    group = optimizer.group_of.get(name)
-    settings: Mapping[str, object] = optimizer.groups[group] if group is not None and group < len(optimizer.groups) else {}
-    lr = _number(settings, "lr", math.nan)
-    step = optimizer.steps.get(name)
-    plan = UpdatePlan(optimizer.algorithm, "", step, lr, "none", None, None, None, 1.0, 1.0, 0.0, 1.0)
-    if "exp_avg_sq" in slots and "exp_avg" in slots:
-        beta1, beta2 = _betas(settings)
-        scale = _unbias(beta2, step)
-        known = optimizer.algorithm in ("adam", "adamw")
-        basis = "lr * m_hat / (sqrt(v_hat) + eps)" + ("" if step is not None else ", without bias correction: the step is unknown")
-        return replace(
-            plan,
-            basis=basis if known else "two moments of an optimizer that steps in its own way",
-            rule="adam" if known else "none",
-            first=slots["exp_avg"],
-            second=slots["exp_avg_sq"],
-            bound=slots.get("max_exp_avg_sq"),
-            first_scale=_unbias(beta1, step),
-            second_scale=scale,
-            epsilon=_number(settings, "eps", 1e-8),
-            gradient_scale=scale,
-        )
-    momentum = _number(settings, "momentum", 0.9)
-    if "square_avg" in slots:
-        rule: Literal["momentum", "none"] = "momentum" if "momentum_buffer" in slots else "none"
-        basis = "lr * momentum buffer" if rule == "momentum" else "the last gradient is not kept"
-        scale = _unbias(_number(settings, "alpha", 0.99), step)
-        return replace(
-            plan,
-            basis=basis,
-            rule=rule,
-            first=slots.get("momentum_buffer"),
-            second=slots["square_avg"],
-            second_scale=scale,
-            gradient_scale=scale,
-        )
-    if "sum" in slots:
-        return replace(plan, basis="the last gradient is not kept", second=slots["sum"], gradient_scale=1.0 / step if step else 1.0)
-    if "momentum_buffer" in slots:
-        nesterov = " (Nesterov adds the last gradient, which is not kept)" if settings.get("nesterov") is True else ""
-        return replace(
-            plan,
-            basis=f"lr * momentum buffer{nesterov}",
-            rule="momentum" if optimizer.algorithm == "sgd" else "none",
-            first=slots["momentum_buffer"],
-            gradient_scale=(1.0 - momentum) ** 2,
-        )
-    return None
-
-
-def plan_update(checkpoint: Checkpoint, name: str) -> UpdatePlan | None:
-    """How to rebuild the last update of one parameter of a checkpoint; None where no optimizer of it holds its state."""
-    shape = checkpoint.tensors[name].shape
-    for optimizer in checkpoint.optimizers:
-        if name in optimizer.slots:
-            return _plan(optimizer, name, shape)
-    return None
 
 
 @dataclass(slots=True, eq=False)
@@ -140,6 +34,9 @@ class UpdateSums:
     epsilon_bound: int = 0
     nonfinite: int = 0
     stuck: int = 0
+    underflow: int = 0
+    peaks: list[tuple[int, Floats]] = field(default_factory=list)
+    """First unit of a piece, and the largest |m_hat| / sqrt(v_hat) of each of the piece's units."""
     units_second: Floats | None = None
     inputs_second: Floats | None = None
     vector_second: Floats | None = None
@@ -155,6 +52,8 @@ class UpdateSums:
         self.epsilon_bound += other.epsilon_bound
         self.nonfinite += other.nonfinite
         self.stuck += other.stuck
+        self.underflow += other.underflow
+        self.peaks += other.peaks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +64,7 @@ class _Loaded:
     first: Array | None
     second: Array
     bound: Array | None
+    slow: Array | None
     take: Callable[[str, int], Array]
     """Buffers of that precision."""
 
@@ -173,11 +73,11 @@ def _as_stored(plan: UpdatePlan, start: int, stop: int, raw: Array, scratch: Scr
     """The chunk as it is stored, where all of it is float32 and large enough for rounding to average out."""
     if plan.second is None or raw.dtype != np.float32 or raw.size < LARGE:
         return None
-    slots = [None if tensor is None else tensor.read(start, stop) for tensor in (plan.first, plan.second, plan.bound)]
-    first, second, bound = slots
+    slots = [None if tensor is None else tensor.read(start, stop) for tensor in (plan.first, plan.second, plan.bound, plan.slow)]
+    first, second, bound, slow = slots
     if second is None or any(slot is not None and slot.dtype != np.float32 for slot in slots):
         return None
-    return _Loaded(raw, first, second, bound, scratch.singles)
+    return _Loaded(raw, first, second, bound, slow, scratch.singles)
 
 
 def _in_float64(plan: UpdatePlan, start: int, stop: int, raw: Array, scratch: Scratch) -> _Loaded:
@@ -189,10 +89,11 @@ def _in_float64(plan: UpdatePlan, start: int, stop: int, raw: Array, scratch: Sc
         return values
 
     first, second, bound = load(plan.first, "first"), load(plan.second, "second"), load(plan.bound, "bound")
+    slow = load(plan.slow, "slow")
     if second is None:
         second = scratch.take("second", stop - start)
         np.multiply(0.0 if first is None else first, 0.0 if first is None else first, out=second)
-    return _Loaded(widened(raw, scratch), first, second, bound, scratch.take)
+    return _Loaded(widened(raw, scratch), first, second, bound, slow, scratch.take)
 
 
 def update_sums(plan: UpdatePlan, start: int, stop: int, raw: Array, width: int, dtype: str, scratch: Scratch) -> tuple[UpdateSums, Array]:
@@ -203,36 +104,34 @@ def update_sums(plan: UpdatePlan, start: int, stop: int, raw: Array, width: int,
     """
     loaded = _as_stored(plan, start, stop, raw, scratch)
     if loaded is not None:
-        sums = _sums(plan, loaded, raw, width, dtype, scratch)
+        sums = _sums(plan, loaded, raw, start, width, dtype, scratch)
         if sums is not None:
             return sums, loaded.second
     loaded = _in_float64(plan, start, stop, raw, scratch)
-    sums = _sums(plan, loaded, raw, width, dtype, scratch)
+    sums = _sums(plan, loaded, raw, start, width, dtype, scratch)
     if sums is None:
         nonfinite, finite = _set_aside(plan, loaded)
-        sums = _sums(plan, loaded, raw, width, dtype, scratch) or UpdateSums()
+        sums = _sums(plan, loaded, raw, start, width, dtype, scratch) or UpdateSums()
         sums.nonfinite, sums.finite = nonfinite, finite
         sums.second_zeros -= raw.size - finite
     return sums, loaded.second
 
 
-def _sums(plan: UpdatePlan, loaded: _Loaded, raw: Array, width: int, dtype: str, scratch: Scratch) -> UpdateSums | None:
+def _sums(plan: UpdatePlan, loaded: _Loaded, raw: Array, start: int, width: int, dtype: str, scratch: Scratch) -> UpdateSums | None:
     """All sums over one chunk; None where something in it is not finite, or too small to be squared in its precision."""
-    first, second, bound = loaded.first, loaded.second, loaded.bound
+    first, second = loaded.first, loaded.second
     length = second.size
     by_row = row_sums(second.reshape(-1, width))
     sums = UpdateSums(finite=length, units_second=by_row, second_total=float(np.add.reduce(by_row)))
-    others = [float(row_sums(values.reshape(1, -1))[0]) for values in (first, bound) if values is not None]
+    others = [float(row_sums(values.reshape(1, -1))[0]) for values in (first, loaded.bound, loaded.slow) if values is not None]
     if not math.isfinite(sums.second_total + sum(others)):
         return None
     sums.second_zeros = length - nonzero(second)
     if first is None or plan.rule == "none":
         return sums
-    update = loaded.take("update", length)
-    if plan.rule == "adam":
-        _adam_update(plan, loaded, first, update, sums, scratch)
-    else:
-        np.multiply(first, plan.lr, out=update)
+    if sums.second_zeros and plan.second is not None and plan.rule != "sized":
+        sums.underflow = int(np.count_nonzero((second == 0) & (first != 0)))
+    update = _update(plan, loaded, first, start, width, sums, scratch)
     sums.update_squares = dot(update, update)
     if update.dtype == np.float32 and not SMALLEST_SQUARES * length < sums.update_squares < math.inf:
         return None
@@ -242,23 +141,46 @@ def _sums(plan: UpdatePlan, loaded: _Loaded, raw: Array, width: int, dtype: str,
 
 def _set_aside(plan: UpdatePlan, loaded: _Loaded) -> tuple[int, int]:
     """Zero every element for which a slot is not finite; the number of such slot elements, and of elements left."""
-    first, second, bound = loaded.first, loaded.second, loaded.bound
+    first, second, bound, slow = loaded.first, loaded.second, loaded.bound, loaded.slow
     bad = np.zeros(second.size, np.bool_)
     count = 0
-    for stored, values in ((plan.first, first), (plan.second, second), (plan.bound, bound)):
+    for stored, values in ((plan.first, first), (plan.second, second), (plan.bound, bound), (plan.slow, slow)):
         if stored is not None and values is not None:
             wrong = ~np.isfinite(values)
             count += int(np.count_nonzero(wrong))
             bad |= wrong
     bad |= ~np.isfinite(second)  # finite buffers whose squares are not
-    for values in (first, second, bound):
+    for values in (first, second, bound, slow):
         if values is not None:
             values[bad] = 0.0
     return count, int(bad.size - np.count_nonzero(bad))
 
 
-def _adam_update(plan: UpdatePlan, loaded: _Loaded, first: Array, update: Array, sums: UpdateSums, scratch: Scratch) -> None:
-    """Write the update of Adam, and count its signal-to-noise ratio and the elements that epsilon holds back."""
+def _update(plan: UpdatePlan, loaded: _Loaded, first: Array, start: int, width: int, sums: UpdateSums, scratch: Scratch) -> Array:
+    """The update of every element, its sign as it is taken off the weight; see `update_rules` for the rules."""
+    update = loaded.take("update", first.size)
+    if plan.rule == "ratio":
+        _ratio_update(plan, loaded, first, update, start, width, sums, scratch)
+    elif plan.rule == "straight":
+        np.multiply(first, plan.rate, out=update)
+    elif plan.rule == "sign":
+        np.sign(first, out=update)
+        update *= plan.rate
+    elif plan.rule == "sized":
+        np.sign(first, out=update)
+        update *= loaded.second
+    else:
+        np.multiply(first, plan.first_scale * plan.rate, out=update)
+        np.divide(update, loaded.second, out=update)
+        if sums.second_zeros:
+            update[loaded.second == 0] = 0.0
+    return update
+
+
+def _ratio_update(
+    plan: UpdatePlan, loaded: _Loaded, first: Array, update: Array, start: int, width: int, sums: UpdateSums, scratch: Scratch
+) -> None:
+    """Write the update of Adam and its kin, and count its signal-to-noise ratio and the elements that epsilon holds back."""
     second, length = loaded.second, first.size
     root = np.multiply(second, plan.second_scale, out=loaded.take("root", length))
     np.sqrt(root, out=root)
@@ -269,6 +191,7 @@ def _adam_update(plan: UpdatePlan, loaded: _Loaded, first: Array, update: Array,
         ratio[second == 0] = 0.0
     sums.ratio_count = length - sums.second_zeros
     sums.ratio_total = float(row_sums(ratio.reshape(1, -1))[0])
+    _keep_peaks(plan, ratio, start, width, sums)
     if np.minimum.reduce(root) < plan.epsilon:
         held = np.less(root, plan.epsilon, out=scratch.bools(length))
         sums.epsilon_bound = int(np.count_nonzero(held & (first != 0)))
@@ -276,10 +199,24 @@ def _adam_update(plan: UpdatePlan, loaded: _Loaded, first: Array, update: Array,
         np.multiply(loaded.bound, plan.second_scale, out=root)
         np.sqrt(root, out=root)
     root += plan.epsilon
+    if loaded.slow is not None:
+        size += np.multiply(loaded.slow, plan.slow_scale, out=ratio)
     np.divide(size, root, out=update)
-    update *= plan.lr
+    update *= plan.rate
     if plan.epsilon == 0:
         np.nan_to_num(update, copy=False)
+
+
+def _keep_peaks(plan: UpdatePlan, ratio: Array, start: int, width: int, sums: UpdateSums) -> None:
+    """Keep the largest ratio of each unit: what tells how long ago it had its last gradient."""
+    units = plan.shape[0] if plan.shape else 0
+    if not 0 < units <= MAX_VECTOR:
+        return
+    if len(plan.shape) == 1:
+        sums.peaks.append((start, ratio.astype(np.float64)))
+    else:
+        rows = np.maximum.reduce(ratio.reshape(-1, width), axis=1)
+        sums.peaks.append((start // math.prod(plan.shape[1:]), rows.astype(np.float64)))
 
 
 def _stuck(raw: Array, loaded: _Loaded, update: Array, dtype: str, scratch: Scratch) -> int:
@@ -300,19 +237,40 @@ def _stuck(raw: Array, loaded: _Loaded, update: Array, dtype: str, scratch: Scra
     return int(np.count_nonzero(same & (update != 0))) if same.any() else 0
 
 
+def _peaks_by_unit(plan: UpdatePlan, sums: UpdateSums) -> Floats | None:
+    if not sums.peaks or plan.scaled_ratio:
+        return None
+    found = np.zeros(plan.shape[0])
+    for unit, peaks in sums.peaks:
+        part = found[unit : unit + len(peaks)]
+        np.fmax(part, peaks, out=part)
+    return found
+
+
+def _limit(plan: UpdatePlan, sums: UpdateSums, elements: int, weight_norm: float) -> float:
+    """What the update's norm cannot pass, where it cannot be rebuilt; NaN where nothing is known."""
+    limit = plan.limit * math.sqrt(max(0, elements - sums.second_zeros))
+    if plan.limit_floor is not None:
+        limit *= max(plan.limit_floor, weight_norm / math.sqrt(max(1, elements)))
+    return limit
+
+
 def finished(plan: UpdatePlan, sums: UpdateSums, elements: int, weight_norm: float, dtype: str) -> UpdateStats:
     """The table's entry from the sums over a whole parameter."""
-    rebuilt = plan.rule != "none" and not math.isnan(plan.lr)
+    rebuilt = plan.rule != "none" and not math.isnan(plan.rate)
     finite = max(1, sums.finite)
-    known = rebuilt and dtype in ("float64", "float32", "float16", "bfloat16")
+    known = rebuilt and not plan.trust and dtype in ("float64", "float32", "float16", "bfloat16")
+    norm = math.sqrt(sums.update_squares) if rebuilt else math.nan
+    if rebuilt and plan.trust and norm > 0 and weight_norm > 0:
+        norm = plan.lr * weight_norm
     return UpdateStats(
         algorithm=plan.algorithm,
         step=plan.step,
         lr=plan.lr,
-        update_norm=math.sqrt(sums.update_squares) if rebuilt else math.nan,
+        update_norm=norm,
         weight_norm=weight_norm,
-        gradient_rms=math.sqrt(max(0.0, sums.second_total / finite * plan.gradient_scale)),
-        snr=sums.ratio_total / sums.ratio_count if sums.ratio_count else math.nan,
+        gradient_rms=math.sqrt(max(sums.second_total / finite * plan.gradient_scale, 0.0)),
+        snr=sums.ratio_total / sums.ratio_count if sums.ratio_count and not plan.scaled_ratio else math.nan,
         second_moment_zero=sums.second_zeros,
         epsilon_bound=sums.epsilon_bound,
         nonfinite=sums.nonfinite,
@@ -321,4 +279,10 @@ def finished(plan: UpdatePlan, sums: UpdateSums, elements: int, weight_norm: flo
         vector_second=sums.vector_second,
         stuck=sums.stuck if known else -1,
         basis=plan.basis,
+        underflow=sums.underflow,
+        decay_norm=plan.decay * weight_norm,
+        limit=math.nan if rebuilt else _limit(plan, sums, elements, weight_norm),
+        slack=plan.slack if rebuilt else 0.0,
+        units_ratio=_peaks_by_unit(plan, sums),
+        state_dtype=plan.state_dtype,
     )

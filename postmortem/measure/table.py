@@ -7,6 +7,7 @@ units derives from this table and reads no file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ class UpdateStats:
     step: int | None
     lr: float
     update_norm: float
-    """Norm of the last update, weight decay left out; NaN where it cannot be rebuilt."""
+    """Norm of the last update, decoupled weight decay left out; NaN where it cannot be rebuilt."""
     weight_norm: float
     gradient_rms: float
     """Adam: sqrt(mean of bias-corrected exp_avg_sq). SGD with momentum: rms of the buffer times (1 - momentum)."""
@@ -98,6 +99,18 @@ class UpdateStats:
     unknown."""
     basis: str = ""
     """How the update was rebuilt, or why it could not be; one clause."""
+    underflow: int = 0
+    """Elements whose second moment is exactly 0 while their first is not: it was too small for its type."""
+    decay_norm: float = 0.0
+    """Norm of what one step of decoupled weight decay takes off; 0 where decay works through the moments, or there is none."""
+    limit: float = math.nan
+    """What the norm of an update that cannot be rebuilt cannot pass; NaN where nothing is known, or the update is."""
+    slack: float = 0.0
+    """By how much of itself `update_norm` may be too short because the last gradient is not kept (Nesterov, NAdam); 0 where exact."""
+    units_ratio: Floats | None = None
+    """Adam and its kin: the largest |m_hat| / sqrt(v_hat) of each unit (of each element of a vector); None otherwise."""
+    state_dtype: str = ""
+    """In which type the moments are stored (`float32`, `bfloat16`, `8-bit`, ...); empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,24 +7,31 @@ be made in two ways is not made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from postmortem.model import Optimizer, Plain
+from postmortem.read.algorithms import algorithm_of, flat_slots
 from postmortem.read.layouts import OptimizerState, whole_number, words
 from postmortem.read.stored import StoredTensor, Tree
 from postmortem.read.word_sets import word_set
 
-Algorithm: TypeAlias = Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "unknown"]
 Shape: TypeAlias = tuple[int, ...]
 
 _BUFFER_ENDINGS = (
     "running_mean", "running_var", "num_batches_tracked", "position_ids", "token_type_ids", "inv_freq", "masked_bias",
     "relative_position_index", "attn_mask", "causal_mask", "original_inv_freq", "freqs_cis", "rope_cache", "_float_tensor",
 )  # fmt: skip
-_FULL_SLOTS = ("exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "sum", "exp_inf", "prev", "acc_delta", "ax")
-_DEFAULT_ADAMW_DECAY = 0.01
+_FULL_SLOTS = (
+    "exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "sum", "exp_inf", "prev", "acc_delta", "ax", "variance", "hessian",
+    "exp_avg_slow", "state2", "state1",
+)  # fmt: skip
+_MAYBE_SCALAR = ("sum", "ax")
+"""Slots that may be one number although the parameter is not."""
+_FACTORS = (("exp_avg_sq_row", "exp_avg_sq_col"), ("row_var", "col_var"))
+"""Adafactor's means along the last two axes, of transformers and of torch."""
 _OPTIMIZER_WORDS = word_set("optimizer optimizers optim opt state states dict sd")
 
 
@@ -72,45 +79,6 @@ def parameters_of(tensors: Mapping[str, StoredTensor]) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-# --- what kind of optimizer -------------------------------------------------------------------------------------------
-
-
-def _truth(value: Tree) -> bool:
-    return isinstance(value, (bool, int, float)) and bool(value)
-
-
-def algorithm_of(entries: Mapping[str, Mapping[str, Tree]], groups: Sequence[Mapping[str, Tree]]) -> Algorithm:
-    """Which algorithm, from the slots that its state keeps and the settings of its groups."""
-    slots = {slot for entry in entries.values() for slot in entry}
-    settings = {key for group in groups for key in group}
-    if "betas" in settings or {"exp_avg", "exp_avg_sq"} <= slots:
-        # Relatives that keep the same two moments but step otherwise: NAdam, RAdam, Adamax, LAMB, Lion, Adafactor.
-        other = slots & {"mu_product", "exp_inf", "exp_avg_sq_row", "exp_avg_diff", "max_exp_inf"} or settings & {
-            "momentum_decay",
-            "d_coef",
-            "rho",
-        }
-        radam = {"capturable", "decoupled_weight_decay"} <= settings and "amsgrad" not in settings
-        if other or radam or (slots - {"step"} and not {"exp_avg", "exp_avg_sq"} <= slots):
-            return "unknown"
-        return "adamw" if _is_decoupled(groups) else "adam"
-    if "square_avg" in slots or {"alpha", "centered"} <= settings:
-        return "rmsprop"
-    if "sum" in slots or "initial_accumulator_value" in settings:
-        return "adagrad"
-    if "momentum_buffer" in slots or {"momentum", "dampening"} <= settings:
-        return "sgd"
-    return "unknown"
-
-
-def _is_decoupled(groups: Sequence[Mapping[str, Tree]]) -> bool:
-    told = [group["decoupled_weight_decay"] for group in groups if "decoupled_weight_decay" in group]
-    if told:
-        return any(map(_truth, told))
-    # Files of older torch do not say; only the default decay, 0.01 against 0, tells AdamW from Adam.
-    return any(group.get("weight_decay") == _DEFAULT_ADAMW_DECAY for group in groups)
-
-
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
@@ -120,8 +88,13 @@ def _entry_shape(entry: Mapping[str, Tree] | None) -> Shape | None:
         return None
     for slot in _FULL_SLOTS:
         tensor = entry.get(slot)
-        if isinstance(tensor, StoredTensor) and (tensor.shape or slot != "sum"):
+        if isinstance(tensor, StoredTensor) and (tensor.shape or slot not in _MAYBE_SCALAR):
             return tensor.shape
+    for first, second in _FACTORS:
+        rows, columns = entry.get(first), entry.get(second)
+        if isinstance(rows, StoredTensor) and isinstance(columns, StoredTensor) and rows.shape and columns.shape:
+            # Torch keeps the axis that was averaged, with length 1; transformers drops it.
+            return ((*rows.shape[:-1],) if first == "row_var" else rows.shape) + columns.shape[-1:]
     return None
 
 
@@ -235,14 +208,17 @@ def _join(state: OptimizerState, candidates: Sequence[Sequence[Parameter]], rena
 def _plain_setting(value: Tree) -> Plain | tuple[float, ...]:
     if isinstance(value, StoredTensor):
         return value.number() if value.elements == 1 else None
-    if isinstance(value, tuple) and all(isinstance(item, (int, float, StoredTensor)) for item in value):
-        numbers = [
-            item.number() if isinstance(item, StoredTensor) else float(item)
-            for item in value
-            if isinstance(item, (int, float, StoredTensor))
-        ]
+    if isinstance(value, tuple) and all(item is None or isinstance(item, (int, float, StoredTensor)) for item in value):
+        numbers = [_number(item) for item in value]
         return tuple(numbers)
     return value if isinstance(value, (bool, int, float, str)) else None
+
+
+def _number(item: Tree) -> float:
+    """A number of a tuple of settings; NaN for None, which stands for a default."""
+    if isinstance(item, StoredTensor):
+        return item.number() if item.elements == 1 else math.nan
+    return float(item) if isinstance(item, (int, float)) else math.nan
 
 
 def _settings(group: Mapping[str, Tree]) -> dict[str, Plain | tuple[float, ...]]:
@@ -264,6 +240,7 @@ def join_optimizer(
     `candidates` are the lists of parameters that it may belong to, likeliest first; `renamed` maps names as the file writes them to
     those of the checkpoint; `order` says in `matched` how the parameters were ordered where the file keeps no order.
     """
+    state = replace(state, entries={number: dict(flat_slots(entry)) for number, entry in state.entries.items()})
     join = _join(state, candidates, renamed, order)
     group_of = {join.names[number]: index for index, ids in enumerate(_group_ids(state.groups)) for number in ids if number in join.names}
     slots: dict[str, dict[str, StoredTensor]] = {}
@@ -281,7 +258,8 @@ def join_optimizer(
     groups = tuple(_settings(group) for group in state.groups)
     if not group_of and len(groups) == 1:
         group_of = dict.fromkeys(slots, 0)
-    return Optimizer(name, algorithm_of(state.entries, state.groups), groups, group_of, slots, steps, join.how)
+    algorithm, told = algorithm_of(state.entries, state.groups)
+    return Optimizer(name, algorithm, groups, group_of, slots, steps, join.how, told)
 
 
 def candidates_for(key: str, index: int, labels: Sequence[str], nets: Sequence[Sequence[Parameter]]) -> list[list[Parameter]]:

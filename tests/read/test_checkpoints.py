@@ -413,9 +413,9 @@ ALGORITHMS: dict[str, tuple[Callable[[Any], torch.optim.Optimizer], str, set[str
     "SGD momentum": (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), "sgd", {"momentum_buffer"}),
     "RMSprop": (lambda p: torch.optim.RMSprop(p), "rmsprop", {"square_avg"}),
     "Adagrad": (lambda p: torch.optim.Adagrad(p), "adagrad", {"sum"}),
-    "NAdam": (lambda p: torch.optim.NAdam(p), "unknown", {"exp_avg", "exp_avg_sq", "mu_product"}),
-    "RAdam": (lambda p: torch.optim.RAdam(p), "unknown", {"exp_avg", "exp_avg_sq"}),
-    "Adamax": (lambda p: torch.optim.Adamax(p), "unknown", {"exp_avg", "exp_inf"}),
+    "NAdam": (lambda p: torch.optim.NAdam(p), "nadam", {"exp_avg", "exp_avg_sq", "mu_product"}),
+    "RAdam": (lambda p: torch.optim.RAdam(p), "radam", {"exp_avg", "exp_avg_sq"}),
+    "Adamax": (lambda p: torch.optim.Adamax(p), "adamax", {"exp_avg", "exp_inf"}),
 }
 
 
