@@ -20,15 +20,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from postmortem.measure.deaths import dead_since
 from postmortem.measure.layers import Layer
 from postmortem.measure.saturation import measure_saturation
 from postmortem.measure.table import CheckpointRow, Floats, TensorTable, UpdateStats
-from postmortem.measure.view import Found, View, at_step, missing, updates_done, view_of
+from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, updates_done, view_of
 from postmortem.model import Checkpoint, Histogram, Measurement, Missing
 
 Flags: TypeAlias = "NDArray[np.bool_]"
 
-NAMES = ("units.dead", "units.input_rms", "inputs.rms", "inputs.spread")
+NAMES = ("units.dead", "units.dead_since", "units.input_rms", "inputs.rms", "inputs.spread")
 
 FEWEST_UPDATES = 20
 """Over fewer updates a unit that fires rarely looks dead."""
@@ -39,6 +40,8 @@ _CLEAR_MOVE = 1e-3
 """A layer that moved by less of its norm loses whole units to rounding."""
 _ALIVE_EXCESS = 1e-3
 _SMALLEST_NORMAL = 1e-37
+_EXACT_TYPES = ("float32", "float64", "")
+"""Types in which a moment times beta2 is what it should be; in bfloat16 rounding takes back a thousandth."""
 _VANISHED = 1e-6
 """Below this share of the head's gradient a layer's lack of gradients is vanishing, not death."""
 
@@ -56,6 +59,7 @@ def measure_units(
         return
     view = view_of(table, checkpoints)
     yield _dead(view)
+    yield dead_since(view)
     inputs, basis, step = _input_squares(view)
     yield from _input_scales(view, inputs, basis, step)
     rms = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
@@ -86,13 +90,18 @@ def _adam_dead(view: View, before: CheckpointRow, after: CheckpointRow) -> tuple
     for layer in view.matrices:
         old, new = before.updates.get(layer.name), after.updates.get(layer.name)
         betas = view.betas(after, layer.name)
-        if old is None or new is None or betas is None or old.units_second is None or new.units_second is None or layer.transposed:
+        if old is None or new is None or new.algorithm not in ADAM_KIN or betas is None:
+            continue
+        if old.units_second is None or new.units_second is None or layer.transposed:
             continue
         updates = _window(old, new)
         if updates < FEWEST_UPDATES:
             reason = f"{max(updates, 0)} updates between the last two checkpoints, {FEWEST_UPDATES} are needed"
             continue
-        if new.algorithm == "adam" and view.setting(after, layer.name, "weight_decay"):
+        if new.state_dtype not in _EXACT_TYPES:
+            reason = f"second moments of type {new.state_dtype} do not fall exactly"
+            continue
+        if new.decay_norm == 0 and view.setting(after, layer.name, "weight_decay"):
             reason = "coupled weight decay gives dead units a gradient of its own"
             continue
         decay = betas[1] ** updates
@@ -172,7 +181,7 @@ def _dead(view: View) -> Found:
     for before, after in zip(view.rows, view.rows[1:], strict=False):
         shares, reason = _adam_dead(view, before, after)
         method = "second moments fell by exactly beta2 per update"
-        if not shares and not any(update.algorithm in {"adam", "adamw"} for update in after.updates.values()):
+        if not shares and not any(update.algorithm in ADAM_KIN for update in after.updates.values()):
             shares, reason = _momentless(view, after)
             method = "rows that did not move at all"
         if shares:
@@ -223,7 +232,7 @@ def _input_squares(view: View) -> tuple[dict[str, Floats], str, int | None]:
             # A normalization behind the layer leaves its bias without a gradient; so does softmax for keys of attention.
             if layer.kind != "linear" or layer.normalized or layer.transposed or weight is None or bias is None or "k_proj" in layer.name:
                 continue
-            if weight.algorithm not in {"adam", "adamw"} or weight.inputs_second is None or bias.vector_second is None:
+            if weight.algorithm not in ADAM_KIN or weight.inputs_second is None or bias.vector_second is None:
                 continue
             outputs = float(bias.vector_second.sum())
             if outputs > 0 and math.isfinite(outputs) and np.all(np.isfinite(weight.inputs_second)):
@@ -237,14 +246,14 @@ def _input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int |
     if not inputs:
         reason = f"no Linear layer with a bias has Adam's moments after {FEWEST_UPDATES} updates"
         yield Missing("units.input_rms", reason, "optimizer-state")
-        yield from missing(NAMES[2:], reason, "input-statistics")
+        yield from missing(NAMES[3:], reason, "input-statistics")
         return
     items = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
     yield Measurement("units.input_rms", max(items.values()), "ratio", f"{basis}, {len(items)} Linear layers", step, items)
     leading = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
     nets = {layer.net for layer in view.matrices}
     if leading is None or leading.name not in inputs or len(nets) > 1:
-        yield from missing(NAMES[2:], "the data do not enter through one Linear layer with a bias and Adam's moments", "input-statistics")
+        yield from missing(NAMES[3:], "the data do not enter through one Linear layer with a bias and Adam's moments", "input-statistics")
         return
     squares = inputs[leading.name]
     yield Measurement("inputs.rms", items[leading.name], "units of the input", f"{basis}, {len(squares)} inputs of {leading.name}", step)

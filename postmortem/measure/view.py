@@ -19,6 +19,9 @@ Found: TypeAlias = "Measurement | Missing"
 EARLIEST_JUDGED_STEP = 2
 """Adam's state after 0 updates is empty and after 1 it holds one gradient: neither says how a run goes."""
 
+ADAM_KIN = frozenset({"adam", "adamw", "nadam", "radam", "lamb"})
+"""Algorithms whose two moments fall by beta1 and beta2 where there is no gradient, and hold gradients as they are."""
+
 _SKIPS = {"downsample", "shortcut", "skip", "residual", "resblock", "res"}
 
 
@@ -106,6 +109,11 @@ class View:
                 if isinstance(value, tuple | list) and len(value) == 2:
                     return float(value[0]), float(value[1])
         return None
+
+    def momentum(self, row: CheckpointRow, name: str) -> float | None:
+        """SGD's momentum for a parameter (bitsandbytes keeps it as the first beta); None where the optimizer has none."""
+        betas = self.betas(row, name)
+        return self.setting(row, name, "momentum") if betas is None else betas[0]
 
 
 def view_of(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> View:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +21,9 @@ from postmortem.measure.tensors import pass_over
 from postmortem.measure.units import measure_units
 from postmortem.measure.updates import measure_updates
 from postmortem.measure.weights import measure_weights
-from postmortem.model import Checkpoint, Histogram, Measurement, Missing, Optimizer
+from postmortem.model import Algorithm, Checkpoint, Histogram, Measurement, Missing, Optimizer
 
-ALGORITHMS: dict[str, Literal["adam", "adamw", "sgd"]] = {"Adam": "adam", "AdamW": "adamw", "SGD": "sgd"}
+ALGORITHMS: dict[str, Algorithm] = {name: name.lower() for name in ("Adam", "AdamW", "SGD", "NAdam", "RAdam")}  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
