@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from postmortem.measure.optimizer_settings import NAMES as SETTING_NAMES
+from postmortem.measure.optimizer_settings import measure_settings
 from postmortem.measure.table import CheckpointRow, TensorTable
-from postmortem.measure.view import EARLIEST_JUDGED_STEP, Found, View, at_step, missing, updates_done, view_of
+from postmortem.measure.view import ADAM_KIN, EARLIEST_JUDGED_STEP, Found, View, at_step, missing, updates_done, view_of
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer
 
-NAMES = (
+_OWN = (
     "optimizer.nonfinite",
     "optimizer.algorithm",
     "optimizer.unlisted",
@@ -17,7 +20,11 @@ NAMES = (
     "optimizer.zero_gradient",
     "optimizer.step_lag",
     "optimizer.epsilon_share",
+    "optimizer.accumulation",
+    "optimizer.step_spread",
+    "optimizer.scaler_skips",
 )
+NAMES = (*_OWN, *SETTING_NAMES)
 
 _CLEAR_LAG_STEPS = 20
 """A gradient scaler skips about ten updates before it has found its scale."""
@@ -36,8 +43,13 @@ def measure_optimizer(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> 
     yield _nonfinite(saved)
     yield _algorithm(view, saved[-1])
     yield from _coverage(view, saved[-1])
-    yield _step_lag(view, saved)
+    lag = _step_lag(view, saved)
+    yield lag
     yield _epsilon(view, saved[-1])
+    yield _accumulation(view, saved, lag)
+    yield _step_spread(view, saved[-1])
+    yield _scaler_skips(view)
+    yield from measure_settings(view, saved)
 
 
 def _optimizers(view: View, row: CheckpointRow) -> tuple[Optimizer, ...]:
@@ -79,9 +91,11 @@ def _joined(optimizers: Sequence[Optimizer]) -> bool:
 def _keeps_state(optimizer: Optimizer, name: str) -> bool:
     """Whether this optimizer is of a kind that keeps something for each parameter that had a gradient."""
     if optimizer.algorithm == "sgd":
-        momentum = optimizer.groups[optimizer.group_of[name]].get("momentum")
+        group = optimizer.groups[optimizer.group_of[name]]
+        betas = group.get("betas")  # bitsandbytes keeps momentum there
+        momentum = betas[0] if isinstance(betas, tuple) and betas else group.get("momentum")
         return isinstance(momentum, int | float) and momentum > 0
-    return optimizer.algorithm in {"adam", "adamw", "rmsprop", "adagrad"}
+    return optimizer.algorithm != "unknown"
 
 
 def idle_reason(view: View, row: CheckpointRow, name: str) -> str:
@@ -175,12 +189,87 @@ def _gap_kind(known: Sequence[tuple[int, int]]) -> str:
     return "growing"
 
 
+def _accumulation(view: View, saved: Sequence[CheckpointRow], lag: Found) -> Found:
+    """Steps of the run's count that make one update: k where gradients are accumulated over k of them, else 1.
+
+    Only a ratio that is the same in all checkpoints is accumulation; with one checkpoint, or another kind of gap, nothing is told.
+    """
+    name = "optimizer.accumulation"
+    if isinstance(lag, Missing):
+        return Missing(name, lag.reason, lag.log_next)
+    known = {row.step: row.step / count for row in saved if row.step and (count := _own_count(row))}
+    if lag.text == "none":
+        return Measurement(name, 1, "steps", lag.basis)
+    if lag.text != "proportional":
+        return Missing(name, f"the optimizer's counter is behind in another way ({lag.text})", "two-checkpoints")
+    items = {f"step {step}": ratio for step, ratio in known.items()}
+    return Measurement(name, sum(items.values()) / len(items), "steps", f"steps an update over {len(items)} checkpoints", None, items)
+
+
+def _step_spread(view: View, row: CheckpointRow) -> Found:
+    """Parameters that had fewer updates than others: those without a gradient for a while. Items: how many fewer."""
+    name = "optimizer.step_spread"
+    found: dict[str, float] = {}
+    counted = 0
+    for optimizer in _optimizers(view, row):
+        latest = max(optimizer.steps.values(), default=0)
+        counted += len(optimizer.steps)
+        found.update({label: float(latest - step) for label, step in optimizer.steps.items() if step < latest})
+    if not counted:
+        return Missing(name, "the optimizer counts no steps of its parameters", "optimizer-state")
+    return Measurement(name, len(found), "tensors", f"counters of {counted} tensors at {at_step(row)}", row.step, found)
+
+
+_SCALER_START, _SCALER_INTERVAL = 65536.0, 2000.0
+"""Torch's defaults: first scale of a gradient scaler, and sound steps after which it grows."""
+
+
+def _scaler_skips(view: View) -> Found:
+    """The least number of updates that the gradient scaler skipped, by what its scale lost; items: least and most.
+
+    Each skip multiplies the scale by the backoff factor, each interval of sound steps by the growth factor. What the scale gained in
+    between cannot be seen, so that there may have been as many more skips as there were growths.
+    """
+    name = "optimizer.scaler_skips"
+    least = most = 0.0
+    before, begun, seen = _SCALER_START, 0, 0
+    for row in view.rows:
+        checkpoint = view.checkpoints.get(row.source)
+        values = checkpoint.values if checkpoint else {}
+        scale, step = _positive(values.get("scaler.scale")), row.step
+        if scale is None or step is None or step < begun:
+            continue
+        backoff, growth = _positive(values.get("scaler.backoff_factor")) or 0.5, _positive(values.get("scaler.growth_factor")) or 2.0
+        if not (backoff < 1 < growth):
+            continue
+        seen += 1
+        interval = _positive(values.get("scaler.growth_interval")) or _SCALER_INTERVAL
+        growths = (step - begun) // interval
+        lost = math.log(scale / before) / math.log(backoff)
+        gained = growths * math.log(growth) / -math.log(backoff)
+        here = max(0, round(lost)) if abs(lost - round(lost)) < 0.01 else max(0, math.ceil(lost))
+        least += here
+        most += max(here, min(step - begun, math.floor(lost + gained + 0.01)))
+        before, begun = scale, step
+    if not seen:
+        return Missing(name, "no checkpoint of a known step holds a gradient scaler's scale", "scaler-state")
+    basis = f"scale of the gradient scaler from {_SCALER_START:g} on, in {seen} checkpoints"
+    return Measurement(name, least, "updates", basis, begun, {"least": least, "most": most})
+
+
+def _positive(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 and math.isfinite(value) else None
+
+
 def _epsilon(view: View, row: CheckpointRow) -> Found:
     items: dict[str, float] = {}
     weights: Mapping[str, int] = {layer.name: layer.elements for layer in view.matrices}
     for name, elements in weights.items():
         update = row.updates.get(name)
-        if update is not None and update.algorithm in {"adam", "adamw"} and elements and (update.step or 0) >= EARLIEST_JUDGED_STEP:
+        # Codes of 8 bits make small second moments zero: they are below epsilon by their storage, not by their gradients.
+        if update is None or update.algorithm not in ADAM_KIN or update.state_dtype == "8-bit":
+            continue
+        if elements and (update.step or 0) >= EARLIEST_JUDGED_STEP:
             items[name] = update.epsilon_bound / elements
     if not items:
         return Missing("optimizer.epsilon_share", "no matrix has Adam's moments", "optimizer-state")

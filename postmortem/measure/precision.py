@@ -9,7 +9,7 @@ from postmortem.measure.table import TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, peak_row, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
-NAMES = ("precision.stored", "precision.stuck", "precision.scale", "precision.scale_first")
+NAMES = ("precision.stored", "precision.stuck", "precision.state", "precision.underflow", "precision.scale", "precision.scale_first")
 
 _HALF_TYPES = {"bfloat16", "float16"}
 
@@ -17,11 +17,12 @@ _HALF_TYPES = {"bfloat16", "float16"}
 def measure_precision(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     """All `precision.*` measurements of one run."""
     if not table.rows:
-        yield from missing(NAMES[:2], "the run has no readable checkpoint", "checkpoint")
+        yield from missing(NAMES[:4], "the run has no readable checkpoint", "checkpoint")
     else:
         view = view_of(table, checkpoints)
         yield _stored(view)
         yield _stuck(view)
+        yield from _state(view)
     yield from _scale(checkpoints)
 
 
@@ -31,7 +32,10 @@ def _state_types(view: View, source: str) -> dict[str, set[str]]:
     checkpoint = view.checkpoints.get(source)
     for optimizer in checkpoint.optimizers if checkpoint else ():
         for name, slots in optimizer.slots.items():
-            found[name] = {tensor.dtype for tensor in slots.values() if len(tensor.shape) > 0}
+            # Codes of 8 bits tell nothing of a master copy, nor do their tables and scales.
+            found[name] = {
+                tensor.dtype for slot, tensor in slots.items() if len(tensor.shape) > 0 and not slot.startswith(("state", "qmap", "absmax"))
+            }
     return found
 
 
@@ -101,6 +105,44 @@ def _stuck(view: View) -> Found:
     return Measurement(name, share, "share", basis, row.step, stuck, word)
 
 
+def _state(view: View) -> Iterator[Found]:
+    """In which types moments are kept (share of elements in less than float32), and second moments that are too small for theirs.
+
+    An element whose second moment is exactly zero while its first is not moves by its first moment over epsilon. Codes of 8 bits keep
+    zeros for all that is small beside its block, so that these count in `precision.state` only.
+    """
+    names = NAMES[2:4]
+    row = next((row for row in reversed(view.rows) if any(update.state_dtype for update in row.updates.values())), None)
+    if row is None:
+        yield from missing(names, "no checkpoint holds the optimizer's state", "optimizer-state")
+        return
+    types: dict[str, float] = {}
+    under: dict[str, float] = {}
+    elements: dict[str, int] = {}
+    for layer in view.parameters:
+        update = row.updates.get(layer.name)
+        if update is None or not update.state_dtype or not layer.elements:
+            continue
+        types[update.state_dtype] = types.get(update.state_dtype, 0.0) + layer.elements
+        if update.state_dtype != "8-bit":
+            elements[layer.name] = layer.elements
+            if update.underflow:
+                under[layer.name] = update.underflow / layer.elements
+    total = sum(types.values())
+    if not total:
+        yield from missing(names, "the optimizer's entries could not be joined to the parameters", "optimizer-state")
+        return
+    coarse = sum(count for dtype, count in types.items() if dtype not in ("float32", "float64"))
+    word = max(types, key=lambda dtype: types[dtype])
+    yield Measurement(names[0], coarse / total, "share", f"moments of {int(total)} elements at {at_step(row)}", row.step, types, word)
+    if not elements:
+        yield Missing(names[1], "moments of 8 bits have zeros by design", "optimizer-state")
+        return
+    share = sum(under[name] * elements[name] for name in under) / sum(elements.values())
+    basis = f"second moments that are zero beside first ones that are not, {len(elements)} tensors at {at_step(row)}"
+    yield Measurement(names[1], share, "share", basis, row.step if under else None, under, word)
+
+
 def _scale_of(checkpoint: Checkpoint) -> float | None:
     for key, value in checkpoint.values.items():
         parts = re.split(r"[._]", key.lower())
@@ -112,8 +154,8 @@ def _scale_of(checkpoint: Checkpoint) -> float | None:
 def _scale(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     known = [(checkpoint, scale) for checkpoint in checkpoints if (scale := _scale_of(checkpoint)) is not None]
     if not known:
-        yield from missing(NAMES[2:], "no checkpoint holds a gradient scaler's state", "scaler-state")
+        yield from missing(NAMES[4:], "no checkpoint holds a gradient scaler's state", "scaler-state")
         return
     items = {f"step {checkpoint.step}" if checkpoint.step is not None else checkpoint.source: scale for checkpoint, scale in known}
-    for name, (checkpoint, scale) in zip(NAMES[2:], (known[-1], known[0]), strict=True):
+    for name, (checkpoint, scale) in zip(NAMES[4:], (known[-1], known[0]), strict=True):
         yield Measurement(name, scale, "", f"gradient scaler in {checkpoint.source}", checkpoint.step, items)

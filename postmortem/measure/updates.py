@@ -31,8 +31,10 @@ NAMES = (
     "updates.displacement",
     "updates.displacement_cosine",
     "updates.decay_only",
+    "updates.decay_error",
+    "updates.decay_share",
 )
-_TWO = NAMES[:3] + NAMES[7:]
+_TWO = NAMES[:3] + NAMES[7:13]
 
 _COLLINEAR = 0.999
 """Share of a displacement that lies along the weights where only decay acts; a gradient adds a sideways part."""
@@ -47,6 +49,7 @@ def measure_updates(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
     view = view_of(table, checkpoints)
     exact = tuple(_ratios(view))
     yield from exact
+    yield _decay_share(view)
     if len(view.rows) < 2:
         yield from _bounds(exact, {}, {})
         yield from missing(_TWO, "one checkpoint, two are needed", "two-checkpoints")
@@ -59,6 +62,7 @@ def measure_updates(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
     yield _displacement(view)
     yield _cosine(view)
     yield _decay_only(view)
+    yield _decay_error(view)
 
 
 # --- from the optimizer's state ---------------------------------------------------------------------------------------
@@ -257,3 +261,47 @@ def _decay_only(view: View) -> Found:
     found = _decaying(view)
     basis = f"{len(judged)} matrices, {at_step(view.rows[-2])} to {at_step(view.rows[-1])}: displaced along themselves only"
     return Measurement("updates.decay_only", len(found), "layers", basis, view.rows[-1].step, found)
+
+
+def _decay_share(view: View) -> Found:
+    """How long one step of decoupled decay is beside the update by the gradient, at the checkpoint where updates are judged."""
+    name = "updates.decay_share"
+    row = peak_row(view)
+    if row is None:
+        return Missing(name, "no checkpoint holds the optimizer's state after the first update", "optimizer-state")
+    items: dict[str, float] = {}
+    for layer, update in update_items(view, row):
+        if _judgeable(view, layer) and update.update_norm > 0 and math.isfinite(update.update_norm):
+            items[layer.name] = update.decay_norm / update.update_norm
+    if not items:
+        return Missing(name, "the optimizer's state and settings do not give the last update", "two-checkpoints")
+    basis = f"learning rate times weight decay times norm, over the last update, at {at_step(row)}, {len(items)} matrices"
+    return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, row.step, items)
+
+
+def _decay_error(view: View) -> Found:
+    """How far matrices that did nothing but shrink are from the shrinking that settings give: 1 - (1 - rate * decay)^steps.
+
+    The rate is the mean of both ends', which a straight schedule makes exact. Items: predicted shrinking by matrix.
+    """
+    name = "updates.decay_error"
+    found = _decaying(view)
+    before, after = view.rows[-2], view.rows[-1]
+    done, begun = updates_done(after), updates_done(before)
+    steps = done - begun if done is not None and begun is not None else 0
+    items: dict[str, float] = {}
+    errors: list[float] = []
+    for layer, shrunk in found.items():
+        decay = view.setting(after, layer, "weight_decay")
+        rates = [rate for rate in (view.setting(row, layer, "lr") for row in (before, after)) if rate is not None]
+        if decay is None or not rates or steps <= 0:
+            continue
+        factor = 1.0 - decay * sum(rates) / len(rates)
+        if 0 < factor < 1:
+            items[layer] = 1.0 - factor**steps
+            errors.append(abs(shrunk / items[layer] - 1.0))
+    if not items:
+        reason = "no matrix did nothing but shrink" if not found else "the groups' rate and decay do not tell how matrices should shrink"
+        return Missing(name, reason, "two-checkpoints")
+    basis = f"{len(items)} matrices over {steps} updates, {at_step(before)} to {at_step(after)}"
+    return Measurement(name, max(errors), "share", basis, after.step, items)

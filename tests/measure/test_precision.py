@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
-from postmortem.model import Measurement, Missing
+from postmortem.measure.tensors import pass_over
+from postmortem.model import Measurement, Missing, Optimizer
 
 
 def number(found: dict[str, Measurement | Missing], name: str) -> Measurement:
@@ -69,3 +71,49 @@ def test_scale_of_the_gradient_scaler_first_and_last(lab: Any) -> None:
     assert number(found, "precision.scale_first").value == 65536
     nothing = lab.everything([lab.snapshot(model, None, 10, {"norm.scale": 3.0})])
     assert isinstance(nothing["precision.scale"], Missing)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("rate", [1e-2, 1e-4, 1e-6, 1e-8])
+def test_stuck_elements_are_those_that_a_step_leaves_alone(lab: Any, dtype: torch.dtype, rate: float) -> None:
+    """Counted are just the elements that a step of torch in that very type leaves as they are, and of the others none."""
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter((torch.randn(60, 50) / 8).to(dtype))
+    adam = torch.optim.Adam([weight], rate)
+    for _ in range(5):
+        before = weight.detach().clone()
+        weight.grad = torch.randn(60, 50).to(dtype)
+        adam.step()
+    state = adam.state[weight]
+    # The step counted as done once more from where it began: the pass judges by the weights that it finds.
+    model = torch.nn.Linear(50, 60, bias=False)
+    model.weight = torch.nn.Parameter(before)
+    checkpoint = lab.snapshot(model, None, 5)
+    optimizer = Optimizer(
+        "optimizer",
+        "adam",
+        ({"lr": rate, "betas": (0.9, 0.999), "eps": 1e-8},),
+        {"weight": 0},
+        {"weight": {slot: lab.held(slot, state[slot]) for slot in ("exp_avg", "exp_avg_sq")}},
+        {"weight": 5},
+        "by name",
+    )
+    update = pass_over([replace(checkpoint, optimizers=(optimizer,))]).rows[0].updates["weight"]
+    stayed = int((weight.detach() == before).sum())
+    assert update.stuck == pytest.approx(stayed, abs=0.02 * before.numel())
+
+
+def test_second_moments_below_their_type_are_counted(lab: Any) -> None:
+    """Gradients whose squares vanish in float16 leave a first moment over a zero; in float32 none do, and bits of moments are told."""
+    shares = []
+    for dtype in (torch.float16, torch.float32):
+        model = torch.nn.Linear(30, 20, bias=False).to(dtype)
+        adam = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-3)
+        for _ in range(3):
+            model.weight.grad = torch.full((20, 30), 1e-3, dtype=dtype)
+            adam.step()
+        found = lab.everything([lab.snapshot(model, adam, 3)])
+        shares.append(number(found, "precision.underflow").value)
+        state = number(found, "precision.state")
+        assert state.text == str(dtype).removeprefix("torch.") and state.value == float(dtype == torch.float16)
+    assert shares == [1.0, 0.0]

@@ -116,3 +116,23 @@ def test_decay_without_gradient_is_told_from_training(lab: Any) -> None:
     assert sick.items["2.weight"] == pytest.approx(1 - (1 - 1e-4) ** 50, rel=1e-3)
     healthy = trained(lab, torch.optim.AdamW, lr=1e-3, weight_decay=0.1)
     assert number(healthy, "updates.decay_only").value == 0
+
+
+def test_decay_alone_shrinks_as_settings_say(lab: Any) -> None:
+    """A dead matrix under AdamW shrinks by 1 - (1 - rate * decay)^steps within a part in a thousand; a live run has none to compare."""
+    model = lab.mlp(32, 32)
+    torch.nn.init.constant_(model[2].bias, -50.0)
+    found = lab.everything(lab.train(model, torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.1)))
+    error = number(found, "updates.decay_error")
+    assert error.items["2.weight"] == pytest.approx(1 - (1 - 1e-4) ** 50, rel=1e-9)
+    assert error.value < 1e-3
+    assert isinstance(trained(lab, torch.optim.AdamW, lr=1e-3, weight_decay=0.1)["updates.decay_error"], Missing)
+
+
+def test_decay_stands_beside_the_update(lab: Any) -> None:
+    """Rate times decay times norm over the update's norm; coupled decay is within the update and counts as none."""
+    found = trained(lab, torch.optim.AdamW, lr=1e-3, weight_decay=0.1)
+    share, ratio = number(found, "updates.decay_share"), number(found, "updates.ratio")
+    for name, value in share.items.items():
+        assert value == pytest.approx(1e-3 * 0.1 / ratio.items[name], rel=1e-9)
+    assert number(trained(lab, torch.optim.Adam, lr=1e-3, weight_decay=0.1), "updates.decay_share").value == 0
