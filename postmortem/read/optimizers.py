@@ -1,24 +1,17 @@
-"""Joins an optimizer's entries, which bear numbers, to the parameters' names.
-
-Torch numbers parameters in the order in which they were passed. That order is the state_dict's without its buffers, unless groups
-were split (weights decayed, biases not) or only a part was passed. Every join is held against the shapes of the slots; one that could
-be made in two ways is not made.
-"""
+"""Optimizers as checkpoints keep them: entries under parameters' names, settings as plain values, updates counted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from postmortem.model import Optimizer, Plain
 from postmortem.read.algorithms import algorithm_of, flat_slots
 from postmortem.read.layouts import OptimizerState, whole_number, words
+from postmortem.read.optimizer_joins import Join, Parameter, Shape, join_numbers
 from postmortem.read.stored import StoredTensor, Tree
 from postmortem.read.word_sets import word_set
-
-Shape: TypeAlias = tuple[int, ...]
 
 _BUFFER_ENDINGS = (
     "running_mean", "running_var", "num_batches_tracked", "position_ids", "token_type_ids", "inv_freq", "masked_bias",
@@ -33,29 +26,6 @@ _MAYBE_SCALAR = ("sum", "ax")
 _FACTORS = (("exp_avg_sq_row", "exp_avg_sq_col"), ("row_var", "col_var"))
 """Adafactor's means along the last two axes, of transformers and of torch."""
 _OPTIMIZER_WORDS = word_set("optimizer optimizers optim opt state states dict sd")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A trainable tensor of a net, as far as a file tells."""
-
-    name: str
-    shape: Shape
-
-
-# How training scripts split parameters into a group that is decayed and one that is not.
-_SPLITS: tuple[tuple[str, Callable[[Parameter], bool]], ...] = (
-    ("tensors with one axis", lambda parameter: len(parameter.shape) < 2),
-    ("biases and norms", lambda parameter: parameter.name.endswith("bias") or "norm" in parameter.name.lower() or ".ln" in parameter.name),
-    ("biases", lambda parameter: parameter.name.endswith("bias")),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Join:
-    names: Mapping[str, str]
-    """Entry's id -> parameter's name."""
-    how: str
 
 
 def is_buffer(name: str, tensor: StoredTensor) -> bool:
@@ -116,90 +86,22 @@ def _written_names(groups: Sequence[Mapping[str, Tree]]) -> dict[str, str]:
     return names
 
 
-def _in_turn(shapes: Sequence[Shape | None], parameters: Sequence[Parameter]) -> list[int] | None:
-    """First way to find the shapes, in order, among the parameters: their indices, or None."""
-    places: list[int] = []
-    at = 0
-    for shape in shapes:
-        while at < len(parameters) and shape is not None and parameters[at].shape != shape:
-            at += 1
-        if at == len(parameters):
-            return None
-        places.append(at)
-        at += 1
-    return places
-
-
-def _only_way(shapes: Sequence[Shape | None], parameters: Sequence[Parameter]) -> list[int] | None:
-    """The one way to find the shapes in order among the parameters; None where there is none, or more than one."""
-    first = _in_turn(shapes, parameters)
-    last = _in_turn(list(reversed(shapes)), list(reversed(parameters)))
-    if first is None or last is None:
-        return None
-    return first if first == [len(parameters) - 1 - place for place in reversed(last)] else None
-
-
-def _by_position(ids: list[list[str]], shapes: Mapping[str, Shape | None], parameters: Sequence[Parameter], order: str) -> _Join | str:
-    """Join numbered entries to parameters, or say why that cannot be done."""
-    flat = [number for group in ids for number in group]
-    known = [shapes[number] for number in flat]
-    if len(flat) == len(parameters) and all(shape in (None, parameter.shape) for shape, parameter in zip(known, parameters, strict=True)):
-        told = sum(shape is not None for shape in known)
-        how = f"by position among the parameters{order}; {told} of {len(flat)} shapes agree, the others have no state"
-        if told == len(flat):
-            how = f"by position among the parameters{order}; all shapes agree"
-        return _Join({number: parameter.name for number, parameter in zip(flat, parameters, strict=True)}, how)
-    for what, belongs in _SPLITS:
-        for first in (True, False):
-            split = [parameter for parameter in parameters if belongs(parameter) == first]
-            split += [parameter for parameter in parameters if belongs(parameter) != first]
-            if len(ids) == 2 and len(flat) == len(split) and [parameter.shape for parameter in split] == known:
-                pairs = zip(flat, split, strict=True)
-                return _Join(
-                    {number: parameter.name for number, parameter in pairs},
-                    f"by position, {what} in a group of their own; all shapes agree",
-                )
-    names: dict[str, str] = {}
-    left = list(parameters)
-    for group in ids:
-        places = _only_way([shapes[number] for number in group], left)
-        if places is None:
-            return _by_unlike_shapes(flat, shapes, parameters)
-        names.update({number: left[place].name for number, place in zip(group, places, strict=True)})
-        left = [parameter for index, parameter in enumerate(left) if index not in set(places)]
-    how = f"by position within each of {len(ids)} groups" if len(ids) > 1 else "by order and shape"
-    return _Join(names, f"{how}, the only way in which shapes agree; {len(left)} of {len(parameters)} parameters are not listed")
-
-
-def _by_unlike_shapes(flat: list[str], shapes: Mapping[str, Shape | None], parameters: Sequence[Parameter]) -> _Join | str:
-    """Join by shape alone where no two parameters, and no two entries, have the same one."""
-    wanted = [shapes[number] for number in flat]
-    by_shape = {parameter.shape: parameter.name for parameter in parameters}
-    told = [shape for shape in wanted if shape is not None]
-    if len(by_shape) == len(parameters) and len(set(told)) == len(flat) and all(shape in by_shape for shape in told):
-        return _Join({number: by_shape[shape] for number, shape in zip(flat, told, strict=True)}, "by shape, of which no two are alike")
-    if any(shape not in by_shape for shape in told):
-        odd = next(shape for shape in told if shape not in by_shape)
-        return f"not joined: it holds state of shape {odd}, which no parameter has"
-    return f"not joined: its {len(flat)} entries fit the {len(parameters)} parameters in no order, or in more than one"
-
-
-def _join(state: OptimizerState, candidates: Sequence[Sequence[Parameter]], renamed: Mapping[str, str], order: str) -> _Join:
+def _join(state: OptimizerState, candidates: Sequence[Sequence[Parameter]], renamed: Mapping[str, str], order: str) -> Join:
     known = {parameter.name for parameters in candidates for parameter in parameters}
     ids = _group_ids(state.groups)
     flat = [number for group in ids for number in group] or list(state.entries)
     written = _written_names(state.groups)
     by_name = {number: renamed.get(written.get(number, number), written.get(number, number)) for number in flat}
     if flat and sum(name in known for name in by_name.values()) > len(flat) // 2:
-        return _Join({number: name for number, name in by_name.items() if name in known}, "by name")
+        return Join({number: name for number, name in by_name.items() if name in known}, "by name")
     shapes = {number: _entry_shape(state.entries.get(number)) for number in flat}
     reasons = []
     for parameters in candidates:
-        found = _by_position(ids if any(ids) else [flat], shapes, parameters, order)
-        if isinstance(found, _Join):
+        found = join_numbers(ids if any(ids) else [flat], shapes, parameters, order)
+        if isinstance(found, Join):
             return found
         reasons.append(found)
-    return _Join({number: f"#{number}" for number in flat}, reasons[0] if reasons else "not joined: there are no parameters to join it to")
+    return Join({number: f"#{number}" for number in flat}, reasons[0] if reasons else "not joined: there are no parameters to join it to")
 
 
 # --- the value that is handed on --------------------------------------------------------------------------------------
