@@ -131,6 +131,19 @@ class Tensor(Protocol):
         """
         ...
 
+    def stored(self, start: int, stop: int) -> NDArray[Any]:
+        """The same elements as they lie in the file: bfloat16 and 8-bit floats as unsigned codes."""
+        ...
+
+    def widen(self, stored: NDArray[Any], out: NDArray[np.float32]) -> NDArray[Any]:
+        """What `read` gives, from what `stored` gave; in `out`, of the same length, where a copy must be made."""
+        ...
+
+    @property
+    def in_memory(self) -> bool:
+        """Reading is no more than looking at memory, mapped or held, so that a forked process can do it too."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Optimizer:

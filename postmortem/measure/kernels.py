@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from postmortem.measure.boxes import CHUNK_ELEMENTS
+from postmortem.measure.codes import Marks
 from postmortem.measure.moments import NOTHING, Moments, about_mean
 from postmortem.measure.table import Floats, UnitStats
 
 Array = NDArray[Any]
 Singles = NDArray[np.float32]
 
-CHUNK_ELEMENTS = 2**19
-"""Elements of one chunk: two MiB as float64. Smaller ones pay more for calls and for the lock, larger ones leave the cache."""
 _PIECE = 512
 """Elements of one product of BLAS. Numpy keeps the interpreter's lock for a stack of fewer than 500 of them, however long they are."""
 LARGE = 2**15
-"""Elements from which on a chunk of float32 may be summed in float32 pieces; below, the time saved is not worth a digit."""
+"""Elements from which on a tensor of float32 may be summed in float32 pieces; below, the time saved is not worth a digit."""
 _PROJECTED = 256
 """Leading elements of each unit that its projection looks at."""
 _SMALLEST_SQUARE, _LARGEST_SQUARE = 1e-14, 1e14
@@ -77,6 +77,8 @@ def _projection_vector() -> Floats:
 
 
 _PROJECTION = _projection_vector()
+_PROJECTION_SINGLE = _PROJECTION.astype(np.float32)
+_ONES, _ONES_SINGLE = np.ones((_PIECE, 1)), np.ones((_PIECE, 1), np.float32)
 
 
 def row_dots(rows: Array, other: Array) -> Floats:
@@ -85,9 +87,9 @@ def row_dots(rows: Array, other: Array) -> Floats:
     pieces = width // _PIECE
     main = pieces * _PIECE
     if pieces:
-        left = rows[:, :main].reshape(height, pieces, 1, _PIECE)
-        right = other[..., :main].reshape(*other.shape[:-1], pieces, _PIECE, 1)
-        result: Floats = np.add.reduce(np.matmul(left, right)[:, :, 0, 0], axis=1, dtype=np.float64)
+        left, right = (rows, other) if main == width else (rows[:, :main], other[..., :main])
+        products = np.matmul(left.reshape(height, pieces, 1, _PIECE), right.reshape(*other.shape[:-1], pieces, _PIECE, 1))
+        result: Floats = np.add.reduce(products.reshape(height, pieces), axis=1, dtype=np.float64)
         if main == width:
             return result
         rows, other = rows[:, main:], other[..., main:]
@@ -100,10 +102,12 @@ def row_sums(rows: Array) -> Floats:
     height, width = rows.shape
     pieces = width // _PIECE
     main = pieces * _PIECE
-    result = np.zeros(height)
-    if pieces:
-        parts = np.einsum("ijk->ij", rows[:, :main].reshape(height, pieces, _PIECE))
-        result += np.add.reduce(parts, axis=1, dtype=np.float64)
+    if not pieces:
+        whole: Floats = np.add.reduce(rows, axis=1, dtype=np.float64)
+        return whole
+    ones = _ONES_SINGLE if rows.dtype == np.float32 else _ONES
+    products = np.matmul((rows if main == width else rows[:, :main]).reshape(height, pieces, 1, _PIECE), ones)
+    result: Floats = np.add.reduce(products.reshape(height, pieces), axis=1, dtype=np.float64)
     if main < width:
         result += np.add.reduce(rows[:, main:], axis=1, dtype=np.float64)
     return result
@@ -114,41 +118,49 @@ def dot(left: Array, right: Array) -> float:
     return float(row_dots(left.reshape(1, -1), right.reshape(1, -1))[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ChunkSums:
     """What one chunk of one tensor adds up to; over its finite elements."""
 
     moments: Moments
-    """Third and fourth powers are right only where `shape` is not None."""
-    shape: Moments | None
-    """The same, where third and fourth powers were asked for."""
-    nonfinite: int
-    zeros: int
-    minimum: float
-    maximum: float
+    """Third and fourth powers are right only where they were asked for."""
     squares: float
     units: UnitStats | None
 
 
-def _zeros(raw: Array, scratch: Scratch) -> int:
-    return int(np.count_nonzero(np.equal(raw, 0, out=scratch.bools(raw.size))))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of a chunk, and how precisely."""
+
+    width: int
+    """Length of a row."""
+    column: int
+    """Where within its unit each row begins."""
+    units: bool
+    shape: bool
+    """Third and fourth powers."""
+    single: bool
+    """The tensor is so large that sums of float32 pieces will do, where its elements fit float32."""
 
 
-def chunk_sums(raw: Array, width: int, column: int, with_units: bool, with_shape: bool, scratch: Scratch) -> ChunkSums:
-    """Statistics of one chunk.
-
-    `raw` as stored, flat; `width` is the length of a row, and `column` where within its unit the chunk's rows begin. Third and fourth
-    powers are summed `with_shape` only. Must run under `np.errstate(all="ignore")`.
-    """
-    if raw.dtype == np.float32 and raw.size >= LARGE:
-        squared = np.multiply(raw, raw, out=scratch.singles("squared", raw.size)) if with_shape else None
-        found = _sums(raw, squared, width, column, with_units, scratch)
-        if found is not None:
-            return found
-    values = widened(raw, scratch)
-    squared_values = np.multiply(values, values, out=scratch.take("squared", raw.size)) if with_shape else None
-    found = _sums(values, squared_values, width, column, with_units, scratch)
-    return found or _careful_sums(raw, values, width, column, with_units, with_shape, scratch)
+def chunk_sums(values: Array, found: Marks, wanted: Wanted, scratch: Scratch) -> ChunkSums:
+    """Sums of one chunk: `values` flat, and `found` what their codes tell. Must run under `np.errstate(all="ignore")`."""
+    width, column, with_units, with_shape = wanted.width, wanted.column, wanted.units, wanted.shape
+    if found.zeros == values.size:
+        nothing = np.zeros(values.size // width)
+        return ChunkSums(Moments(values.size, 0.0, 0.0, 0.0, 0.0), 0.0, UnitStats(nothing, nothing, nothing) if with_units else None)
+    if wanted.single and values.dtype == np.float32 and not found.nonfinite:
+        squared = np.multiply(values, values, out=scratch.singles("squared", values.size)) if with_shape else None
+        sums = _sums(values, squared, width, column, with_units, scratch)
+        if sums is not None:
+            return sums
+    wide = widened(values, scratch)
+    if not found.nonfinite:
+        squared_wide = np.multiply(wide, wide, out=scratch.take("squared", wide.size)) if with_shape else None
+        sums = _sums(wide, squared_wide, width, column, with_units, scratch)
+        if sums is not None:
+            return sums
+    return _careful_sums(wide, width, column, with_units, scratch)
 
 
 def widened(raw: Array, scratch: Scratch) -> Floats:
@@ -159,7 +171,7 @@ def widened(raw: Array, scratch: Scratch) -> Floats:
 
 
 def _sums(values: Array, squared: Array | None, width: int, column: int, with_units: bool, scratch: Scratch) -> ChunkSums | None:
-    """Statistics of finite elements in the precision of `values`; None where that precision does not do, or one is not finite.
+    """Sums of finite elements in the precision of `values`; None where that precision does not do.
 
     `squared`: the elements' squares, for sums of third and fourth powers; None where these are not wanted.
     """
@@ -180,11 +192,7 @@ def _sums(values: Array, squared: Array | None, width: int, column: int, with_un
         moments = about_mean(count, 0.0, (total, squares, 0.0, 0.0))
     else:
         moments = about_mean(count, 0.0, (total, squares, dot(squared, values), dot(squared, squared)))
-    smallest, largest = float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
-    # Where no square is zero no element is; where one is, it may be too small for its square.
-    zeros = 0 if squared is not None and np.minimum.reduce(squared) > 0 else _zeros(values, scratch)
-    units = UnitStats(row_totals, row_squares, _projected(rows, column)) if with_units else None
-    return ChunkSums(moments, None if squared is None else moments, 0, zeros, smallest, largest, squares, units)
+    return ChunkSums(moments, squares, UnitStats(row_totals, row_squares, _projected(rows, column)) if with_units else None)
 
 
 def _projected(rows: Array, column: int) -> Floats:
@@ -192,7 +200,8 @@ def _projected(rows: Array, column: int) -> Floats:
     length = min(_PROJECTED - column, rows.shape[1])
     if length <= 0:
         return np.zeros(rows.shape[0])
-    return row_dots(rows[:, :length].astype(np.float64), _PROJECTION[column : column + length])
+    vector = _PROJECTION if rows.dtype == np.float64 else _PROJECTION_SINGLE
+    return row_dots(rows[:, :length], vector[column : column + length])
 
 
 def _about(values: Floats, shift: float, scratch: Scratch) -> Moments:
@@ -202,26 +211,15 @@ def _about(values: Floats, shift: float, scratch: Scratch) -> Moments:
     return about_mean(values.size, shift, sums)
 
 
-def _careful_sums(raw: Array, values: Floats, width: int, column: int, with_units: bool, with_shape: bool, scratch: Scratch) -> ChunkSums:
+def _careful_sums(values: Floats, width: int, column: int, with_units: bool, scratch: Scratch) -> ChunkSums:
     """The same with non-finite elements set aside; also where finite ones are so large that their squares are not."""
     finite = np.isfinite(values)
     kept = values[finite]
     filled = np.where(finite, values, 0.0).reshape(-1, width)
-    moments, smallest, largest = NOTHING, math.nan, math.nan
-    if kept.size:
-        moments = _about(kept, float(np.add.reduce(kept / kept.size)), scratch)
-        smallest, largest = float(np.minimum.reduce(kept)), float(np.maximum.reduce(kept))
+    moments = _about(kept, float(np.add.reduce(kept / kept.size)), scratch) if kept.size else NOTHING
     row_squares = np.add.reduce(filled * filled, axis=1)
-    return ChunkSums(
-        moments,
-        moments if with_shape else None,
-        values.size - kept.size,
-        _zeros(raw, scratch),
-        smallest,
-        largest,
-        float(np.add.reduce(row_squares)),
-        UnitStats(np.add.reduce(filled, axis=1), row_squares, _projected(filled, column)) if with_units else None,
-    )
+    units = UnitStats(np.add.reduce(filled, axis=1), row_squares, _projected(filled, column)) if with_units else None
+    return ChunkSums(moments, float(np.add.reduce(row_squares)), units)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,31 +233,37 @@ class DeltaSums:
     """With the difference before; NaN where there is none."""
 
 
-def difference(raw: Array, before: Array, name: str, scratch: Scratch) -> Array:
-    """`raw` less `before`: in float32 where both are (exact for elements within a factor of two), else in float64."""
-    if raw.dtype == np.float32 and before.dtype == np.float32 and raw.size >= LARGE:
-        return np.subtract(raw, before, out=scratch.singles(name, raw.size))
-    return np.subtract(raw, before, out=scratch.take(name, raw.size), dtype=np.float64)
+def difference(values: Array, before: Array, single: bool, name: str, scratch: Scratch) -> Array:
+    """`values` less `before`: in float32 where that will do and both are (exact for elements within a factor of two), else in float64."""
+    if single and values.dtype == np.float32 and before.dtype == np.float32:
+        return np.subtract(values, before, out=scratch.singles(name, values.size))
+    return np.subtract(values, before, out=scratch.take(name, values.size), dtype=np.float64)
 
 
-def delta_sums(raw: Array, before: Array, changed: Array, changed_before: Array | None, width: int, scratch: Scratch) -> DeltaSums:
-    """Statistics of a chunk's change: `raw` and `before` as stored, `changed` their difference, all flat."""
-    rows = changed.reshape(-1, width)
-    row_squares = row_dots(rows, rows)
+def delta_sums(values: Array, before: Array, changed: Array, changed_before: Array | None, width: int, scratch: Scratch) -> DeltaSums:
+    """Statistics of a chunk's change: `values` and `before` as numbers, `changed` their difference, all flat."""
+    row_squares = change_squares(values, before, changed, width, scratch)
     squares = float(np.add.reduce(row_squares))
-    equal = changed.size - nonzero(changed)
-    if equal < changed.size and not SMALLEST_SQUARES * changed.size < squares < math.inf:
-        # Too small or too large for squares of float32, or not finite at all.
-        wide = np.subtract(raw, before, out=scratch.take("wide", raw.size), dtype=np.float64).reshape(-1, width)
-        row_squares = row_dots(wide, wide)
-        squares = float(np.add.reduce(row_squares))
-    if not math.isfinite(squares):
+    if math.isfinite(squares):
+        equal = changed.size - nonzero(changed)
+    else:
         # Infinity less something finite is no distance either.
         squares = math.nan
         row_squares = np.where(np.isfinite(row_squares), row_squares, math.nan)
-        equal = int(np.count_nonzero((raw == before) | (np.isnan(raw) & np.isnan(before))))
+        equal = int(np.count_nonzero((values == before) | (np.isnan(values) & np.isnan(before))))
     along = math.nan if changed_before is None else dot(changed, changed_before)
     return DeltaSums(squares, equal, row_squares, along)
+
+
+def change_squares(values: Array, before: Array, changed: Array, width: int, scratch: Scratch) -> Floats:
+    """Sum of the squares of each row of a change, with the arguments of `delta_sums`."""
+    rows = changed.reshape(-1, width)
+    row_squares = row_dots(rows, rows)
+    if not SMALLEST_SQUARES * changed.size < np.add.reduce(row_squares) < math.inf and nonzero(changed):
+        # Too small or too large for squares of float32, or not finite at all.
+        wide = np.subtract(values, before, out=scratch.take("wide", values.size), dtype=np.float64).reshape(-1, width)
+        row_squares = row_dots(wide, wide)
+    return row_squares
 
 
 def nonzero(values: Array) -> int:

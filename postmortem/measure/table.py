@@ -29,6 +29,27 @@ class UnitStats:
     """Dot product of the unit's first 256 elements with one fixed vector: equal units have equal total, squares and projection."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Quantiles of a tensor's finite elements, from a sample of fixed places; exact for tensors of up to 8,192 elements.
+
+    Beyond, the rank of a quantile q has a standard error of sqrt(q (1 - q) / sampled): 0.11 % of the elements for the 1 % quantile,
+    0.55 % for the median.
+    """
+
+    low: float
+    """1 % of the elements are smaller."""
+    quarter: float
+    median: float
+    three_quarters: float
+    high: float
+    """99 % are smaller."""
+    magnitude: float
+    """99.9 % of the elements are smaller than this without their sign."""
+    sampled: int
+    """Elements that were looked at."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorStats:
     """One tensor of one checkpoint. Moments, norms and extremes are over the finite elements."""
@@ -50,6 +71,14 @@ class TensorStats:
     """Euclidean norm."""
     units: UnitStats | None = None
     """None for tensors with fewer than two axes, of integers, or with more than 2**20 units."""
+    subnormal: int = 0
+    """Elements that are not zero and yet below the smallest normal number of the stored type (float16: 6.1e-5); 0 for integers."""
+    clipped: int = 0
+    """Finite elements of the largest magnitude that the stored type holds (float16: 65504); 0 for integers."""
+    quantiles: Quantiles | None = None
+    """None where no element is finite."""
+    fingerprint: int = 0
+    """64 bits that stand for content, type and shape: different where tensors differ, short of an arranged meeting; see fingerprints.py."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from postmortem.model import Plain, Problem
 
 Array = NDArray[Any]
 """Any element type: a stored tensor keeps the type that it has in the file."""
+Singles = NDArray[np.float32]
 
 
 def _table_of_8_bits(exponent_bits: int, mantissa_bits: int, bias: int, special: Callable[[int], float | None]) -> NDArray[np.float32]:
@@ -41,17 +42,22 @@ _E4M3FN = _table_of_8_bits(4, 3, 7, lambda magnitude: math.nan if magnitude == 0
 _E5M2 = _table_of_8_bits(5, 2, 15, _e5m2_special)
 
 
-def _from_bfloat16(codes: Array) -> Array:
-    wide = codes.astype(np.uint32)
+def _from_bfloat16(codes: Array, out: Singles) -> Array:
+    wide = out.view(np.uint32)
+    np.copyto(wide, codes)
     wide <<= 16
-    return wide.view(np.float32)
+    return out
+
+
+def _looked_up(table: Singles) -> Callable[[Array, Singles], Array]:
+    return lambda codes, out: table.take(codes, out=out, mode="clip")  # no code is out of range; "raise" would copy
 
 
 # Formats without a numpy type are held as integer codes and widened to float32, which holds each of them exactly.
-_WIDEN: dict[str, Callable[[Array], Array]] = {
+_WIDEN: dict[str, Callable[[Array, Singles], Array]] = {
     "bfloat16": _from_bfloat16,
-    "float8_e4m3fn": lambda codes: _E4M3FN[codes],
-    "float8_e5m2": lambda codes: _E5M2[codes],
+    "float8_e4m3fn": _looked_up(_E4M3FN),
+    "float8_e5m2": _looked_up(_E5M2),
 }
 
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {
@@ -102,9 +108,22 @@ class StoredTensor:
 
     def read(self, start: int, stop: int) -> Array:
         """Elements [start, stop) in row-major order: a view where the memory allows it, else a copy of this piece only."""
-        piece = _row_major(self.array, start, stop)
+        stored = self.stored(start, stop)
+        return self.widen(stored, np.empty(stored.size, np.float32)) if self.dtype in _WIDEN else stored
+
+    def stored(self, start: int, stop: int) -> Array:
+        """The same elements as they lie in the file; see `model.Tensor`."""
+        return _row_major(self.array, start, stop)
+
+    def widen(self, stored: Array, out: Singles) -> Array:
+        """Numbers from stored elements; in `out` where numpy has no type for these."""
         widen = _WIDEN.get(self.dtype)
-        return piece if widen is None else widen(piece)
+        return stored if widen is None else widen(stored, out)
+
+    @property
+    def in_memory(self) -> bool:
+        """A forked process can read it too."""
+        return True
 
     def number(self) -> float:
         """The only element of a one-element tensor, as a plain number. Raises ValueError for any other size."""
@@ -126,10 +145,14 @@ class PulledTensor(StoredTensor):
         """Equal for two names of one pulled tensor, different otherwise."""
         return (id(self.pull), self.shape)
 
-    def read(self, start: int, stop: int) -> Array:
-        """Elements [start, stop) in row-major order."""
-        widen = _WIDEN.get(self.dtype)
-        return self.pull(start, stop) if widen is None else widen(self.pull(start, stop))
+    def stored(self, start: int, stop: int) -> Array:
+        """Elements [start, stop) in row-major order, as they lie in the file."""
+        return self.pull(start, stop)
+
+    @property
+    def in_memory(self) -> bool:
+        """The store may keep a place in a file, which processes would share."""
+        return False
 
 
 def pulled(name: str, shape: tuple[int, ...], dtype: str, pull: Callable[[int, int], Array]) -> PulledTensor:

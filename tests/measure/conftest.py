@@ -39,6 +39,23 @@ class Held:
         """Elements [start, stop) of the flattened tensor."""
         return self.values.reshape(-1)[start:stop]
 
+    def stored(self, start: int, stop: int) -> NDArray[Any]:
+        """The same as they would lie in a file."""
+        values = self.read(start, stop)
+        return (values.view(np.uint32) >> 16).astype(np.uint16) if self.dtype == "bfloat16" else values
+
+    def widen(self, stored: NDArray[Any], out: NDArray[np.float32]) -> NDArray[Any]:
+        """Numbers from what `stored` gave."""
+        if self.dtype != "bfloat16":
+            return stored
+        out.view(np.uint32)[:] = stored.astype(np.uint32) << 16
+        return out
+
+    @property
+    def in_memory(self) -> bool:
+        """It does."""
+        return True
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lab:

@@ -1,0 +1,58 @@
+"""Quantiles of a tensor's elements from a sample of fixed places.
+
+At most 8,192 elements are looked at: every s-th one in row-major order, s without a divisor in common with the length of a row, so that
+the sample goes through all columns. Tensors of up to 8,192 elements are looked at whole. The rank of a quantile q has a standard error
+of sqrt(q (1 - q) / 8192): 0.55 % of the elements for the median, 0.11 % for the 1 % quantile, 0.035 % for the 99.9 % quantile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postmortem.measure.table import Floats, Quantiles
+
+Array = NDArray[Any]
+
+SAMPLE = 8192
+"""Most elements of one tensor that are looked at."""
+
+
+def stride(elements: int, width: int) -> int:
+    """Distance of the places in a tensor of that many elements, in rows of `width`."""
+    step = max(1, math.ceil(elements / SAMPLE))
+    while step > 1 and math.gcd(step, width) > 1:
+        step += 1
+    return step
+
+
+def sample(values: Array, start: int, step: int) -> Array:
+    """The elements of one box, whose first is the tensor's `start`-th, that lie at places; a copy."""
+    found: Array = values[-start % step :: step].copy()
+    return found
+
+
+def quantiles(pieces: Sequence[Array]) -> Quantiles | None:
+    """Of the samples of all boxes: finite elements only, None where there are none. Between two elements numpy's linear rule."""
+    values = np.concatenate(pieces).astype(np.float64) if pieces else np.empty(0)
+    values.sort()  # non-finite ones go to the ends
+    if values.size and not math.isfinite(values[0] + values[-1]):
+        values = values[np.isfinite(values)]
+    if not values.size:
+        return None
+    sizes = np.abs(values)
+    sizes.sort()
+    low, first, middle, third, high = (_at(values, share) for share in (0.01, 0.25, 0.5, 0.75, 0.99))
+    return Quantiles(low, first, middle, third, high, _at(sizes, 0.999), values.size)
+
+
+def _at(ordered: Floats, share: float) -> float:
+    place = share * (ordered.size - 1)
+    below = int(place)
+    lower = float(ordered[below])
+    upper = float(ordered[min(below + 1, ordered.size - 1)])
+    return lower + (place - below) * (upper - lower)
