@@ -26,6 +26,7 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.01
 EVIDENCE = (
     Evidence(7.0, "the gradient scale has collapsed", alarm=("collapsed-loss-scale",)),
+    Evidence(1.0, "weights are at the ends of half precision's range", alarm=("clipped-weights",)),
     Evidence(-5.0, "the gradient scale is in its usual range", passed=("collapsed-loss-scale",)),
 )
 EXPLAINS = ("not-training", "underfitting", "lr-too-low")

@@ -1,15 +1,24 @@
-"""Low precision: updates that rounding swallows, and the gradient scaler's scale."""
+"""Low precision: updates that rounding swallows, weights at the ends of the range, and the gradient scaler's scale."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
-from postmortem.measure.table import TensorTable
+from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, peak_row, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
-NAMES = ("precision.stored", "precision.stuck", "precision.state", "precision.underflow", "precision.scale", "precision.scale_first")
+NAMES = (
+    "precision.stored",
+    "precision.stuck",
+    "precision.state",
+    "precision.underflow",
+    "precision.clipped",
+    "precision.subnormal",
+    "precision.scale",
+    "precision.scale_first",
+)
 
 _HALF_TYPES = {"bfloat16", "float16"}
 
@@ -17,12 +26,14 @@ _HALF_TYPES = {"bfloat16", "float16"}
 def measure_precision(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     """All `precision.*` measurements of one run."""
     if not table.rows:
-        yield from missing(NAMES[:4], "the run has no readable checkpoint", "checkpoint")
+        yield from missing(NAMES[:6], "the run has no readable checkpoint", "checkpoint")
     else:
         view = view_of(table, checkpoints)
         yield _stored(view)
         yield _stuck(view)
         yield from _state(view)
+        yield _clipped(view)
+        yield _subnormal(view)
     yield from _scale(checkpoints)
 
 
@@ -143,6 +154,42 @@ def _state(view: View) -> Iterator[Found]:
     yield Measurement(names[1], share, "share", basis, row.step if under else None, under, word)
 
 
+def _clipped(view: View) -> Found:
+    """Finite elements of half-precision parameters that are as large as the type can hold, in the checkpoint that has most of them.
+
+    Types of 8 bits are left out: their weights are scaled so that the largest fills the range.
+    """
+    name = "precision.clipped"
+    counts: list[tuple[int, CheckpointRow, dict[str, float]]] = []
+    seen = 0
+    for row in view.rows:
+        halves = [(layer.name, row.tensors[layer.name]) for layer in view.parameters if layer.name in row.tensors]
+        halves = [(label, stats) for label, stats in halves if stats.dtype in _HALF_TYPES]
+        seen = max(seen, len(halves))
+        items = {label: float(stats.clipped) for label, stats in halves if stats.clipped}
+        counts.append((int(sum(items.values())), row, items))
+    if not seen:
+        return Missing(name, "no parameter is stored in half precision", "checkpoint")
+    worst, row, items = max(counts, key=lambda entry: entry[0])
+    basis = f"{seen} half-precision parameters in {len(counts)} checkpoints" + (f", most at {at_step(row)}" if worst else "")
+    return Measurement(name, worst, "elements", basis, row.step if worst else None, items)
+
+
+def _subnormal(view: View) -> Found:
+    """Largest share, over the float16 matrices of the last checkpoint, of elements below the type's smallest normal number (6.1e-5)."""
+    name = "precision.subnormal"
+    row = view.rows[-1]
+    items: dict[str, float] = {}
+    for layer in view.matrices:
+        stats = row.tensors.get(layer.name)
+        if stats is not None and layer.is_parameter and stats.dtype == "float16" and stats.elements:
+            items[layer.name] = stats.subnormal / stats.elements
+    if not items:
+        return Missing(name, "no weight matrix is stored as float16", "checkpoint")
+    basis = f"elements below 6.1e-5 but not zero at {at_step(row)}, {len(items)} float16 matrices"
+    return Measurement(name, max(items.values()), "share", basis, row.step, items)
+
+
 def _scale_of(checkpoint: Checkpoint) -> float | None:
     for key, value in checkpoint.values.items():
         parts = re.split(r"[._]", key.lower())
@@ -154,8 +201,8 @@ def _scale_of(checkpoint: Checkpoint) -> float | None:
 def _scale(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     known = [(checkpoint, scale) for checkpoint in checkpoints if (scale := _scale_of(checkpoint)) is not None]
     if not known:
-        yield from missing(NAMES[4:], "no checkpoint holds a gradient scaler's state", "scaler-state")
+        yield from missing(NAMES[6:], "no checkpoint holds a gradient scaler's state", "scaler-state")
         return
     items = {f"step {checkpoint.step}" if checkpoint.step is not None else checkpoint.source: scale for checkpoint, scale in known}
-    for name, (checkpoint, scale) in zip(NAMES[4:], (known[-1], known[0]), strict=True):
+    for name, (checkpoint, scale) in zip(NAMES[6:], (known[-1], known[0]), strict=True):
         yield Measurement(name, scale, "", f"gradient scaler in {checkpoint.source}", checkpoint.step, items)

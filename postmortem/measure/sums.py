@@ -23,16 +23,15 @@ from postmortem.model import Tensor
 class UnitSums:
     """Per-unit sums; each array is as long as there are units, or empty where there is nothing to sum."""
 
-    total: Floats
-    squares: Floats
+    pairs: Floats
+    """Total of each unit, and then the sum of its squares."""
     projection: Floats
     delta: Floats
     second: Floats
 
     def add(self, units: slice, other: UnitSums) -> None:
         """Add those of a part of the units."""
-        self.total[units] += other.total
-        self.squares[units] += other.squares
+        self.pairs[:, units] += other.pairs
         self.projection[units] += other.projection
         if self.delta.size:
             self.delta[units] += other.delta
@@ -42,9 +41,7 @@ class UnitSums:
 
 def unit_sums(height: int, with_delta: bool, with_second: bool) -> UnitSums:
     """Of nothing yet."""
-    return UnitSums(
-        np.zeros(height), np.zeros(height), np.zeros(height), np.zeros(height if with_delta else 0), np.zeros(height if with_second else 0)
-    )
+    return UnitSums(np.zeros((2, height)), np.zeros(height), np.zeros(height if with_delta else 0), np.zeros(height if with_second else 0))
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +119,7 @@ def tensor_stats(tensor: Tensor, sums: Sums) -> TensorStats:
         minimum=minimum,
         maximum=maximum,
         norm=math.sqrt(sums.squares),
-        units=None if sums.units is None else UnitStats(sums.units.total, sums.units.squares, sums.units.projection),
+        units=None if sums.units is None else UnitStats(sums.units.pairs[0], sums.units.pairs[1], sums.units.projection),
         subnormal=marks.subnormal,
         clipped=marks.clipped,
         quantiles=quantiles(sums.sample),

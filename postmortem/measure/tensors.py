@@ -158,10 +158,9 @@ def _add_box(entry: Sums, tensor: Tensor, piece: _Piece, box: Box, units: slice,
     entry.squares += chunk.squares
     entry.words.append(word(piece.stored))
     entry.sample.append(sample(piece.values, box.start, step))
-    if entry.units is not None and chunk.units is not None:
-        entry.units.total[units] += chunk.units.total
-        entry.units.squares[units] += chunk.units.squares
-        entry.units.projection[units] += chunk.units.projection
+    if entry.units is not None and chunk.projection is not None:
+        entry.units.pairs[:, units] += chunk.rows
+        entry.units.projection[units] += chunk.projection
 
 
 def _pass_update(track: _Track, plan: UpdatePlan, box: Box, units: slice, raw: Array, dtype: str, entry: Sums, scratch: Scratch) -> None:

@@ -57,7 +57,7 @@ class View:
         again: set[str] = set()
         for layer in self.layers.values():
             stats = [row.tensors[layer.name] for row in self.rows if layer.name in row.tensors]
-            key = (layer.shape, *((one.norm, one.mean, one.minimum, one.maximum) for one in stats))
+            key = (layer.shape, *((one.fingerprint, one.norm, one.mean) for one in stats))
             # Tensors that are constant (all ones, all zeros) look alike without being one.
             if layer.is_parameter and len(layer.shape) >= 2 and stats and all(one.variance > 0 for one in stats) and key in seen:
                 again.add(layer.name)

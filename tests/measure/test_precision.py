@@ -73,6 +73,7 @@ def test_scale_of_the_gradient_scaler_first_and_last(lab: Any) -> None:
     assert isinstance(nothing["precision.scale"], Missing)
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("rate", [1e-2, 1e-4, 1e-6, 1e-8])
 def test_stuck_elements_are_those_that_a_step_leaves_alone(lab: Any, dtype: torch.dtype, rate: float) -> None:
@@ -117,3 +118,35 @@ def test_second_moments_below_their_type_are_counted(lab: Any) -> None:
         state = number(found, "precision.state")
         assert state.text == str(dtype).removeprefix("torch.") and state.value == float(dtype == torch.float16)
     assert shares == [1.0, 0.0]
+=======
+def float16(lab: Any, weights: torch.Tensor) -> dict[str, Measurement | Missing]:
+    """All measurements of two matrices in float16, the second of ordinary size."""
+    ordinary = 0.02 * torch.randn(64, 64, generator=torch.Generator().manual_seed(2))
+    found: dict[str, Measurement | Missing] = lab.everything(
+        [lab.bare(step, {"fc1.weight": weights.half(), "fc2.weight": ordinary.half()}) for step in (100, 200)]
+    )
+    return found
+
+
+def test_float16_weights_that_were_cut_off_are_counted(lab: Any) -> None:
+    """Elements clamped to the type's end before they were stored are counted by tensor; ordinary ones are not."""
+    weights = 3e4 * torch.randn(64, 64, generator=torch.Generator().manual_seed(1))
+    found = float16(lab, weights.clamp(-65504, 65504))
+    expected = int((weights.abs() >= 65504 - 16).sum())
+    assert expected > 50 and number(found, "precision.clipped").value == expected
+    assert number(found, "precision.clipped").items == {"fc1.weight": expected}
+
+
+def test_share_of_subnormal_float16_weights_is_that_of_a_normal_distribution(lab: Any) -> None:
+    """Of N(0, 1e-4) the share below 6.1e-5 is erf(0.61 / sqrt(2)) = 0.458, within four standard errors; of N(0, 0.02) 0.24 %."""
+    found = float16(lab, 1e-4 * torch.randn(64, 64, generator=torch.Generator().manual_seed(1)))
+    share = number(found, "precision.subnormal")
+    assert abs(share.value - 0.458) < 4 * 0.5 / 64 and share.items["fc2.weight"] < 0.006
+    assert number(found, "precision.clipped").value == 0
+
+
+def test_float32_weights_have_no_end_to_be_cut_off_at(lab: Any) -> None:
+    """The counts are missing, not zero, where nothing is stored in half precision."""
+    found = lab.everything([lab.bare(1, {"fc1.weight": torch.ones(8, 8), "fc2.weight": torch.ones(4, 8)})])
+    assert isinstance(found["precision.clipped"], Missing) and isinstance(found["precision.subnormal"], Missing)
+>>>>>>> 5fddbc2 (Tell weights that half precision cut off, or holds only in part)
