@@ -57,6 +57,19 @@ class Quantized:
             values *= np.repeat(scales, self.block)[start - low * self.block : stop - low * self.block]
         return values
 
+    def stored(self, start: int, stop: int) -> NDArray[Any]:
+        """The same: there is no other form of them."""
+        return self.read(start, stop)
+
+    def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
+        """The elements as they are."""
+        return stored
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether codes and scales are."""
+        return self.codes.in_memory and self.scales.in_memory
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -71,6 +84,19 @@ class Part:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Elements [start, stop) of the run."""
         return self.whole.read(self.first + start, self.first + stop)
+
+    def stored(self, start: int, stop: int) -> NDArray[Any]:
+        """The same as they lie in the file."""
+        return self.whole.stored(self.first + start, self.first + stop)
+
+    def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
+        """Numbers from stored elements."""
+        return self.whole.widen(stored, out)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the whole is."""
+        return self.whole.in_memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +122,19 @@ class Factored:
         leads = np.arange(first, last) // height
         columns = self.columns[leads[0]] if leads[0] == leads[-1] else self.columns[leads]
         return np.asarray((rows[:, None] * columns).reshape(-1)[start - first * width : stop - first * width])
+
+    def stored(self, start: int, stop: int) -> NDArray[Any]:
+        """The same: there is no other form of them."""
+        return self.read(start, stop)
+
+    def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
+        """The elements as they are."""
+        return stored
+
+    @property
+    def in_memory(self) -> bool:
+        """Both factors are held."""
+        return True
 
 
 def _block_length(elements: int, blocks: int) -> int | None:

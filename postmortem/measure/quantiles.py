@@ -40,7 +40,7 @@ def quantiles(pieces: Sequence[Array]) -> Quantiles | None:
     """Of the samples of all boxes: finite elements only, None where there are none. Between two elements numpy's linear rule."""
     values = np.concatenate(pieces).astype(np.float64) if pieces else np.empty(0)
     values.sort()  # non-finite ones go to the ends
-    if values.size and not math.isfinite(values[0] + values[-1]):
+    if values.size and not (math.isfinite(values[0]) and math.isfinite(values[-1])):
         values = values[np.isfinite(values)]
     if not values.size:
         return None

@@ -73,7 +73,6 @@ def test_scale_of_the_gradient_scaler_first_and_last(lab: Any) -> None:
     assert isinstance(nothing["precision.scale"], Missing)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("rate", [1e-2, 1e-4, 1e-6, 1e-8])
 def test_stuck_elements_are_those_that_a_step_leaves_alone(lab: Any, dtype: torch.dtype, rate: float) -> None:
@@ -118,7 +117,8 @@ def test_second_moments_below_their_type_are_counted(lab: Any) -> None:
         state = number(found, "precision.state")
         assert state.text == str(dtype).removeprefix("torch.") and state.value == float(dtype == torch.float16)
     assert shares == [1.0, 0.0]
-=======
+
+
 def float16(lab: Any, weights: torch.Tensor) -> dict[str, Measurement | Missing]:
     """All measurements of two matrices in float16, the second of ordinary size."""
     ordinary = 0.02 * torch.randn(64, 64, generator=torch.Generator().manual_seed(2))
@@ -149,4 +149,3 @@ def test_float32_weights_have_no_end_to_be_cut_off_at(lab: Any) -> None:
     """The counts are missing, not zero, where nothing is stored in half precision."""
     found = lab.everything([lab.bare(1, {"fc1.weight": torch.ones(8, 8), "fc2.weight": torch.ones(4, 8)})])
     assert isinstance(found["precision.clipped"], Missing) and isinstance(found["precision.subnormal"], Missing)
->>>>>>> 5fddbc2 (Tell weights that half precision cut off, or holds only in part)
