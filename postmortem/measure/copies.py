@@ -57,7 +57,8 @@ def copy_of(copy: Checkpoint, copy_probe: Probe, original: Checkpoint, original_
 
 def _everywhere_equal(one: Checkpoint, two: Checkpoint) -> int:
     """Tensors looked at, or 0 where one of them differs."""
-    names = [name for name, tensor in one.tensors.items() if is_weight(name, tensor)][:_MOST_TENSORS]
+    # From the head backwards: that is where what has a frozen backbone in common differs.
+    names = [name for name, tensor in reversed(tuple(one.tensors.items())) if is_weight(name, tensor)][:_MOST_TENSORS]
     for name in names:
         other = two.tensors.get(name)
         if other is None or math.prod(other.shape) != math.prod(one.tensors[name].shape):

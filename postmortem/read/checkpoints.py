@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from postmortem.model import Checkpoint, FoundFile, Optimizer, Plain, Problem
-from postmortem.read.depth_order import INSERTION_ORDER, in_depth_order
+from postmortem.read.depth_order import INSERTION_ORDER, in_depth_order, sorted_as_text
 from postmortem.read.flat_optimizers import flat_optimizer, metadata_values, split_optimizer
 from postmortem.read.grouping import FileSet, group_files
 from postmortem.read.layouts import (
@@ -146,7 +146,7 @@ def _read_set(found: FileSet, reading: _Reading) -> Checkpoint | None:
         held = "optimizer state" if content.optimizers else _describe(content.tree)
         reading.problems.append(Problem(found.source.name, "unsupported", f"holds no weights by name, only {held}"))
         return None
-    if content.ordered:
+    if content.ordered and not any(sorted_as_text(tuple(net.tensors)) for net in content.nets):
         nets, order = content.nets, INSERTION_ORDER
     else:
         ordered = [in_depth_order(net.tensors, tuple(found.expected or ())) for net in content.nets]
@@ -164,7 +164,7 @@ def _read_set(found: FileSet, reading: _Reading) -> Checkpoint | None:
             values = {**beside.values, **values}
         else:
             values.update({key if key.startswith(part) else f"{part}.{key}": value for key, value in plain_values(beside.tree).items()})
-    optimizers = _joined_optimizers(states, nets, "" if content.ordered else " in natural order of their names")
+    optimizers = _joined_optimizers(states, nets, "" if order == INSERTION_ORDER else " in depth order of their names")
     step, basis, epoch = _step_and_epoch(found, values, optimizers)
     files = (*found.weights, *(file for _, file in found.companions))
     size = sum(file.bytes for file in files)

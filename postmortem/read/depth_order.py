@@ -33,6 +33,7 @@ NATURAL_ORDER = (
 _DEEPEST = 32
 """Modules within modules that are told apart; what lies deeper counts as one name."""
 _AFTER = 10**9
+_FAIRSEQ: Mapping[str, float] = {"k_proj": 0.7, "v_proj": 0.8, "q_proj": 0.9}
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _RESAMPLE = re.compile(r"(down|up)_?sampl\w*|transition|reduction|merge\w*")
 _IN_MODULE = {"weight": 0, "kernel": 0, "weight_g": 1, "weight_v": 2, "bias": 3}
@@ -124,7 +125,11 @@ def _rank(component: str, among: _Among) -> float:
         if part is not None:  # the second half of a block whose first half has a name of its own (BERT's `output`)
             return 7.0
     elif part is not None and among.parts:
-        return 2.2 if name == "conv_pw" and "conv_pwl" not in among.names else part
+        if name == "conv_pw" and "conv_pwl" not in among.names:
+            return 2.2
+        if "out_proj" in among.names and name in _FAIRSEQ:  # registered as key, value, query; all three read the same input
+            return _FAIRSEQ[name]
+        return part
     if _RESAMPLE.fullmatch(name) or word in told.SHORTCUTS:
         return RESAMPLED
     if word in told.LINEARS and (number >= 0 or word in among.numbered_words or word.endswith("s")):
@@ -267,6 +272,18 @@ def _walked(names: Iterable[str]) -> _Walk:
 def by_depth(names: Iterable[str]) -> list[str]:
     """Names from the input of the network to its output, as far as names tell; weight before bias within a module."""
     return _walked(names).found
+
+
+def sorted_as_text(names: Sequence[str]) -> bool:
+    """Whether a state_dict lost its order before it was written (it came from safetensors, or out of a sorted table).
+
+    Modules register their weight before their bias and their second layer before their tenth; sorting turns both round.
+    """
+    if len(names) < 3 or list(names) != sorted(names):
+        return False
+    there = frozenset(names)
+    turned = any(not there.isdisjoint({f"{name[:-4]}weight", f"{name[:-4]}kernel"}) for name in names if name.endswith("bias"))
+    return turned or list(names) != sorted(names, key=_natural)
 
 
 def _listed_by_hand(names: Sequence[str]) -> bool:

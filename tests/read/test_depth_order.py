@@ -16,7 +16,7 @@ from torch import nn
 
 from postmortem.model import FoundFile
 from postmortem.read.checkpoints import read_checkpoints
-from postmortem.read.depth_order import FILE_ORDER, INDEX_ORDER, NATURAL_ORDER, by_depth, in_depth_order
+from postmortem.read.depth_order import FILE_ORDER, INDEX_ORDER, NATURAL_ORDER, by_depth, in_depth_order, sorted_as_text
 
 
 def each(pattern: str, counts: Iterable[int], parts: str) -> list[str]:
@@ -108,7 +108,11 @@ ARCHITECTURES: Mapping[str, list[str]] = {
         "model.encoder.embed_positions",
         "model.encoder.conv1",
         "model.encoder.conv2",
-        *each("model.encoder.layers.{}.{}", (0, 11), "self_attn.q_proj self_attn.out_proj self_attn_layer_norm fc1 fc2 final_layer_norm"),
+        *each(
+            "model.encoder.layers.{}.{}",
+            (0, 11),
+            "self_attn.k_proj self_attn.v_proj self_attn.q_proj self_attn.out_proj self_attn_layer_norm fc1 fc2 final_layer_norm",
+        ),
         "model.encoder.layer_norm",
         "model.decoder.embed_tokens",
         "model.decoder.embed_positions",
@@ -226,6 +230,31 @@ def test_a_shuffled_file_tells_nothing() -> None:
     tensors = {name: Typed() for name in ("layers.10.weight", "layers.9.weight", "layers.10.bias", "layers.9.bias")}
     found, how = in_depth_order(tensors)
     assert next(iter(found)) == "layers.9.weight" and how == NATURAL_ORDER
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["fc1.bias", "fc1.weight", "head.bias", "head.weight"], True),
+        (["layers.1.weight", "layers.10.weight", "layers.2.weight"], True),
+        (["params/Dense_0/bias", "params/Dense_0/kernel", "params/Dense_1/bias"], True),
+        (["fc1.weight", "fc1.bias", "fc2.weight"], False),
+        (["fc1.weight", "fc2.weight", "out.weight"], False),
+        (["a.bias", "a.weight"], False),
+    ],
+)
+def test_a_state_dict_that_was_sorted_before_it_was_written(names: list[str], expected: bool) -> None:
+    """A bias ahead of its weight, or the tenth layer ahead of the second, in a list sorted as text: no module registers so."""
+    assert sorted_as_text(names) == expected
+
+
+def test_a_torch_file_of_sorted_names_is_put_in_depth_order(tmp_path: Path) -> None:
+    """Weights that went through safetensors lost their order there; torch keeps what it is given."""
+    path = tmp_path / "step_1.pt"
+    names = [f"layers.{index}.{part}" for index in (2, 10) for part in ("weight", "bias")]
+    torch.save({name: torch.ones(2) for name in sorted(["head.weight", "head.bias", *names])}, path)
+    (checkpoint,) = read_checkpoints([FoundFile(path, path.name, "checkpoint", path.stat().st_size)], tmp_path).checkpoints
+    assert list(checkpoint.tensors) == [*names, "head.weight", "head.bias"] and checkpoint.order == NATURAL_ORDER
 
 
 def test_an_index_that_is_not_sorted_gives_the_order() -> None:
