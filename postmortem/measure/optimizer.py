@@ -243,9 +243,9 @@ def _scaler_skips(view: View) -> Found:
         if not (backoff < 1 < growth):
             continue
         seen += 1
-        interval = _positive(values.get("scaler.growth_interval")) or _SCALER_INTERVAL
+        interval = max(1.0, _positive(values.get("scaler.growth_interval")) or _SCALER_INTERVAL)
         growths = (step - begun) // interval
-        lost = math.log(scale / before) / math.log(backoff)
+        lost = (math.log(scale) - math.log(before)) / math.log(backoff)
         gained = growths * math.log(growth) / -math.log(backoff)
         here = max(0, round(lost)) if abs(lost - round(lost)) < 0.01 else max(0, math.ceil(lost))
         least += here

@@ -197,7 +197,7 @@ def _factored(slots: Mapping[str, Tensor], shape: tuple[int, ...]) -> Factored |
         rows, columns = slots.get(first), slots.get(second)
         if rows is None or columns is None:
             continue
-        if math.prod(rows.shape) != lead * height or math.prod(columns.shape) != lead * width:
+        if math.prod(rows.shape) != lead * height or math.prod(columns.shape) != lead * width or lead * (height + width) > _MAX_SCALES:
             continue
         row = np.array(rows.read(0, lead * height), np.float32).reshape(lead, height)
         column = np.array(columns.read(0, lead * width), np.float32).reshape(lead, width)

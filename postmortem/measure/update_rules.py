@@ -25,6 +25,8 @@ from postmortem.model import Checkpoint, Optimizer, Tensor
 Rule: TypeAlias = Literal["ratio", "straight", "sign", "quotient", "sized", "none"]
 Settings: TypeAlias = Mapping[str, object]
 
+_LARGEST_SETTING = 1e18
+"""A setting beyond this is none that anybody trained with, and its powers overflow."""
 _LARGEST_SINGULAR_VALUE = 1.21
 """Upper end of what Muon's five iterations make of singular values (with the usual coefficients; Jordan 2024)."""
 
@@ -74,7 +76,7 @@ class UpdatePlan:
 
 def _number(settings: Settings, key: str, default: float) -> float:
     value = settings.get(key)
-    return float(value) if isinstance(value, (int, float)) else default
+    return float(value) if isinstance(value, (int, float)) and abs(value) < _LARGEST_SETTING else default
 
 
 def _betas(settings: Settings) -> tuple[float, ...]:
@@ -85,8 +87,8 @@ def _betas(settings: Settings) -> tuple[float, ...]:
 
 
 def _unbias(beta: float, step: int | None) -> float:
-    """1 / (1 - beta^t); 1 where the step is not known."""
-    if step is None or step < 1:
+    """1 / (1 - beta^t); 1 where the step is not known, or beta is no share."""
+    if step is None or step < 1 or not 0.0 <= beta < 1.0:
         return 1.0
     left = 1.0 - beta**step
     return 1.0 / left if left > 0 else 1.0
@@ -164,7 +166,7 @@ def _by_algorithm(plan: UpdatePlan, slots: Mapping[str, Tensor], stored: Mapping
     if "square_avg" in slots:
         return _square_average(plan, slots, settings)
     if "sum" in slots:
-        decayed = plan.lr / (1.0 + max((plan.step or 1) - 1, 0) * _number(settings, "lr_decay", 0.0))
+        decayed = plan.lr / (1.0 + max((plan.step or 1) - 1, 0) * max(0.0, _number(settings, "lr_decay", 0.0)))
         scale = 1.0 / plan.step if plan.step else 1.0
         basis = "the last gradient is not kept; no element moves by more than the decayed learning rate"
         return replace(plan, basis=basis, rate=decayed, second=slots["sum"], gradient_scale=scale, limit=decayed)
@@ -217,7 +219,7 @@ def _two_moments(plan: UpdatePlan, slots: Mapping[str, Tensor], stored: Mapping[
 
 def _radam(plan: UpdatePlan, betas: tuple[float, ...]) -> UpdatePlan:
     """Liu et al., algorithm 2: a rectified ratio from about the sixth step on, before that the first moment alone."""
-    if plan.step is None:
+    if plan.step is None or plan.step < 1 or not 0.0 < betas[1] < 1.0:
         return replace(plan, basis="RAdam's rectification needs the step, which is unknown", rule="none")
     decayed = betas[1] ** plan.step
     longest = 2.0 / (1.0 - betas[1]) - 1.0
@@ -248,10 +250,10 @@ def _nadam(plan: UpdatePlan, betas: tuple[float, ...], stored: Mapping[str, Tens
     product = stored.get("mu_product")
     if plan.step is None or product is None or math.prod(product.shape) != 1:
         return replace(plan, basis="NAdam needs its step and its product of momenta", rule="none")
-    decay = _number(settings, "momentum_decay", 0.004)
+    decay = max(0.0, _number(settings, "momentum_decay", 0.004))
     now, following = (betas[0] * (1.0 - 0.5 * 0.96 ** ((plan.step + ahead) * decay)) for ahead in (0, 1))
     done = float(product.read(0, 1)[0])
-    if not 0.0 <= done < 1.0:
+    if not 0.0 <= done < 1.0 or not 0.0 < betas[0] < 1.0:
         return replace(plan, basis="NAdam's product of momenta is no share", rule="none")
     of_gradient, of_moment = (1.0 - now) / (1.0 - done), following / (1.0 - done * following) / plan.first_scale
     slack = lookahead_slack(of_gradient / (of_gradient + of_moment), betas[0])
@@ -293,7 +295,7 @@ def _adapted(plan: UpdatePlan, betas: tuple[float, ...], settings: Settings) -> 
         first_scale=1.0,
         second_scale=1.0,
         epsilon=plan.epsilon * distance,
-        gradient_scale=plan.gradient_scale / distance**2,
+        gradient_scale=plan.gradient_scale / distance / distance,
     )
 
 
@@ -322,7 +324,7 @@ def _adafactor(plan: UpdatePlan, slots: Mapping[str, Tensor], settings: Settings
     floor = float(eps[1]) if isinstance(eps, tuple) and len(eps) == 2 and isinstance(eps[1], (int, float)) else 1e-3
     torch_own = "beta2_decay" in settings or "d" in settings
     clip = _number(settings, "d" if torch_own else "clip_threshold", 1.0)
-    step = plan.step or 1
+    step = max(1, plan.step or 1)
     if torch_own:
         rate, scaled = min(plan.lr, 1.0 / math.sqrt(step)), True
     else:

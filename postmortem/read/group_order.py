@@ -13,8 +13,8 @@ from typing import TypeAlias
 Shape: TypeAlias = tuple[int, ...]
 Pointers: TypeAlias = tuple[int, ...]
 
-_MAX_STATES = 3000
-"""States a parameter; more of them means that shapes tell next to nothing."""
+_MAX_WORK = 1_000_000
+"""Groups times states looked at; more of them means that shapes tell next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ def _ways(groups: Sequence[Sequence[Shape | None]], parameters: Sequence[Shape],
     total = sum(len(group) for group in groups)
     spare = len(parameters) - total
     start = (0,) * len(groups)
+    work = 0
     layers: list[dict[Pointers, tuple[int, int, Pointers]]] = [{start: (1, -1, start)}]
     for index, shape in enumerate(parameters):
         following: dict[Pointers, tuple[int, int, Pointers]] = {}
@@ -45,7 +46,8 @@ def _ways(groups: Sequence[Sequence[Shape | None]], parameters: Sequence[Shape],
             for place, after in options:
                 before = following.get(after)
                 following[after] = (ways, place, state) if before is None else (min(2, before[0] + ways), *before[1:])
-        if len(following) > _MAX_STATES:
+        work += len(following) * len(groups)
+        if work > _MAX_WORK:
             return -1, ()
         layers.append(following)
     state = tuple(len(group) for group in groups)

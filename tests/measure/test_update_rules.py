@@ -369,3 +369,34 @@ def test_adapted_adam_of_its_library(tmp_path: Path) -> None:
     for key, value in model.state_dict().items():
         assert updates[key].update_norm == pytest.approx(float((value - before[key]).norm()), rel=1e-4)
         assert math.isnan(updates[key].snr) and updates[key].units_ratio is None
+
+
+HOSTILE: tuple[dict[str, Any], ...] = (
+    {"betas": (2.0, 3.0)},
+    {"betas": (1.0, 1.0)},
+    {"betas": (-5.0, float("nan"))},
+    {"lr": float("inf"), "eps": -1.0},
+    {"lr": 1e308, "weight_decay": 1e308, "decoupled_weight_decay": True},
+    {"momentum_decay": -1e9},
+    {"d": 1e-300, "d_coef": 1.0},
+    {"step": -3},
+)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["Adam", "RAdam", "NAdam", "Adagrad", "Adafactor", "RMSprop", "SGD"])
+@pytest.mark.parametrize("settings", HOSTILE, ids=str)
+def test_settings_that_nobody_trains_with_break_nothing(tmp_path: Path, kind: str, settings: dict[str, Any]) -> None:
+    """Betas above 1, infinite rates and counters of a million: some number or none comes out, and no error."""
+    model = torch.nn.Linear(4, 3)
+    optimizer: Any = getattr(torch.optim, kind)(model.parameters(), lr=1e-2, **({"momentum": 0.9} if kind == "SGD" else {}))
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    for group in optimizer.param_groups:
+        group.update(settings)
+    for state in optimizer.state.values():
+        if "step" in state:
+            state["step"].fill_(1_000_000)
+    _, updates = updates_of(tmp_path, model, optimizer)
+    assert set(updates) == {"weight", "bias"}

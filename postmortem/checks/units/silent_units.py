@@ -3,7 +3,8 @@
 ## What it looks for
 Output units of hidden layers that had no gradient between two checkpoints, neither in their weights nor in their bias: under Adam
 the second moment then falls by exactly beta2 per update, under plain SGD the weights do not move at all. Fails where 0.5 or more
-of a layer's units are so, warns at 0.4 and more. Histograms of ReLU activations that are 0.95 zeros or more are a warning too.
+of a layer's units are so, warns at 0.4 and more. What is left of their moments tells when they had their last gradient.
+Histograms of ReLU activations that are 0.95 zeros or more are a warning too.
 
 ## Why it matters
 A ReLU unit that never fires gets no gradient and never comes back. A layer of them cuts off all that lies before it.
@@ -52,7 +53,7 @@ LEARNED = 0.5
 CAME_BACK = 0.5
 
 NEEDS = ()
-USES = ("units.dead", "units.zero_activation", "run.settings_activation", "loss.improvement", "loss.divergence")
+USES = ("units.dead", "units.dead_since", "units.zero_activation", "run.settings_activation", "loss.improvement", "loss.divergence")
 CHECKLIST = ("dead-relus",)
 FIGURE = "dead-units"
 NEVER_EXACTLY_SILENT = {"tanh", "sigmoid", "gelu", "silu", "swish", "elu", "selu", "leaky_relu", "leakyrelu", "softplus", "mish"}
@@ -73,6 +74,9 @@ def judge(measured: Measured) -> Finding:
             sorted((name for name in order if dead.items[name] >= MANY.value), key=lambda name: (-dead.items[name], -order[name]))
         )
         since = f" since step {dead.first_step} at the latest" if dead.first_step is not None else ""
+        dated = measured.get("units.dead_since")
+        if dated is not None and where and where[0] in dated.items:
+            since = f" since about step {dated.items[where[0]]:.0f}"
         layer = f" of {where[0]}" if where else ""
         seen = f"{dead.value:.0%} of the units{layer} had no gradient{since} ({dead.basis})"
         if dead.value >= HALF.value:
@@ -113,6 +117,11 @@ def _zeros(value: float) -> Measurement:
 
 EXAMPLES = (
     Example("a kick of the learning rate killed a layer", (_dead(1.0, 300),), "fail"),
+    Example(
+        "half of a layer, dated by its moments",
+        (_dead(0.6, 300), Measurement("units.dead_since", 271.0, "step", "step 600", 271, {"fc1.weight": 271.0}, "248 to 281")),
+        "fail",
+    ),
     Example("nearly half of a layer", (_dead(0.45, 200),), "warn"),
     Example(
         "nearly half of a layer, and it learned", (_dead(0.45, 200), Measurement("loss.improvement", 0.9, "share", "60 points")), "pass"
