@@ -14,9 +14,9 @@ CHUNK_ELEMENTS = 2**17
 one core, where writing a difference costs a third of what it costs beyond. Smaller ones pay more for calls."""
 _SPAN_BOXES = 16
 """Boxes that a worker goes through before it hands in its sums: some milliseconds of work."""
-_SHAPE_ELEMENTS, _SHAPE_EVERY = 2**22, 8
-"""The kurtosis of a tensor with more elements than this is taken from every eighth box: half a million elements tell it to two digits,
-and third and fourth powers cost a quarter of the pass."""
+_SHAPE_ELEMENTS = 2**19
+"""The kurtosis of a large tensor is taken from every n-th box, so many that they hold at least this many elements: they tell it to two
+digits, and third and fourth powers cost as much as all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Box:
 
 def boxes(height: int, width: int) -> Iterator[Box]:
     """Cut a matrix into boxes: as many whole rows as fit, or parts of rows where one does not; of much the same size."""
-    every = 1 if height * width <= _SHAPE_ELEMENTS else _SHAPE_EVERY
+    every = max(1, height * width // _SHAPE_ELEMENTS)
     step = _even(height, max(1, CHUNK_ELEMENTS // max(1, width)))
     stride = _even(width, CHUNK_ELEMENTS)
     if not step or not stride:

@@ -40,6 +40,13 @@ _SHIFT_BELOW = 1.0
 """A chunk whose variance is below this share of its squared mean is summed about its mean, in float64."""
 
 
+def _aligned(kind: np.dtype[Any]) -> Array:
+    """A buffer that starts where a line of the cache does: otherwise every wide load would touch two of them."""
+    memory = np.empty(CHUNK_ELEMENTS * kind.itemsize + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + CHUNK_ELEMENTS * kind.itemsize].view(kind)
+
+
 class Scratch:
     """Named buffers of one worker, made once and used for every chunk."""
 
@@ -54,14 +61,14 @@ class Scratch:
         """The first `length` (at most CHUNK_ELEMENTS) elements of a float64 buffer, with whatever was left in them."""
         buffer = self._buffers.get(name)
         if buffer is None:
-            buffer = self._buffers[name] = np.empty(CHUNK_ELEMENTS)
+            buffer = self._buffers[name] = _aligned(np.dtype(np.float64))
         return buffer[:length]
 
     def singles(self, name: str, length: int) -> Singles:
         """The same of a float32 buffer."""
         buffer = self._singles.get(name)
         if buffer is None:
-            buffer = self._singles[name] = np.empty(CHUNK_ELEMENTS, np.float32)
+            buffer = self._singles[name] = _aligned(np.dtype(np.float32))
         return buffer[:length]
 
     def bools(self, length: int) -> NDArray[np.bool_]:

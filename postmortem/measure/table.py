@@ -64,7 +64,7 @@ class TensorStats:
     """Population variance (divided by n)."""
     kurtosis: float
     """Fourth standardized moment (3 for a normal, 1.8 for a uniform distribution); NaN where the variance is 0. Of
-    tensors above four million elements it is taken from every eighth chunk."""
+    tensors above a million elements it is taken from evenly spaced parts that hold half a million."""
     minimum: float
     maximum: float
     norm: float
