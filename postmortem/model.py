@@ -167,6 +167,18 @@ class Optimizer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Replica:
+    """The same checkpoint as another rank of the job wrote it: what should be equal on all ranks."""
+
+    rank: str
+    """`rank 3`."""
+    source: str
+    """File, as reports show it."""
+    tensors: Mapping[str, Tensor]
+    """Under the checkpoint's names and in its shapes. Of tensor-parallel ranks only what is not cut into parts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """One saved state of a run: a file, or several shards that make one."""
 
@@ -184,6 +196,10 @@ class Checkpoint:
     values: Mapping[str, Plain]
     """Plain numbers and strings found beside the tensors, dotted (`scheduler.last_epoch`, `scaler.scale`, `hyper_parameters.lr`)."""
     bytes: int
+    replicas: tuple[Replica, ...] = ()
+    """What other ranks hold of it. `tensors` are those of rank 0, or put together from all ranks where each holds a part."""
+    averages: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    """Key or file of a moving average of the weights -> its tensors, under the names that the model gives them."""
 
 
 @dataclass(frozen=True, slots=True)

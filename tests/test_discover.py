@@ -167,7 +167,7 @@ def test_empty_artifact_keeps_its_role_and_is_told(tmp_path: Path) -> None:
 
 def test_other_files_are_counted(tmp_path: Path) -> None:
     """Files of other kinds stay in the list as such, and one note counts them."""
-    make(tmp_path, EVENTS, "truth.json", "README.md", "train.py", "plot.png", "rng_state.pth", "training_args.bin", "tokenizer.json")
+    make(tmp_path, EVENTS, "truth.json", "README.md", "train.py", "plot.png", "rng_state.pth", "vocab.bin", "tokenizer.json")
     (run,) = find_runs([tmp_path])
     assert artifacts(run) == {EVENTS} and any(note.startswith("7 files left aside by name") for note in run.notes)
 
@@ -295,6 +295,8 @@ ROLES = {
     "model_best.pth.tar": "checkpoint",
     "pytorch_model.bin": "checkpoint",
     "vocab.bin": "other",
+    "training_args.bin": "checkpoint",
+    "rng_state_0.pth": "other",
     "model.safetensors.index.json": "checkpoint-index",
     "ckpt-1.index": "checkpoint",
     "hparams.yaml": "config",
@@ -309,7 +311,9 @@ ROLES = {
     "manifest.parquet": "manifest",
     "train.csv": "manifest",
     "anything.jsonl": "manifest",
-    ".metadata": "other",
+    ".metadata": "checkpoint-index",
+    "__3_0.distcp": "checkpoint",
+    ".hidden.pt": "other",
 }
 
 

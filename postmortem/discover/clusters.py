@@ -84,6 +84,8 @@ def _gather(folder: Folder, is_root: bool = False) -> _Below:
     base = replace(base, files=base.files + loose)
     runs = [cluster for _, cluster in closed]
     part = "" if is_root else part_of_run(folder.name, bool(core))
+    if not is_root and not part and any(entry.name.endswith(".distcp") for entry in core):
+        part = "step"  # a folder of shards is one saved state, whatever its name
     # A folder named after a number of epochs that holds event files is a run of a sweep, not a saved step.
     if part == "part" or (part == "step" and not base.has_events):
         return _Below(base, runs, [])

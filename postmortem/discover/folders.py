@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from postmortem.discover.names import FileKind, file_kind, is_data_folder, natural
+from postmortem.discover.names import OTHER, FileKind, file_kind, is_data_folder, natural
 
 _DEEPEST = 48
 _GHOST_FOLDERS = frozenset(("__macosx", "__pycache__", "node_modules", "site-packages"))
@@ -127,6 +127,7 @@ def _list(
         tree.notes.append(f"{where} could not be listed: {error.strerror}")
         return []
     in_data_folder = bool(folder.parts) and is_data_folder(folder.name)
+    sharded = any(entry.name.endswith(".distcp") for entry in entries)
     below: list[Folder] = []
     for entry in entries:
         try:
@@ -150,7 +151,9 @@ def _list(
         elif entry.name.startswith("._"):
             tree.left_out["companion file that macOS writes (._*)"] += 1
         else:
-            file = Entry(entry.name, Path(entry.path), status.st_size, file_kind(entry.name, in_data_folder), folder.parts)
+            # Other programs have a `.metadata` too.
+            kind = OTHER if entry.name == ".metadata" and not sharded else file_kind(entry.name, in_data_folder)
+            file = Entry(entry.name, Path(entry.path), status.st_size, kind, folder.parts)
             if entry.is_symlink():
                 file_links.append((folder, file))
             else:

@@ -57,7 +57,7 @@ _EVENT_WRITER = re.compile(r"tfevents\.\d+\.(?P<process>.+\.\d+)\.\d+(\.v2)?$")
 _TORCH_ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors", ".pth.tar", ".pt.tar", ".ckpt.tar", ".t7", ".th")
 _FOREIGN_ENDINGS = (".h5", ".hdf5", ".keras", ".msgpack")
 _NOT_WEIGHTS = re.compile(
-    r"(rng_state|random_states?|training_args|rng)(_?\d+)*\.(pt|pth|bin|pkl)|.*(vec_?normalize|replay_?buffer).*\.pkl", re.IGNORECASE
+    r"(rng_state|random_states?|rng)(_?\d+)*\.(pt|pth|bin|pkl)|.*(vec_?normalize|replay_?buffer).*\.pkl", re.IGNORECASE
 )
 _ZIPPED_MODEL = re.compile(r"(rl_model_\d+_steps|(best|final|last)_(model|agent)|model|policy)\.zip")
 """As Stable-Baselines3 and its callbacks name their files; other zips are data sets and archives."""
@@ -90,6 +90,8 @@ OTHER = FileKind("other")
 def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
     """What a file is, by its name; weights in a data folder are data."""
     lower = name.lower()
+    if name == ".metadata":  # torch.distributed.checkpoint's table of tensors; `folders.py` looks for the shards beside it
+        return FileKind("checkpoint-index")
     if name.startswith("."):
         return OTHER
     if "tfevents" in lower:
@@ -107,9 +109,7 @@ def _is_weights(lower: str) -> bool:
     if _NOT_WEIGHTS.fullmatch(lower):
         return False
     stem_words = set(words(lower))
-    if lower.endswith(".distcp"):
-        return lower == "__0_0.distcp"  # one of many shards stands for the whole folder
-    if lower.endswith(_TORCH_ENDINGS) or _ZIPPED_MODEL.fullmatch(lower):
+    if lower.endswith((*_TORCH_ENDINGS, ".distcp")) or lower == "training_args.bin" or _ZIPPED_MODEL.fullmatch(lower):
         return True
     if lower.endswith((".bin", ".pkl", ".pickle", ".npz", *_FOREIGN_ENDINGS, ".index")):
         named = bool(stem_words & _WEIGHT_WORDS) or "weights" in lower or "model" in lower

@@ -203,7 +203,9 @@ def _found_run(draft: _Draft, name: str, path: Path) -> FoundRun:
 
 def _what_is_what(files: Sequence[FoundFile]) -> list[str]:
     """One sentence for what each folder was taken for, one for splits, one for what is left aside."""
-    taken: dict[tuple[FileRole, str], int] = Counter((file.role, file.name.rpartition("/")[0]) for file in files if file.role != "other")
+    # Shards of one folder are one checkpoint, and their index is counted.
+    counted = [file for file in files if file.role != "other" and not file.name.endswith(".distcp")]
+    taken: dict[tuple[FileRole, str], int] = Counter((file.role, file.name.rpartition("/")[0]) for file in counted)
     notes = []
     for role, (one, many) in _ROLE_WORDS.items():
         places = [(folder, count) for (found, folder), count in taken.items() if found == role]

@@ -7,14 +7,20 @@ read becomes a `Problem`, and the rest goes on.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from postmortem.model import Checkpoint, FoundFile, Optimizer, Plain, Problem
+from postmortem.read.averages import attached, averages_within, under_names_of
+from postmortem.read.deepspeed import assemble, with_parts
 from postmortem.read.depth_order import INSERTION_ORDER, in_depth_order, sorted_as_text
+from postmortem.read.distributed import read_distributed
+from postmortem.read.file_sets import FileSet
 from postmortem.read.flat_optimizers import flat_optimizer, metadata_values, split_optimizer
-from postmortem.read.grouping import FileSet, group_files
+from postmortem.read.grouping import group_files
 from postmortem.read.layouts import (
     Net,
     OptimizerState,
@@ -27,11 +33,15 @@ from postmortem.read.layouts import (
 )
 from postmortem.read.optimizers import candidates_for, join_optimizer, parameters_of
 from postmortem.read.pickles import listed
+from postmortem.read.rank_names import deepspeed_of
+from postmortem.read.ranks import combine
 from postmortem.read.safetensors_files import read_safetensors
 from postmortem.read.sniff import sniff
-from postmortem.read.steps import step_in_name, trainer_state
-from postmortem.read.stored import StoredTensor, Tree
+from postmortem.read.steps import NamedStep, adapter_settings, step_in_name, trainer_state
+from postmortem.read.stored import Loaded, StoredTensor, Tree
 from postmortem.read.torch_files import read_torch
+
+T = TypeVar("T")
 
 _HF_NAMES = ("model", "pytorch_model", "adapter_model")
 
@@ -49,9 +59,10 @@ class CheckpointData:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Opened:
-    """One file's content in the common shape."""
+    """Content of one file, or of several that make one, in the common shape."""
 
     nets: tuple[Net, ...]
+    copies: tuple[Net, ...]
     optimizers: tuple[OptimizerState, ...]
     values: Mapping[str, Plain]
     ordered: bool
@@ -70,18 +81,20 @@ class _Reading:
     """Key of a moving average or best copy of the weights -> the files that hold one."""
 
     def open(self, file: FoundFile, *, only_optimizer: bool = False) -> _Opened | None:
-        """One file's content, or None with a problem noted. The one place where any failure of a file becomes a value."""
+        """One file's content, or None with a problem noted."""
+        return self.guarded(file.name, lambda: self._open(file, only_optimizer))
+
+    def guarded(self, name: str, read: Callable[[], T | None]) -> T | None:
+        """What `read` gives, or None with a problem noted. The one place where any failure of a file becomes a value."""
         try:
-            return self._open(file, only_optimizer)
+            return read()
         except OSError as error:
-            self.problems.append(Problem(file.name, "unreadable", f"cannot be opened: {error.strerror or type(error).__name__}"))
+            self.problems.append(Problem(name, "unreadable", f"cannot be opened: {error.strerror or type(error).__name__}"))
         except MemoryError:
-            self.problems.append(Problem(file.name, "unreadable", "there is not enough memory to read it"))
+            self.problems.append(Problem(name, "unreadable", "there is not enough memory to read it"))
         except Exception as error:  # noqa: BLE001 - per file: one odd file must not take the run's other files with it
             said = " ".join(str(error).split())[:120]
-            self.problems.append(
-                Problem(file.name, "corrupt", f"the reader gave up on it; all of it is lost ({type(error).__name__}: {said})")
-            )
+            self.problems.append(Problem(name, "corrupt", f"the reader gave up on it; all of it is lost ({type(error).__name__}: {said})"))
         return None
 
     def look_over(self, file: FoundFile) -> None:
@@ -90,12 +103,25 @@ class _Reading:
         self.open(file)
         self.problems[seen:] = [problem for problem in self.problems[seen:] if problem.kind == "unsafe-pickle"]
 
-    def _open(self, file: FoundFile, only_optimizer: bool) -> _Opened | None:
+    def sorted(self, source: str, tree: Tree, *, ordered: bool = True) -> _Opened:
+        """A tree's content; its moving averages are noted under `source`."""
+        content = sort_content(tree)
+        for net in content.copies:
+            self.copies.setdefault(net.key, []).append(source)
+        return _Opened(content.nets, content.copies, content.optimizers, content.values, ordered, tree)
+
+    def loaded(self, file: FoundFile) -> Loaded | None:
+        """The content of a file that is no safetensors file, or None with its problems noted."""
         kind = sniff(file.path)
         if kind.container == "not-a-checkpoint":
             self.problems.append(Problem(file.name, kind.kind, kind.detail))
             return None
-        if kind.container == "safetensors":
+        found = read_torch(file.path, file.name, self.scratch)
+        self.problems.extend(found.problems)
+        return found if found.readable else None
+
+    def _open(self, file: FoundFile, only_optimizer: bool) -> _Opened | None:
+        if sniff(file.path).container == "safetensors":
             found = read_safetensors(file.path, file.name)
             self.problems.extend(found.problems)
             if not found.tensors:
@@ -105,15 +131,45 @@ class _Reading:
             weights, state = split_optimizer(found.tensors, all_of_it=only_optimizer)
             optimizer = flat_optimizer(state, found.metadata)
             nets = (Net("", weights),) if weights else ()
-            return _Opened(nets, (optimizer,) if optimizer else (), metadata_values(found.metadata), ordered=False)
-        loaded = read_torch(file.path, file.name, self.scratch)
-        self.problems.extend(loaded.problems)
-        if not loaded.readable:
+            return _Opened(nets, (), (optimizer,) if optimizer else (), metadata_values(found.metadata), ordered=False)
+        loaded = self.loaded(file)
+        return None if loaded is None else self.sorted(file.name, loaded.tree)
+
+
+def _opened(found: FileSet, reading: _Reading) -> _Opened | None:
+    """The content of a set's files, companions and other ranks left out."""
+    if found.kind == "distributed":
+        folder = reading.guarded(found.source.name, lambda: read_distributed(found.source, found.weights))
+        if folder is None:
             return None
-        content = sort_content(loaded.tree)
-        for key in content.copies:
-            self.copies.setdefault(key, []).append(file.name)
-        return _Opened(content.nets, content.optimizers, content.values, ordered=True, tree=loaded.tree)
+        reading.problems.extend(folder.problems)
+        return reading.sorted(found.source.name, folder.tree) if folder.readable else None
+    if found.kind == "deepspeed":
+        return _opened_deepspeed(found, reading)
+    parts = [part for part in map(reading.open, found.weights) if part is not None]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else _merged(parts)
+
+
+def _opened_deepspeed(found: FileSet, reading: _Reading) -> _Opened | None:
+    """A DeepSpeed folder; whatever cannot be read of it is named, and the rest is put together."""
+
+    def trees(files: Sequence[FoundFile]) -> dict[str, Tree]:
+        loaded = {file.name: reading.guarded(file.name, partial(reading.loaded, file)) for file in files}
+        return {name: one.tree for name, one in loaded.items() if one is not None}
+
+    told = {file.name: deepspeed_of(file.name) for file in (*found.weights, *found.partitions)}
+    weights = trees(found.weights)
+    models = [tree for name, tree in weights.items() if (own := told[name]) is not None and own.part in ("model", "sharded-model")]
+    if not models:
+        return None
+    states = [(own.rank, tree) for name, tree in trees(found.partitions).items() if (own := told[name]) is not None]
+    whole = assemble(found.source.name, models, states)
+    reading.problems.extend(whole.problems)
+    reading.notes.extend(whole.notes)
+    extra = {name: tree for name, tree in weights.items() if (own := told[name]) is not None and own.part in ("layer", "expert")}
+    return reading.sorted(found.source.name, with_parts(whole.tree, extra))
 
 
 def _describe(tree: Tree) -> str:
@@ -134,14 +190,39 @@ def _merged(parts: Sequence[_Opened]) -> _Opened:
             nets.setdefault(net.key, {}).update(net.tensors)
         values.update(part.values)
     optimizers = tuple(optimizer for part in parts for optimizer in part.optimizers)
-    return _Opened(tuple(Net(key, tensors) for key, tensors in nets.items()), optimizers, values, all(part.ordered for part in parts))
+    copies = tuple(copy for part in parts for copy in part.copies)
+    whole = tuple(Net(key, tensors) for key, tensors in nets.items())
+    return _Opened(whole, copies, optimizers, values, all(part.ordered for part in parts))
 
 
-def _read_set(found: FileSet, reading: _Reading) -> Checkpoint | None:
-    parts = [part for part in map(reading.open, found.weights) if part is not None]
-    if not parts:
+def _read_set(found: FileSet, reading: _Reading) -> tuple[Checkpoint, ...]:
+    """One checkpoint; none where it cannot be read; several where the files of ranks are no parts of one."""
+    if not found.ranks:
+        checkpoint = _read_one(found, reading)
+        return () if checkpoint is None else (checkpoint,)
+    named = []
+    for member in (replace(found, ranks=()), *found.ranks):
+        one = _read_one(member, reading)
+        if one is not None and member.rank is not None:
+            named.append((member.rank, one))
+    if named and len(named) < 1 + len(found.ranks) and named[0][0].style != "data":
+        # A part that cannot be read is named as such; the others make no whole tensors without it.
+        reading.notes.append(f"{named[0][1].source} stands for its kin: not all of them can be read, so their parts were not put together")
+        return (named[0][1],)
+    if len(named) < 2:
+        return tuple(checkpoint for _, checkpoint in named)
+    combined = reading.guarded(found.source.name, lambda: combine(named))
+    if combined is None:
+        return tuple(checkpoint for _, checkpoint in named)
+    reading.problems.extend(combined.problems)
+    reading.notes.extend(combined.notes)
+    return combined.checkpoints
+
+
+def _read_one(found: FileSet, reading: _Reading) -> Checkpoint | None:
+    content = _opened(found, reading)
+    if content is None:
         return None
-    content = parts[0] if len(parts) == 1 else _merged(parts)
     if not content.nets:
         held = "optimizer state" if content.optimizers else _describe(content.tree)
         reading.problems.append(Problem(found.source.name, "unsupported", f"holds no weights by name, only {held}"))
@@ -154,9 +235,15 @@ def _read_set(found: FileSet, reading: _Reading) -> Checkpoint | None:
         order = "; ".join(dict.fromkeys(how for _, how in ordered))
     tensors = joined_nets(nets)
     values = dict(content.values)
+    if any("lora_" in name for name in tensors):
+        values.update(adapter_settings(found.source.path.parent))
     states = list(content.optimizers)
-    for part, file in found.companions:
-        beside = reading.open(file, only_optimizer=part == "optimizer")
+    averages = {net.key: net.tensors for net in content.copies}
+    for part, companion in found.companions:
+        if companion.kind == "files":
+            beside = reading.open(companion.source, only_optimizer=part == "optimizer")
+        else:
+            beside = _opened(companion, reading)
         if beside is None:
             continue
         if part == "optimizer":
@@ -166,9 +253,10 @@ def _read_set(found: FileSet, reading: _Reading) -> Checkpoint | None:
             values.update({key if key.startswith(part) else f"{part}.{key}": value for key, value in plain_values(beside.tree).items()})
     optimizers = _joined_optimizers(states, nets, "" if order == INSERTION_ORDER else " in depth order of their names")
     step, basis, epoch = _step_and_epoch(found, values, optimizers)
-    files = (*found.weights, *(file for _, file in found.companions))
-    size = sum(file.bytes for file in files)
-    return Checkpoint(found.source.name, step, basis, epoch, tensors, order, optimizers, values, size)
+    size = sum(file.bytes for file in found.files)
+    aligned = {key: same for key, average in averages.items() if (same := under_names_of(tensors, average))}
+    aligned.update(averages_within(tensors))
+    return Checkpoint(found.source.name, step, basis, epoch, tensors, order, optimizers, values, size, averages=aligned)
 
 
 def _joined_optimizers(states: Sequence[OptimizerState], nets: Sequence[Net], order: str) -> tuple[Optimizer, ...]:
@@ -193,7 +281,7 @@ def _step_and_epoch(found: FileSet, values: Mapping[str, Plain], optimizers: Seq
     A name that says `step` stands before the optimizer's count, because after a resume without its state the optimizer counts
     from the resume on, and that difference is a symptom of its own.
     """
-    named = step_in_name(found.source.name)
+    named = _named_step(found)
     step, key, epoch = count_of_steps(values)
     epoch = named.epoch if epoch is None else epoch
     if step is not None:
@@ -212,6 +300,16 @@ def _step_and_epoch(found: FileSet, values: Mapping[str, Plain], optimizers: Seq
     if named.step is not None and (epoch is None or named.step not in (epoch, epoch + 1)):
         return named.step, named.basis, epoch
     return None, "unknown", epoch
+
+
+def _named_step(found: FileSet) -> NamedStep:
+    """What names say. Of a run's own folder only a word counts (`step-100`): its number may be that of the run."""
+    name = found.source.name if found.rank is None else found.rank.without_rank
+    named = step_in_name(name)
+    if named.step is None and named.epoch is None and "/" not in name:
+        above = step_in_name(f"{found.source.path.absolute().parent.name}/{PurePosixPath(name).name}")
+        return above if above.told else named
+    return named
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:
@@ -233,12 +331,16 @@ def read_checkpoints(files: Sequence[FoundFile], scratch: Path) -> CheckpointDat
     """
     grouped = group_files(files)
     reading = _Reading(scratch, list(grouped.problems), list(grouped.notes), {})
-    checkpoints = [checkpoint for found in grouped.sets if (checkpoint := _read_set(found, reading)) is not None]
+    alone = [found for found in grouped.sets if found.is_average]
+    checkpoints = [checkpoint for found in grouped.sets if not found.is_average for checkpoint in _read_set(found, reading)]
+    checkpoints.sort(key=_place)
+    checkpoints = attached(checkpoints, [average for found in alone for average in _read_set(found, reading)])
     for file in grouped.unopened:
         reading.look_over(file)
     if grouped.unopened:
         reading.notes.append(f"{listed(tuple(file.name for file in grouped.unopened))}: no weights by name, so not loaded")
     for key, names in reading.copies.items():
         where = names[0] if len(names) == 1 else f"{len(names)} files"
-        reading.notes.append(f"`{listed((key,))}` in {where} was taken for a moving average or best copy of the weights and left out")
+        what = "was taken for a moving average or best copy of the weights, and not for a net of its own"
+        reading.notes.append(f"`{listed((key,))}` in {where} {what}")
     return CheckpointData(tuple(sorted(checkpoints, key=_place)), tuple(reading.problems), tuple(reading.notes))

@@ -55,8 +55,8 @@ class Content:
     """A checkpoint's content, sorted."""
 
     nets: tuple[Net, ...]
-    copies: tuple[str, ...]
-    """Keys of moving averages and best copies beside the weights that train; they are not in `nets`."""
+    copies: tuple[Net, ...]
+    """Moving averages and best copies beside the weights that train; they are not in `nets`."""
     optimizers: tuple[OptimizerState, ...]
     values: Mapping[str, Plain]
     step: int | None
@@ -221,7 +221,7 @@ def sort_content(tree: Tree) -> Content:
     # An optimizer's state_dict that is the whole file leaves nothing beside it.
     values = {} if "" in walk.taken else plain_values(tree, frozenset(walk.taken))
     step, step_key, epoch = count_of_steps(values)
-    return Content(tuple(nets), tuple(net.key for net in copies), tuple(walk.optimizers), values, step, step_key, epoch)
+    return Content(tuple(nets), tuple(copies), tuple(walk.optimizers), values, step, step_key, epoch)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from postmortem.model import Plain
 from postmortem.read.layouts import whole_number
 
 _STEP = re.compile(
@@ -73,6 +74,19 @@ def step_in_name(name: str) -> NamedStep:
         if len(bare) == 1 and not _NO_STEP.search(text):
             return NamedStep(int(bare[0]), False, None, where)
     return NamedStep(None, False, None, "")
+
+
+def adapter_settings(folder: Path) -> dict[str, Plain]:
+    """Numbers and words of the `adapter_config.json` that peft writes beside an adapter, under `adapter.`; empty where there is none."""
+    path = folder / "adapter_config.json"
+    try:
+        if path.stat().st_size > _MAX_STATE_BYTES:
+            return {}
+        settings = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    found = settings.items() if isinstance(settings, dict) else ()
+    return {f"adapter.{key}": value for key, value in found if isinstance(value, (bool, int, float, str))}
 
 
 def trainer_state(path: Path) -> tuple[int | None, float | None]:

@@ -697,7 +697,7 @@ def test_a_missing_shard_is_named_and_the_rest_is_read(tmp_path: Path, indexed: 
         ("scaler.pt", "scaler"),
         ("rng_state_0.pth", "other"),
         ("random_states_0.pkl", "other"),
-        ("training_args.bin", "other"),
+        ("training_args.bin", "arguments"),
         ("random_init.pt", "weights"),
     ],
 )

@@ -154,7 +154,8 @@ def test_files_without_weights_are_looked_over(tmp_path: Path) -> None:
     torch.save({"python": Calls(os.getcwd)}, tmp_path / "rng_state.pth")
     data = read(tmp_path)
     assert [(problem.path, problem.kind) for problem in data.problems] == [("rng_state.pth", "unsafe-pickle")]
-    assert any("training_args.bin" in note for note in data.notes)
+    (good,) = data.checkpoints
+    assert good.values["arguments.lr"] == 0.1
 
 
 def test_the_walk_stops_at_the_end_of_a_cut_pickle() -> None:
