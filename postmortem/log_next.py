@@ -63,6 +63,11 @@ ADVICE: dict[str, Advice] = {
         "if step % (total_steps // 5) == 0:\n"
         '    torch.save({"model": model.state_dict(), "step": step}, f"{run_folder}/step_{step:06d}.pt")',
     ),
+    "rank-checkpoints": Advice(
+        "Save the model's state from every rank of a distributed job now and then.",
+        'state = {"model": model.state_dict(), "step": step}\n'
+        'torch.save(state, f"{run_folder}/step_{step:06d}_rank{torch.distributed.get_rank()}.pt")',
+    ),
     "optimizer-state": Advice(
         "Save the optimizer's state in every checkpoint.",
         'state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}\n'

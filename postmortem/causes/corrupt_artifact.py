@@ -28,16 +28,19 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(9.0, "files are damaged", alarm=("damaged-files",)),
+    Evidence(5.0, "the averaged weights, which are what is kept, are no numbers while the model is sound", alarm=("poisoned-average",)),
     Evidence(-5.0, "every file is whole", passed=("damaged-files",)),
 )
 
 
 def summary(case: Case) -> str:
-    return case.said("damaged-files", otherwise="A file is damaged.")
+    return case.said("damaged-files", "poisoned-average", otherwise="A file is damaged.")
 
 
 def fix(case: Case) -> str:
     files = case.where("damaged-files")
+    if not files and case.where("poisoned-average"):
+        return "Set the moving average to the model's own weights, which are finite, and update it only by finite weights."
     named = f" ({', '.join(files[:3])})" if files else ""
     return f"Go back to the last whole file before the damaged ones{named}; save to a temporary name and rename it when it is complete."
 
@@ -48,6 +51,7 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("a truncated checkpoint", "likely", warn=("damaged-files",)),
+    CauseExample("an average that is not finite in a whole file", "unlikely", fail=("poisoned-average",), passed=("damaged-files",)),
     CauseExample("whole files", "unlikely", passed=("damaged-files",)),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -29,6 +29,7 @@ EVIDENCE = (
     Evidence(4.5, "some parameters never changed", alarm=("unmoved-layers",)),
     Evidence(6.0, "some parameters never changed and the loss stayed high", alarm=("plateaued-loss", "unmoved-layers")),
     Evidence(6.0, "some parameters never changed and the loss stayed flat", alarm=("flat-loss", "unmoved-layers")),
+    Evidence(7.0, "low-rank adapters are still at their first values", alarm=("idle-adapters",)),
     Evidence(2.0, "layers only shrink by weight decay, without a gradient", alarm=("decay-only-layers",)),
     Evidence(-5.0, "every parameter changed", passed=("unmoved-layers",)),
     Evidence(-5.0, "no parameter changed at all, so that none stands out", alarm=("unmoved-weights",)),
@@ -40,11 +41,12 @@ EXPLAINS = ("underfitting",)
 
 
 def summary(case: Case) -> str:
-    return case.said("unmoved-layers", "decay-only-layers", "plateaued-loss", "flat-loss", otherwise="Part of the model does not train.")
+    signs = ("unmoved-layers", "idle-adapters", "decay-only-layers", "plateaued-loss", "flat-loss")
+    return case.said(*signs, otherwise="Part of the model does not train.")
 
 
 def fix(case: Case) -> str:
-    layers = case.where("unmoved-layers", "decay-only-layers")
+    layers = case.where("unmoved-layers", "idle-adapters", "decay-only-layers")
     named = f" ({', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''})" if layers else ""
     return f"Put these parameters{named} into the optimizer with requires_grad on, and keep them on the path of the loss."
 
@@ -55,6 +57,7 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("most layers stand still and the loss is poor", "likely", fail=("plateaued-loss",), warn=("unmoved-layers",)),
+    CauseExample("adapters that are still zero", "likely", fail=("idle-adapters",)),
     CauseExample("a frozen backbone that works", "unlikely", warn=("unmoved-layers",), passed=("flat-loss", "plateaued-loss")),
     CauseExample("everything moved", "unlikely", passed=("unmoved-layers",)),
     CauseExample("nothing is known", "unlikely"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from postmortem.measure import exhibits
+from postmortem.measure.adapters import measure_adapters
+from postmortem.measure.averages import measure_averages
 from postmortem.measure.batchnorm import measure_batchnorm
 from postmortem.measure.classes import measure_classes
 from postmortem.measure.continuity import measure_continuity
@@ -17,6 +19,7 @@ from postmortem.measure.gradients import measure_gradients
 from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.precision import measure_precision
+from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.roles import assign
 from postmortem.measure.settings import number_of, settings
 from postmortem.measure.tensors import pass_over
@@ -64,6 +67,9 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_batchnorm,
         measure_precision,
         measure_continuity,
+        measure_replicas,
+        measure_averages,
+        measure_adapters,
     ):
         found.keep(measure(table, run.checkpoints))
     found.keep(
@@ -154,6 +160,7 @@ def _inputs(run: RunData) -> tuple[InputFile, ...]:
         step = "step unknown" if checkpoint.step is None else f"step {checkpoint.step}, from {checkpoint.step_basis}"
         optimizer = ", with optimizer state" if any(one.slots for one in checkpoint.optimizers) else ""
         told[checkpoint.source] = f"{len(checkpoint.tensors)} tensors, {step}{optimizer}"
+        told.update({replica.source: f"{replica.rank} of {checkpoint.source}" for replica in checkpoint.replicas})
     for manifest in run.manifests:
         told[manifest.source] = f"{manifest.rows} records, label column {manifest.label_column!r}"
     return tuple(InputFile(file.name, file.role, file.bytes, told.get(file.name, "")) for file in run.files if file.role != "other")

@@ -15,7 +15,18 @@ import numpy as np
 from postmortem.measure.layers import Layer
 from postmortem.measure.optimizer import idle_reason
 from postmortem.measure.table import CheckpointRow, TensorTable
-from postmortem.measure.view import Found, View, at_step, highest_rate, missing, peak_row, update_items, updates_done, view_of
+from postmortem.measure.view import (
+    EARLIEST_JUDGED_STEP,
+    Found,
+    View,
+    at_step,
+    highest_rate,
+    missing,
+    peak_row,
+    update_items,
+    updates_done,
+    view_of,
+)
 from postmortem.model import Checkpoint, Measurement, Missing
 
 NAMES = (
@@ -125,6 +136,15 @@ def _moved_names(view: View) -> dict[str, bool]:
     return found
 
 
+def _without_adapted(view: View, moved: dict[str, bool]) -> dict[str, bool]:
+    """Where low-rank adapters train, what they adapt stands still by design, and a first update moves their second factors only."""
+    adapters = {name for name in moved if view.layers[name].kind == "lora"}
+    if not any(moved[name] for name in adapters):
+        return moved
+    early = (_steps_between(view) or EARLIEST_JUDGED_STEP) < EARLIEST_JUDGED_STEP
+    return {name: value for name, value in moved.items() if value or (name in adapters and not early)}
+
+
 def _steps_between(view: View) -> int | None:
     first, last = view.rows[0].step, view.rows[-1].step
     return None if first is None or last is None else last - first
@@ -139,6 +159,7 @@ def _moved(view: View) -> Iterator[Found]:
     if (_steps_between(view) or 1) < 1:
         yield from missing(names, "the checkpoints are from one and the same step", "two-checkpoints")
         return
+    moved = _without_adapted(view, moved)
     basis = f"bits of {len(moved)} parameter tensors between {at_step(view.rows[0])} and {at_step(view.rows[-1])}"
     share = sum(moved.values()) / len(moved)
     yield Measurement(names[0], share, "share", basis, view.rows[-1].step, {name: float(value) for name, value in moved.items()})
