@@ -111,9 +111,9 @@ class _Folder:
             self._faults.setdefault(fault, _Loss()).add(entry.name, lost_bytes)
             return None
         found = read_item(memory[piece.begin : piece.begin + piece.length], f"{self._source} ({entry.name})")
+        self._item_problems.extend(problem for problem in found.problems if problem.kind == "unsafe-pickle")
         if not found.readable:
             self._faults.setdefault(f"do not stand in {piece.path} where the metadata says", _Loss()).add(entry.name, lost_bytes)
-            self._item_problems.extend(problem for problem in found.problems if problem.kind == "unsafe-pickle")
             return None
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -340,3 +341,31 @@ def test_two_types_are_no_tensor(tmp_path: Path) -> None:
     writer.tensors["evil"] = TensorStorageMetadata(TensorProperties(torch.float32), torch.Size([2, 4]), [chunk])
     writer.finish()
     assert "something else than the metadata says" in problem_of(read(tmp_path / "c", tmp_path)).detail
+
+
+class Calls:
+    """Pickles as a call of os.system."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("where", ["table", "item"])
+def test_a_call_in_the_table_or_in_an_item_is_not_made(tmp_path: Path, where: str) -> None:
+    """What a folder would run is named and not run, and its tensors are read without it."""
+    writer, tall, _ = two_ranks(tmp_path / "c")
+    evil = Calls(f"touch {tmp_path / 'run'}")
+    if where == "item":
+        writer.value("evil", evil)
+    writer.finish()
+    if where == "table":
+        paths = {name: (name,) for name in writer.tensors}
+        table = Metadata(writer.tensors, paths, writer.places, storage_meta=evil)  # type: ignore[arg-type]
+        (tmp_path / "c" / ".metadata").write_bytes(pickle.dumps(table))
+    data = read(tmp_path / "c", tmp_path)
+    assert not (tmp_path / "run").exists()
+    assert "unsafe-pickle" in [problem.kind for problem in data.problems]
+    np.testing.assert_array_equal(elements(data.checkpoints[0].tensors["w"]), tall.numpy())
