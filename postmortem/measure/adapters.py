@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postmortem.measure.kernels import CHUNK_ELEMENTS
+from postmortem.measure.boxes import CHUNK_ELEMENTS
 from postmortem.measure.table import Floats, TensorTable
 from postmortem.measure.view import EARLIEST_JUDGED_STEP, Found, at_step, missing, updates_done
 from postmortem.model import Checkpoint, Measurement, Missing, Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postmortem.measure.kernels import CHUNK_ELEMENTS
+from postmortem.measure.boxes import CHUNK_ELEMENTS
 from postmortem.model import Tensor
 
 

@@ -13,7 +13,7 @@ import torch
 
 from postmortem.measure.adapters import measure_adapters, product_norm
 from postmortem.measure.averages import measure_averages
-from postmortem.measure.kernels import CHUNK_ELEMENTS
+from postmortem.measure.boxes import CHUNK_ELEMENTS
 from postmortem.measure.pairs import compare
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.tensors import pass_over
