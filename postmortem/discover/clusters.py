@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from postmortem.discover.folders import Entry, Folder, shown
-from postmortem.discover.names import alike, is_log_folder, is_side_writer, is_split, is_stamp, part_of_run, writer_process
+from postmortem.discover.names import ORBAX_METADATA, alike, is_log_folder, is_side_writer, is_split, is_stamp, part_of_run, writer_process
 
 Parts: TypeAlias = tuple[str, ...]
 """Folder names from the root down."""
@@ -83,13 +83,19 @@ def _gather(folder: Folder, is_root: bool = False) -> _Below:
     base, closed = _absorb(folder, base, closed)
     base = replace(base, files=base.files + loose)
     runs = [cluster for _, cluster in closed]
-    part = "" if is_root else part_of_run(folder.name, bool(core))
+    part = "" if is_root else "step" if _is_orbax(folder) else part_of_run(folder.name, bool(core))
     if not is_root and not part and any(entry.name.endswith(".distcp") for entry in core):
         part = "step"  # a folder of shards is one saved state, whatever its name
     # A folder named after a number of epochs that holds event files is a run of a sweep, not a saved step.
     if part == "part" or (part == "step" and not base.has_events):
         return _Below(base, runs, [])
     return _Below(None, [base, *runs], [])
+
+
+def _is_orbax(folder: Folder) -> bool:
+    """Whether it is one step that Orbax saved (`1000`, whatever its name), or an item of one (`1000/default`)."""
+    below = [file.name for child in folder.folders for file in child.files]
+    return ORBAX_METADATA in below or any(file.name in (ORBAX_METADATA, "_CHECKPOINT_METADATA") for file in folder.files)
 
 
 def _absorb(folder: Folder, base: Cluster, closed: list[tuple[Folder, Cluster]]) -> tuple[Cluster, list[tuple[Folder, Cluster]]]:

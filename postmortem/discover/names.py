@@ -55,6 +55,9 @@ _STAMP = re.compile(r"([A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}.*)|(\d{4}[-_]?\d{2}[
 _EVENT_WRITER = re.compile(r"tfevents\.\d+\.(?P<process>.+\.\d+)\.\d+(\.v2)?$")
 
 _TORCH_ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors", ".pth.tar", ".pt.tar", ".ckpt.tar", ".t7", ".th")
+ORBAX_METADATA = "_METADATA"
+# Flax writes `checkpoint_1000`; `checkpoint` alone is TensorFlow's pointer to the latest, or stands for the folder of an early Orbax.
+_FLAX_OR_POINTER = re.compile(r"(checkpoint|ckpt)_\d+|checkpoint")
 _FOREIGN_ENDINGS = (".h5", ".hdf5", ".keras", ".msgpack")
 _NOT_WEIGHTS = re.compile(
     r"(rng_state|random_states?|rng)(_?\d+)*\.(pt|pth|bin|pkl)|.*(vec_?normalize|replay_?buffer).*\.pkl", re.IGNORECASE
@@ -100,6 +103,8 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return FileKind("checkpoint-index")
     if lower.endswith((*_TABLE_ENDINGS, *_CONFIG_ENDINGS)):
         return _text_kind(lower)
+    if name == ORBAX_METADATA:  # stands for its folder
+        return FileKind("checkpoint")
     if _is_weights(lower) and not in_data_folder:
         return FileKind("checkpoint")
     return OTHER
@@ -109,7 +114,9 @@ def _is_weights(lower: str) -> bool:
     if _NOT_WEIGHTS.fullmatch(lower):
         return False
     stem_words = set(words(lower))
-    if lower.endswith((*_TORCH_ENDINGS, ".distcp")) or lower == "training_args.bin" or _ZIPPED_MODEL.fullmatch(lower):
+    if lower.endswith((*_TORCH_ENDINGS, ".distcp")) or lower in ("training_args.bin", "variables.index"):
+        return True
+    if _ZIPPED_MODEL.fullmatch(lower) or _FLAX_OR_POINTER.fullmatch(lower):
         return True
     if lower.endswith((".bin", ".pkl", ".pickle", ".npz", *_FOREIGN_ENDINGS, ".index")):
         named = bool(stem_words & _WEIGHT_WORDS) or "weights" in lower or "model" in lower

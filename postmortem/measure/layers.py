@@ -102,9 +102,9 @@ def _last(name: str) -> str:
 
 
 def _bias_of(name: str, tensors: Mapping[str, TensorStats]) -> str:
-    for old, new in (("weight", "bias"), ("weight_orig", "bias"), ("weight_v", "bias"), ("parametrizations.weight.original1", "bias")):
+    for old in ("weight", "kernel", "weight_orig", "weight_v", "parametrizations.weight.original1"):
         if name.endswith(old):
-            sibling = name[: -len(old)] + new
+            sibling = name[: -len(old)] + "bias"
             if sibling in tensors and len(tensors[sibling].shape) == 1:
                 return sibling
     return ""

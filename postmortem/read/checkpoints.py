@@ -20,6 +20,7 @@ from postmortem.read.depth_order import INSERTION_ORDER, in_depth_order, sorted_
 from postmortem.read.distributed import read_distributed
 from postmortem.read.file_sets import FileSet
 from postmortem.read.flat_optimizers import flat_optimizer, metadata_values, split_optimizer
+from postmortem.read.formats import FOREIGN, read_foreign
 from postmortem.read.grouping import group_files
 from postmortem.read.layouts import (
     Net,
@@ -116,7 +117,10 @@ class _Reading:
         if kind.container == "not-a-checkpoint":
             self.problems.append(Problem(file.name, kind.kind, kind.detail))
             return None
-        found = read_torch(file.path, file.name, self.scratch)
+        if kind.container in FOREIGN:
+            found = read_foreign(kind.container, file.path, file.name)
+        else:
+            found = read_torch(file.path, file.name, self.scratch)
         self.problems.extend(found.problems)
         return found if found.readable else None
 
@@ -133,7 +137,7 @@ class _Reading:
             nets = (Net("", weights),) if weights else ()
             return _Opened(nets, (), (optimizer,) if optimizer else (), metadata_values(found.metadata), ordered=False)
         loaded = self.loaded(file)
-        return None if loaded is None else self.sorted(file.name, loaded.tree)
+        return None if loaded is None else self.sorted(file.name, loaded.tree, ordered=loaded.ordered)
 
 
 def _opened(found: FileSet, reading: _Reading) -> _Opened | None:

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from postmortem.model import ProblemKind
+from postmortem.read.formats import ForeignContainer, container_of, elsewhere
 from postmortem.read.pickles import scan
 
-Container: TypeAlias = Literal["zip", "pickle", "safetensors", "not-a-checkpoint"]
+Container: TypeAlias = Literal["zip", "pickle", "safetensors", "not-a-checkpoint"] | ForeignContainer
 
 _HEAD_BYTES = 4096
 _MAGICS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5 (Keras weights)"),
-    (0, b"\x93NUMPY", "NumPy array"),
-    (0, b"GGUF", "GGUF"),
     (0, b"\x1f\x8b", "gzip archive"),
     (0, b"BZh", "bzip2 archive"),
     (0, b"\xfd7zXZ\x00", "xz archive"),
@@ -23,7 +21,6 @@ _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "7z archive"),
     (0, b"\x00\x05\x16\x07", "AppleDouble fork (macOS metadata)"),
     (0, b"SQLite format 3\x00", "SQLite database"),
-    (4, b"TFL3", "TensorFlow Lite"),
     (257, b"ustar", "tar archive"),
 )
 _UNSUPPORTED_SUFFIXES = {
@@ -99,8 +96,14 @@ def sniff(path: Path) -> Sniffed:
     suffix = path.suffix.lower()
     if not head:
         return _no("truncated", "the file is empty (0 bytes); all of it is lost")
+    foreign = container_of(path, head)
+    if foreign is not None:
+        return Sniffed(foreign)
     if head.startswith(b"PK\x03\x04"):
         return Sniffed("zip")
+    known = None if head.startswith(b"version https://git-lfs") else elsewhere(path, head)
+    if known is not None:
+        return _no("unsupported", known)
     for offset, magic, what in _MAGICS:
         if head[offset : offset + len(magic)] == magic:
             return _no("unsupported", f"format not read by this version: {what}")

@@ -28,6 +28,7 @@ _NO_STEP = re.compile(
     re.IGNORECASE,
 )
 _OUTER_FOLDER = re.compile(r"(?:(?:global[_-]?)?(?:steps?|iterations?|iters?)[_=-]?|checkpoint-)0*(\d{1,12})", re.IGNORECASE)
+_ENDINGS = re.compile(r"(\.(pth|tar|pt|ckpt|bin|pkl|safetensors|th|t7|model|weights|h5|hdf5|keras|msgpack|npz|index|zip))+$")
 _MAX_STATE_BYTES = 256 * 2**20
 
 
@@ -44,13 +45,15 @@ class NamedStep:
 def _stem(name: str) -> str:
     path = PurePosixPath(name)
     stem = path.name.removesuffix(".index.json")
-    return re.sub(r"(\.(pth|tar|pt|ckpt|bin|pkl|safetensors|th|t7|model))+$", "", re.sub(r"-\d{5}-of-\d{5}", "", stem))
+    return _ENDINGS.sub("", re.sub(r"-\d{5}-of-\d{5}", "", stem))
 
 
 def step_in_name(name: str) -> NamedStep:
     """Judge a file's name, then the folder that holds it, then the folder around that (`iter_0001000/mp_rank_00/model.pt`)."""
     path = PurePosixPath(name)
-    stem, folder = _stem(name), path.parent.name
+    if path.name == "_METADATA":  # of Orbax: it stands for its folder
+        path = path.parent
+    stem, folder = _stem(str(path)), path.parent.name
     epoch: int | None = None
     for text, where in ((stem, "file name"), (folder, "folder name")):
         match = _EPOCH.search(text)
