@@ -17,8 +17,7 @@ from postmortem.model import Problem
 from postmortem.read.flax_trees import Branch, flax_tree
 from postmortem.read.foreign_trees import nothing
 from postmortem.read.msgpack_walk import Node, Place, walk
-from postmortem.read.pickles import listed
-from postmortem.read.raw import DamagedError, Packed, Raw, mapped, placed, sound_shape, unpacked
+from postmortem.read.raw import DamagedError, Packed, Raw, mapped, placed, reasons, sound_shape, unpacked
 from postmortem.read.stored import NUMPY_TYPES, Array, Loaded
 
 _NDARRAY, _COMPLEX, _SCALAR = 1, 2, 3
@@ -130,7 +129,7 @@ def read_flax(path: Path, source: str) -> Loaded:
     elif walked.end < memory.size:
         problems.append(Problem(source, "corrupt", f"{memory.size - walked.end} bytes follow its end; what stands before them was read"))
     if reading.lost:
-        detail = f"{len(reading.lost)} of {len(reading.arrays)} arrays cannot be read: {listed(tuple(reading.lost), 2)}"
+        detail = f"{len(reading.lost)} of {len(reading.arrays)} arrays cannot be read: {reasons(reading.lost)}"
         problems.append(Problem(source, "corrupt", detail))
     for name, raw in unpacked(reading.packed, source, problems).items():
         _put(root, name.split("."), raw)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from postmortem.read.hdf5_headers import names_as_written, variable_texts
 from postmortem.read.raw import MOST_EXPANSION, DamagedError, Packed, Raw, dtype_name, placed, sound_shape
 from postmortem.read.stored import NUMPY_TYPES, Array
 
@@ -131,7 +132,7 @@ def _dataset(item: h5py.Dataset, path: str, memory: NDArray[np.uint8]) -> Raw | 
 
     shape = sound_shape(item.shape) if item.shape is not None else None
     kept = item.dtype
-    said = text_of(item, "dtype")  # Keras keeps bfloat16 as two bytes of no type, and says so here
+    said = Texts(memory).one(item, "dtype")  # Keras keeps bfloat16 as two bytes of no type, and says so here
     dtype = said if said in NUMPY_TYPES and NUMPY_TYPES[said].itemsize == kept.itemsize else dtype_name(kept)
     if shape is None or dtype is None:
         return None
@@ -142,7 +143,7 @@ def _dataset(item: h5py.Dataset, path: str, memory: NDArray[np.uint8]) -> Raw | 
     filters = [plan.get_filter(index)[0] for index in range(plan.get_nfilters())]
     unknown = [str(code) for code in filters if code not in _FILTERS]
     if unknown:
-        raise DamagedError(f"it is compressed in a way that needs a plugin (filter {', '.join(unknown)})")
+        raise DamagedError(f"its compression needs a plugin (filter {', '.join(unknown)})")
     exact = kept.kind == "V" or item.id.get_type() == h5py.h5t.py_create(kept, logical=True)
     needed = math.prod(shape) * NUMPY_TYPES[dtype].itemsize
     if layout == h5py.h5d.CONTIGUOUS and exact and needed:
@@ -160,9 +161,14 @@ def _packed(item: h5py.Dataset, path: str, shape: tuple[int, ...], dtype: str) -
     stored = int(item.id.get_storage_size())
     if math.prod(shape) and not stored:
         raise DamagedError("its elements were never written")
-    chunk = tuple(item.chunks or shape)
-    if math.prod(max(1, length) for length in chunk) * kind.itemsize > max(64, stored) * MOST_EXPANSION:
+    chunk: tuple[int, ...] = tuple(item.chunks or shape)
+    if math.prod([max(1, int(length)) for length in chunk]) * kind.itemsize > max(64, stored) * MOST_EXPANSION:
         raise DamagedError(f"it claims chunks of shape {chunk} and holds {stored} bytes")
+    if item.chunks is not None and math.prod(shape) > 0:
+        claimed = math.prod([-(-length // max(1, each)) for length, each in zip(shape, chunk, strict=True)])
+        written = int(item.id.get_num_chunks())
+        if written < claimed:  # HDF5 would give zeros for them
+            raise DamagedError(f"{claimed - written} of its {claimed} chunks were never written")
     step = _step(shape, chunk, kind.itemsize)
 
     def unpack(into: Array) -> None:
@@ -189,70 +195,61 @@ def _step(shape: Sequence[int], chunk: Sequence[int], itemsize: int) -> tuple[in
 # --- attributes -------------------------------------------------------------------------------------------------------
 
 
-def text_of(item: Any, key: str) -> str:
-    """A text attribute; empty where there is none that can be read."""
-    found = list(_texts(item, key))
-    return found[0] if len(found) == 1 else ""
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """Text attributes of a file's objects."""
 
+    memory: NDArray[np.uint8]
 
-def texts_of(item: Any, key: str) -> list[str] | None:
-    """A list of texts, which Keras cuts into `key0`, `key1` ... where it is long; None where there is none."""
-    try:
-        if key in item.attrs:
-            return list(_texts(item, key))
-        if f"{key}0" not in item.attrs:
+    def one(self, item: Any, key: str) -> str:
+        """A text; empty where there is none that can be read."""
+        found = list(self._all(item, key))
+        return found[0] if len(found) == 1 else ""
+
+    def several(self, item: Any, key: str) -> list[str] | None:
+        """A list of texts, which Keras cuts into `key0`, `key1` ... where it is long; None where there is none."""
+        try:
+            if key in item.attrs:
+                return list(self._all(item, key))
+            if f"{key}0" not in item.attrs:
+                return None
+            number, found = 0, []
+            while f"{key}{number}" in item.attrs and number < _MOST_OBJECTS:
+                found += list(self._all(item, f"{key}{number}"))
+                number += 1
+        except H5_ERRORS:
             return None
-        number, found = 0, []
-        while f"{key}{number}" in item.attrs and number < _MOST_OBJECTS:
-            found += list(_texts(item, f"{key}{number}"))
-            number += 1
-    except H5_ERRORS:
-        return None
-    return found
+        return found
 
+    def _all(self, item: Any, key: str) -> Iterator[str]:
+        import h5py
 
-def _texts(item: Any, key: str) -> Iterator[str]:
-    try:
-        if key not in item.attrs:
+        try:
+            if key not in item.attrs:
+                return
+            place = item.attrs.get_id(key)
+            if place.get_type().get_class() != h5py.h5t.STRING:
+                return
+            if place.get_type().is_variable_str():  # not through the library: see hdf5_headers
+                yield from variable_texts(self.memory, h5py.h5o.get_info(item.id).addr, key)
+                return
+            if place.get_storage_size() > _MOST_TEXT_BYTES or math.prod(place.shape) > _MOST_OBJECTS:
+                return
+            value = item.attrs[key]
+        except H5_ERRORS:
             return
-        place = item.attrs.get_id(key)
-        if place.get_storage_size() > _MOST_TEXT_BYTES or math.prod(place.shape) > _MOST_OBJECTS:
-            return
-        value = item.attrs[key]
-    except H5_ERRORS:
-        return
-    for each in value.reshape(-1).tolist() if isinstance(value, np.ndarray) else [value]:
-        if isinstance(each, bytes):
-            yield each.decode("utf-8", "replace")
-        elif isinstance(each, str):
-            yield each
+        for each in value.reshape(-1).tolist() if isinstance(value, np.ndarray) else [value]:
+            if isinstance(each, bytes):
+                yield each.decode("utf-8", "replace")
+            elif isinstance(each, str):
+                yield each
 
 
-def names_as_written(memory: NDArray[np.uint8], group: h5py.Group) -> list[str] | None:
-    """Names within a group in the order in which they were written; None where the file does not tell.
-
-    Groups of the kind that h5py writes unless told otherwise list their members by alphabet, but keep their names in a heap (section
-    III.D of the HDF5 file format specification) in the order in which they came.
-    """
+def order_of(group: h5py.Group, memory: NDArray[np.uint8]) -> list[str] | None:
+    """Names within a group in the order in which they were written; None where the file does not tell."""
     import h5py
 
     try:
-        members = set(group)
-        header = memory[(at := h5py.h5o.get_info(group.id).addr) : at + 512].tobytes()
+        return names_as_written(memory, h5py.h5o.get_info(group.id).addr, set(group))
     except H5_ERRORS:
         return None
-    # Object header, version 1: 16 bytes, then messages of (kind 2, size 2, flags 1, reserved 3); kind 17 tells tree and heap.
-    place = 16
-    while header[:1] == b"\1" and place + 24 <= len(header):
-        kind, size = int.from_bytes(header[place : place + 2], "little"), int.from_bytes(header[place + 2 : place + 4], "little")
-        if kind == 17:
-            heap = int.from_bytes(header[place + 16 : place + 24], "little")
-            head = memory[heap : heap + 32].tobytes() if heap < memory.size else b""
-            if head[:4] != b"HEAP":
-                return None
-            length, data = int.from_bytes(head[8:16], "little"), int.from_bytes(head[24:32], "little")
-            words = memory[data : data + min(length, _MOST_TEXT_BYTES)].tobytes().split(b"\0") if data < memory.size else []
-            found = list(dict.fromkeys(name for word in words if (name := word.decode("utf-8", "replace")) in members))
-            return found if len(found) == len(members) else None
-        place += 8 + size
-    return None

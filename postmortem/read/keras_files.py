@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from postmortem.model import Problem
 from postmortem.read.foreign_trees import Moments, assembled, dotted, needs_package, nothing
-from postmortem.read.hdf5_files import H5_ERRORS, Contents, Window, contents, names_as_written, text_of, texts_of
+from postmortem.read.hdf5_files import H5_ERRORS, Contents, Texts, Window, contents, order_of
 from postmortem.read.keras_names import CONTAINERS, final_names, in_model_order, layer_settings, variable_names
 from postmortem.read.keras_optimizers import named_moments, numbered_moments, optimizer_config
 from postmortem.read.numpy_files import member_offset
 from postmortem.read.pickles import listed
 from postmortem.read.plain import flatten
-from postmortem.read.raw import DamagedError, Packed, Raw, mapped, unpacked
+from postmortem.read.raw import DamagedError, Packed, Raw, mapped, reasons, unpacked, without_overlaps
 from postmortem.read.stored import Loaded, Tree
 
 if TYPE_CHECKING:
@@ -124,22 +124,23 @@ def _read_hdf5(memory: NDArray[np.uint8], source: str, config: _Config) -> Loade
 
 def _read_file(file: h5py.File, memory: NDArray[np.uint8], source: str, config: _Config) -> Loaded:
     found = contents(file, memory)
+    texts = Texts(memory)
     problems: list[Problem] = []
     packed = [tensor for tensor in found.tensors.values() if isinstance(tensor, Packed)]
-    tensors = {path: tensor for path, tensor in found.tensors.items() if isinstance(tensor, Raw)}
+    tensors = without_overlaps({path: each for path, each in found.tensors.items() if isinstance(each, Raw)}, source, problems)
     tensors.update(unpacked(packed, source, problems))
     if not config.model:
-        config = _Config(_parsed(text_of(file, "model_config")), _parsed(text_of(file, "training_config")))
+        config = _Config(_parsed(texts.one(file, "model_config")), _parsed(texts.one(file, "training_config")))
     base = "model_weights" if "model_weights" in found.groups else ""
-    layers = texts_of(found.groups[base], "layer_names")
+    layers = texts.several(found.groups[base], "layer_names")
     lost = list(found.refused)
     if layers is not None:
-        named = _listed_weights(found, tensors, base, layers, lost)
+        named = _listed_weights(found, tensors, texts, base, layers, lost)
     else:
-        named = _numbered_weights(found, tensors, memory, config)
+        named = _numbered_weights(found, tensors, texts, config)
     if lost:
         known = len(found.tensors) + len(lost)
-        problems.append(Problem(source, "corrupt", f"{len(lost)} of {known} objects are lost: {listed(tuple(lost), 2)}"))
+        problems.append(Problem(source, "corrupt", f"{len(lost)} of {known} objects are lost: {reasons(lost)}"))
     if not named.names:
         if not problems:
             held = listed(tuple(found.tensors or found.groups), 3) or "nothing"
@@ -147,7 +148,7 @@ def _read_file(file: h5py.File, memory: NDArray[np.uint8], source: str, config: 
             problems.append(Problem(source, "unsupported", detail))
         return Loaded(None, tuple(problems), readable=False)
     weights = {name: tensors[path] for path, name in named.names.items()}
-    moments, values = _moments(found, tensors, weights, config, named)
+    moments, values = _moments(found, tensors, weights, texts, config, named)
     tree = assembled(weights, moments, {**values, **config.values}, depthwise=_depthwise(named.names, config))
     return Loaded(tree, tuple(problems), readable=True, ordered=named.by_layer)
 
@@ -155,7 +156,7 @@ def _read_file(file: h5py.File, memory: NDArray[np.uint8], source: str, config: 
 # --- weights: path in the file -> name --------------------------------------------------------------------------------
 
 
-def _listed_weights(found: Contents, tensors: Mapping[str, Raw], base: str, layers: Sequence[str], lost: list[str]) -> _Named:
+def _listed_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts, base: str, layers: Sequence[str], lost: list[str]) -> _Named:
     """Keras 2, and whole models of Keras 3: the file lists layers, and each layer its weights, in order."""
     named: dict[str, str] = {}
     taken: set[str] = set()
@@ -165,7 +166,7 @@ def _listed_weights(found: Contents, tensors: Mapping[str, Raw], base: str, laye
         group = found.groups.get(group_path)
         if group is None:
             continue
-        for weight in texts_of(group, "weight_names") or ():
+        for weight in texts.several(group, "weight_names") or ():
             path = f"{group_path}/{weight}"
             name = dotted(weight)
             name = f"{layer}.{name}" if name in taken else name
@@ -177,19 +178,19 @@ def _listed_weights(found: Contents, tensors: Mapping[str, Raw], base: str, laye
     return _Named(named, by_layer=True, certain=True)
 
 
-def _numbered_weights(found: Contents, tensors: Mapping[str, Raw], memory: NDArray[np.uint8], config: _Config) -> _Named:
+def _numbered_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts, config: _Config) -> _Named:
     """Keras 3: variables by number in `vars` groups."""
     variables: dict[tuple[str, ...], list[str]] = {}
     for path in tensors:
         parts = path.split("/")
         if parts[-2:-1] == ["vars"] and parts[-1].isdigit() and parts[0] != "optimizer":
             variables.setdefault(tuple(parts[:-2]), []).append(path)
-    orders = {path: names_as_written(memory, group) for path, group in found.groups.items() if path.split("/")[-1] in CONTAINERS}
+    orders = {path: order_of(group, texts.memory) for path, group in found.groups.items() if path.split("/")[-1] in CONTAINERS}
     settings = _settings_by_path(orders, config)
 
     def own_name(path: tuple[str, ...]) -> str:
         group = found.groups.get("/".join((*path, "vars")))
-        return (text_of(group, "name") if group is not None else "") or settings.get(path, ("", "", {}))[0]
+        return (texts.one(group, "name") if group is not None else "") or settings.get(path, ("", "", {}))[0]
 
     modules, by_layer, certain = in_model_order(variables, orders)
     names = final_names(modules, own_name)
@@ -224,7 +225,7 @@ def _depthwise(named: Mapping[str, str], config: _Config) -> frozenset[str]:
 
 
 def _moments(
-    found: Contents, tensors: Mapping[str, Raw], weights: Mapping[str, Raw], config: _Config, named: _Named
+    found: Contents, tensors: Mapping[str, Raw], weights: Mapping[str, Raw], texts: Texts, config: _Config, named: _Named
 ) -> tuple[Moments | None, dict[str, Tree]]:
     family, settings = optimizer_config(config.training)
     if "optimizer_weights" in found.groups:
@@ -236,4 +237,4 @@ def _moments(
         return None, {}
     paths = [path for path in tensors if path.startswith("optimizer/vars/") and path.rsplit("/", 1)[1].isdigit()]
     paths.sort(key=lambda path: int(path.rsplit("/", 1)[1]))
-    return numbered_moments([tensors[path] for path in paths], weights, family or text_of(group, "name"), settings, ordered=named.certain)
+    return numbered_moments([tensors[path] for path in paths], weights, family or texts.one(group, "name"), settings, ordered=named.certain)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from postmortem.model import Problem
 from postmortem.read.foreign_trees import assembled, dotted, nothing
-from postmortem.read.pickles import listed
-from postmortem.read.raw import DamagedError, Packed, Raw, dtype_name, mapped, placed, sound_shape, unpacked
+from postmortem.read.raw import DamagedError, Packed, Raw, dtype_name, mapped, placed, reasons, sound_shape, unpacked, without_overlaps
 from postmortem.read.stored import Array, Loaded, Tree
 
 _MAGIC = b"\x93NUMPY"
@@ -74,8 +73,8 @@ def _read_members(path: Path, source: str, archive: zipfile.ZipFile, members: li
         except DamagedError as error:
             lost.append(f"{name}: {error}")
     if lost:
-        problems.append(Problem(source, "corrupt", f"{len(lost)} of {len(members)} arrays cannot be read: {listed(tuple(lost), 2)}"))
-    found.update(unpacked(packed, source, problems))
+        problems.append(Problem(source, "corrupt", f"{len(lost)} of {len(members)} arrays cannot be read: {reasons(lost)}"))
+    found = {**without_overlaps(found, source, problems), **unpacked(packed, source, problems)}
     if not found and not problems:
         problems.append(Problem(source, "unsupported", "a NumPy archive without a single array"))
     if not found:

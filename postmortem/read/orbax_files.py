@@ -18,8 +18,7 @@ from postmortem.model import Problem
 from postmortem.read.flax_trees import Branch, flax_tree
 from postmortem.read.foreign_trees import needs_package, nothing
 from postmortem.read.msgpack_walk import Node, walk
-from postmortem.read.pickles import listed
-from postmortem.read.raw import MOST_EXPANSION, DamagedError, Packed, mapped, sound_shape, unpacked
+from postmortem.read.raw import MOST_EXPANSION, DamagedError, Packed, mapped, reasons, sound_shape, unpacked
 from postmortem.read.stored import NUMPY_TYPES, Array, Loaded
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def read_orbax(path: Path, source: str) -> Loaded:
             lost.append(f"{name}: {error}")
     if lost:
         known = len(set(names) | set(expected))
-        problems.append(Problem(source, "corrupt", f"{len(lost)} of {known} tensors are lost: {listed(tuple(lost), 2)}"))
+        problems.append(Problem(source, "corrupt", f"{len(lost)} of {known} tensors are lost: {reasons(lost)}"))
     found = unpacked(packed, source, problems)
     if not found:
         problems = problems or [Problem(source, "unsupported", "a folder of Orbax without a single array")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,13 @@ def dtype_name(dtype: np.dtype[Any]) -> str | None:
     return name if name in NUMPY_TYPES else None
 
 
+def reasons(lost: Sequence[str], most: int = 2) -> str:
+    """The first few of many sentences about what was lost, for a problem's detail; control characters of strangers left out."""
+    shown = ["".join(letter if letter.isprintable() else "?" for letter in each[:200]) for each in lost[:most]]
+    more = len(lost) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
 def mapped(path: Path) -> NDArray[np.uint8]:
     """All bytes of a file, mapped. Raises OSError; an empty file gives an empty array."""
     if path.stat().st_size == 0:
@@ -90,6 +97,23 @@ def placed(
         return Raw(np.empty(shape, kind), dtype)
     kind = kind.newbyteorder(">") if big_endian else kind
     return Raw(np.ndarray(shape, kind, memory, offset=offset, order="F" if fortran else "C"), dtype)
+
+
+def without_overlaps(found: Mapping[str, Raw], source: str, problems: list[Problem]) -> dict[str, Raw]:
+    """The same without those whose bytes belong to another as well: a small file could claim any number of large tensors that way."""
+    places = sorted((raw.array.__array_interface__["data"][0], raw.array.nbytes, name) for name, raw in found.items() if raw.array.nbytes)
+    reach = 0
+    twice: list[str] = []
+    for begin, size, name in places:
+        if begin < reach:
+            twice.append(name)
+        else:
+            reach = begin + size
+    if twice:
+        detail = f"{len(twice)} tensors claim bytes that belong to another and were left out: {listed(tuple(twice))}"
+        problems.append(Problem(source, "corrupt", detail))
+    left_out = set(twice)
+    return {name: raw for name, raw in found.items() if name not in left_out}
 
 
 def as_tensor(name: str, raw: Raw) -> StoredTensor:
@@ -165,7 +189,7 @@ def unpacked(wanted: Sequence[Packed], source: str, problems: list[Problem]) -> 
         array.flags.writeable = False
         found[each.name] = Raw(array.T if each.fortran else array, each.dtype)
     if lost:
-        problems.append(Problem(source, "corrupt", f"{len(lost)} of {len(kept)} tensors are lost: {listed(tuple(lost), 2)}"))
+        problems.append(Problem(source, "corrupt", f"{len(lost)} of {len(kept)} tensors are lost: {reasons(lost)}"))
     return found
 
 

@@ -19,7 +19,7 @@ from postmortem.model import Problem
 from postmortem.read.foreign_trees import nothing
 from postmortem.read.pickles import listed
 from postmortem.read.protobuf_walk import Message, message, number_in, signed, varint
-from postmortem.read.raw import DamagedError, Raw, mapped, placed, sound_shape
+from postmortem.read.raw import DamagedError, Raw, mapped, placed, reasons, sound_shape, without_overlaps
 from postmortem.read.stored import NUMPY_TYPES, Loaded
 from postmortem.read.tensorflow_names import bundle_tree, full_names
 
@@ -161,10 +161,11 @@ def read_tensorflow(path: Path, source: str) -> Loaded:
         detail = f"{len(absent)} of {len(entries)} tensors are lost, their data files are not here: {listed(tuple(absent))}"
         problems.append(Problem(source, "truncated", detail))
     if refused:
-        problems.append(Problem(source, "corrupt", f"{len(refused)} of {len(entries)} tensors cannot be read: {listed(tuple(refused), 2)}"))
+        problems.append(Problem(source, "corrupt", f"{len(refused)} of {len(entries)} tensors cannot be read: {reasons(refused)}"))
     if unread:
         detail = f"{len(unread)} tensors are partitioned or of a type that cannot be read, and were left out: {listed(tuple(unread))}"
         problems.append(Problem(source, "unsupported", detail))
+    weights = without_overlaps(weights, source, problems)
     if not weights:
         problems = problems or [Problem(source, "unsupported", "a TensorFlow checkpoint without a single tensor")]
         return Loaded(None, tuple(problems), readable=False, ordered=False)

@@ -223,16 +223,27 @@ def entry(dtype: int, shape: tuple[int, ...], offset: int, size: int) -> bytes:
     return b"\x08" + varint(dtype) + b"\x12" + varint(len(dims)) + dims + b"\x20" + varint(offset) + b"\x28" + varint(size)
 
 
-def write_bundle(path: Path, tensors: Mapping[str, NDArray[Any] | bytes], name: str = "ckpt-7") -> Path:
-    """A checkpoint of TensorFlow with these keys; bytes are written as a string tensor."""
+def write_bundle(
+    path: Path,
+    tensors: Mapping[str, NDArray[Any] | bytes],
+    *,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    offsets: Mapping[str, int] | None = None,
+    sliced: tuple[str, ...] = (),
+) -> Path:
+    """A checkpoint of TensorFlow with these keys; bytes are written as a string tensor. `shapes` and `offsets` are claimed instead of
+    the true ones, `sliced` keys are said to be partitioned."""
+    name = "ckpt-7"
     data = b"\x05"  # elements need not be aligned
     pairs = {b"": b"\x08\x01\x1a\x02\x08\x01"}
+    shape: tuple[int, ...]
     for key, array in tensors.items():
         if isinstance(array, bytes):
             content, dtype, shape = varint(len(array)) + bytes(4) + array, 7, ()
         else:
             content, dtype, shape = array.tobytes(), DTYPES[array.dtype.name], array.shape
-        pairs[key.encode()] = entry(dtype, shape, len(data), len(content))
+        shape, offset = (shapes or {}).get(key, shape), (offsets or {}).get(key, len(data))
+        pairs[key.encode()] = entry(dtype, shape, offset, len(content)) + (b"\x3a\x00" if key in sliced else b"")
         data += content
     (path / f"{name}.data-00000-of-00001").write_bytes(data)
     (path / f"{name}.index").write_bytes(table(pairs))
@@ -316,3 +327,27 @@ def writer(request: pytest.FixtureRequest) -> Writer:
 def writers() -> Mapping[str, Writer]:
     """All formats by name."""
     return WRITERS
+
+
+@pytest.fixture
+def pack() -> Callable[[Any], bytes]:
+    """Msgpack as Flax writes it."""
+    return packed
+
+
+@pytest.fixture
+def extension() -> Callable[[bytes], bytes]:
+    """Bytes that `pack` writes as Flax's array type, whatever they are."""
+    return Extension
+
+
+@pytest.fixture
+def bundle() -> Callable[..., Path]:
+    """`write_bundle`."""
+    return write_bundle
+
+
+@pytest.fixture
+def graph() -> Callable[[Mapping[str, str]], bytes]:
+    """`object_graph`."""
+    return object_graph
