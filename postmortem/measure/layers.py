@@ -160,9 +160,17 @@ def _embedding_tokens(name: str, dimensions: int) -> bool:
     return own[0] in _EMBEDDING_TOKENS or bool(_EMBEDDING_TOKENS & set(re.split(r"[_\d-]+", own[0])))
 
 
+def _of_siblings(name: str, tensors: Mapping[str, TensorStats]) -> Kind | None:
+    """What the tensors beside it make of one whose own name says too little: Keras' recurrent cells, Flax' running statistics."""
+    module, _, last = name.rpartition(".")
+    if last in ("kernel", "recurrent_kernel") and f"{module}.recurrent_kernel" in tensors:
+        return "recurrent"
+    return "running-stat" if last in ("mean", "var") and {f"{module}.mean", f"{module}.var"} <= set(tensors) else None
+
+
 def _layer(name: str, stats: TensorStats, tensors: Mapping[str, TensorStats]) -> Layer:
     bias = _bias_of(name, tensors)
-    kind = _kind(name, stats, bias)
+    kind = _of_siblings(name, tensors) or _kind(name, stats, bias)
     shape = stats.shape
     fan_in = fan_out = 0
     transposed = False

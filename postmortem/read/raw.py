@@ -123,6 +123,11 @@ def as_tensor(name: str, raw: Raw) -> StoredTensor:
         array = raw.array if raw.array.dtype == kind else raw.array.view(kind)
         return StoredTensor(name, raw.shape, raw.dtype, array)
     inner = StoredTensor(name, raw.shape, "", raw.array)
+    if raw.array.flags.c_contiguous and raw.array.dtype.isnative:
+        octets = raw.array.reshape(-1).view(np.uint8)  # copied as bytes, which odd addresses do not slow down
+        return pulled(
+            name, raw.shape, raw.dtype, lambda start, stop: octets[start * kind.itemsize : stop * kind.itemsize].copy().view(kind)
+        )
 
     def pull(start: int, stop: int) -> Array:
         piece = inner.read(start, stop)

@@ -97,3 +97,27 @@ def test_tied_tensors_count_once(lab: Any) -> None:
     view = view_of(pass_over([checkpoint]), [checkpoint])
     assert view.tied == {"lm_head.weight"}
     assert sum(layer.elements for layer in view.parameters) == 50 * 8 + 64
+
+
+def test_tensors_of_keras_and_flax_are_what_they_are_called(lab: Any) -> None:
+    """A kernel has its bias, recurrent cells are no layers of depth, and Flax' `mean` and `var` are statistics, not parameters."""
+    found = classified(
+        lab,
+        {
+            "stem.kernel": np.ones((8, 3, 3, 3)),
+            "stem.bias": np.ones(8),
+            "bn.gamma": np.ones(8),
+            "bn.moving_variance": np.ones(8),
+            "batch_stats.norm.mean": np.ones(8),
+            "batch_stats.norm.var": np.ones(8),
+            "lstm.kernel": np.ones((24, 8)),
+            "lstm.recurrent_kernel": np.ones((24, 6)),
+            "out.kernel": np.ones((4, 6)),
+            "out.bias": np.ones(4),
+        },
+    )
+    assert (found["stem.kernel"].kind, found["stem.kernel"].bias, found["stem.kernel"].normalized) == ("conv", "stem.bias", True)
+    assert [layer.name for layer in found.values() if layer.is_matrix] == ["stem.kernel", "out.kernel"]
+    assert found["out.kernel"].is_head and found["lstm.recurrent_kernel"].kind == "recurrent"
+    statistics = {name for name, layer in found.items() if layer.kind == "running-stat"}
+    assert statistics == {"bn.moving_variance", "batch_stats.norm.mean", "batch_stats.norm.var"}
