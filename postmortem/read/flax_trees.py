@@ -19,7 +19,8 @@ Branch: TypeAlias = "dict[str, Branch] | Raw | Plain"
 Path: TypeAlias = tuple[str, ...]
 """Keys from the root down."""
 
-_OPTIMIZER_KEYS = frozenset(("opt_state", "optimizer", "optimizer_state", "opt", "optim", "tx", "param_states", "opt_states"))
+OPTIMIZER_KEYS = frozenset(("opt_state", "optimizer", "optimizer_state", "opt", "optim", "tx", "param_states", "opt_states"))
+"""Tables that hold an optimizer\'s state, by their keys."""
 _COPY_WORDS = frozenset(("ema", "swa", "averaged", "shadow", "polyak"))
 _NO_WEIGHTS = frozenset(("rng", "rngs", "prng", "seed", "dropout_rng", "rng_state"))
 _COUNTS = frozenset(("step", "epoch", "global_step", "current_step"))
@@ -78,7 +79,7 @@ def _leaves(
         lower = key.lower()
         if isinstance(child, dict):
             # T5X keeps the weights themselves as `target` within its optimizer.
-            if lower in _OPTIMIZER_KEYS and "target" not in child:
+            if lower in OPTIMIZER_KEYS and "target" not in child:
                 optimizers.append((path, child))
             elif lower not in _NO_WEIGHTS:
                 yield from _leaves(child, (*path, key), optimizers)

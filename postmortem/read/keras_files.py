@@ -59,6 +59,8 @@ class _Named:
     """Layers come in the order of the model."""
     certain: bool
     """All variables do, within layers of several parts too."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Path as the optimizer's variables refer to it -> name, where they refer to paths."""
 
 
 def _parsed(text: str) -> Mapping[str, Tree]:
@@ -159,6 +161,7 @@ def _read_file(file: h5py.File, memory: NDArray[np.uint8], source: str, config: 
 def _listed_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts, base: str, layers: Sequence[str], lost: list[str]) -> _Named:
     """Keras 2, and whole models of Keras 3: the file lists layers, and each layer its weights, in order."""
     named: dict[str, str] = {}
+    written: dict[str, str] = {}
     taken: set[str] = set()
     known = {each.partition(": ")[0] for each in lost}
     for layer in [*layers, "top_level_model_weights"]:
@@ -168,14 +171,16 @@ def _listed_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts, b
             continue
         for weight in texts.several(group, "weight_names") or ():
             path = f"{group_path}/{weight}"
-            name = dotted(weight)
+            # Keras 3 puts the model's name in front (`sequential/dense/kernel`), and not in its other formats.
+            name = dotted(weight[weight.find(f"/{layer}/") + 1 :] if not weight.startswith(f"{layer}/") else weight)
             name = f"{layer}.{name}" if name in taken else name
             if path in tensors:
                 taken.add(name)
                 named[path] = name
+                written[dotted(weight).replace(".", "/")] = name
             elif path not in found.tensors and path not in known:
                 lost.append(f"{path}: it is not there")
-    return _Named(named, by_layer=True, certain=True)
+    return _Named(named, by_layer=True, certain=True, written=written)
 
 
 def _numbered_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts, config: _Config) -> _Named:
@@ -231,7 +236,7 @@ def _moments(
     if "optimizer_weights" in found.groups:
         start = len("optimizer_weights/")
         variables = {path[start:]: raw for path, raw in tensors.items() if path.startswith("optimizer_weights/")}
-        return named_moments(variables, weights, family, settings)
+        return named_moments(variables, weights, named.written, family, settings)
     group = found.groups.get("optimizer/vars")
     if group is None:
         return None, {}

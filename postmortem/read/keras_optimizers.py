@@ -30,10 +30,10 @@ def optimizer_config(training: Mapping[str, Tree]) -> tuple[str, Mapping[str, Tr
 
 
 def named_moments(
-    variables: Mapping[str, Raw], weights: Mapping[str, Raw], family: str, config: Mapping[str, Tree]
+    variables: Mapping[str, Raw], weights: Mapping[str, Raw], parameters: Mapping[str, str], family: str, config: Mapping[str, Tree]
 ) -> tuple[Moments | None, dict[str, Tree]]:
-    """Whole models in HDF5 name the optimizer's variables. Also the count of updates, as a plain value."""
-    parameters = {name.replace(".", "/"): name for name in weights}
+    """Whole models in HDF5 name the optimizer's variables; `parameters` maps paths as they stand in those names to the weights' names.
+    Also the count of updates, as a plain value."""
     found: dict[str, dict[str, Raw]] = {}
     settings = dict(config)
     step: int | None = None

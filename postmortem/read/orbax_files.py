@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postmortem.model import Problem
-from postmortem.read.flax_trees import Branch, flax_tree
+from postmortem.read.flax_trees import OPTIMIZER_KEYS, Branch, flax_tree
 from postmortem.read.foreign_trees import needs_package, nothing
 from postmortem.read.msgpack_walk import Node, walk
 from postmortem.read.raw import MOST_EXPANSION, DamagedError, Packed, mapped, reasons, sound_shape, unpacked
@@ -75,6 +75,8 @@ def read_orbax(path: Path, source: str) -> Loaded:
     root: dict[str, Branch] = dict(values)
     for name, raw in found.items():
         _put(root, expected.get(name) or tuple(name.split(".")), raw)
+    if folder.name in OPTIMIZER_KEYS:  # an item of its own beside `params`
+        root = {folder.name: root}
     return Loaded(flax_tree(root), tuple(problems), readable=True, ordered=False)
 
 

@@ -230,9 +230,10 @@ def write_bundle(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     offsets: Mapping[str, int] | None = None,
     sliced: tuple[str, ...] = (),
+    entries: Mapping[bytes, bytes] | None = None,
 ) -> Path:
     """A checkpoint of TensorFlow with these keys; bytes are written as a string tensor. `shapes` and `offsets` are claimed instead of
-    the true ones, `sliced` keys are said to be partitioned."""
+    the true ones, `sliced` keys are said to be partitioned, `entries` are put into the index as they are."""
     name = "ckpt-7"
     data = b"\x05"  # elements need not be aligned
     pairs = {b"": b"\x08\x01\x1a\x02\x08\x01"}
@@ -246,7 +247,7 @@ def write_bundle(
         pairs[key.encode()] = entry(dtype, shape, offset, len(content)) + (b"\x3a\x00" if key in sliced else b"")
         data += content
     (path / f"{name}.data-00000-of-00001").write_bytes(data)
-    (path / f"{name}.index").write_bytes(table(pairs))
+    (path / f"{name}.index").write_bytes(table({**pairs, **(entries or {})}))
     return path / f"{name}.index"
 
 

@@ -97,6 +97,21 @@ def test_named_state_is_joined(tmp_path: Path, naming: str) -> None:
     assert checkpoint.values["hyper_parameters.optimizer"] == "Adam"
 
 
+def test_the_models_name_in_front_is_left_off(tmp_path: Path) -> None:
+    """Keras 3 writes `sequential/out/kernel` here and `out` elsewhere: names are the same in all of its files, and state is joined."""
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [b"out"]
+        below = group.create_group("out")
+        below.attrs["weight_names"] = [b"sequential/out/kernel"]
+        below["sequential/out/kernel"] = WEIGHTS["out/kernel"]
+        for slot in ("momentum", "velocity"):
+            file[f"optimizer_weights/adam/sequential_out_kernel_{slot}"] = WEIGHTS["out/kernel"]
+    checkpoint = the_one(path)
+    assert list(checkpoint.tensors) == ["out.kernel"] and list(checkpoint.optimizers[0].slots) == ["out.kernel"]
+
+
 def numbered(path: Path, slots: list[NDArray[Any]], frozen: int = 0, kind: str = "adam", rate: bool = True) -> Path:
     """A `.weights.h5` of four dense layers 3-3-3-3-2, the optimizer's variables by number."""
     with h5py.File(path, "w") as file:

@@ -122,3 +122,11 @@ def test_links_are_not_followed(tmp_path: Path, writers: Mapping[str, Write]) ->
     (path.parent / "params.a.kernel").symlink_to(tmp_path / "elsewhere")
     tensors, (problem,) = read(path)
     assert list(tensors) == ["a.bias"] and "params.a.kernel: it is not there" in problem.detail
+
+
+def test_an_item_of_optimizer_state_is_no_net(tmp_path: Path, writers: Mapping[str, Write]) -> None:
+    """Orbax may keep `opt_state` as an item beside `params`: its moments are not taken for weights."""
+    path = writers["ocdbt"](tmp_path, {"0.mu.w": np.ones(3, np.float32), "0.nu.w": np.ones(3, np.float32)})
+    folder = path.parent.rename(path.parent.with_name("opt_state"))
+    tensors, problems = read(folder / "_METADATA")
+    assert not tensors and not problems

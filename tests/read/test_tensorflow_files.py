@@ -168,3 +168,14 @@ def test_messages_that_are_none(content: bytes) -> None:
     """Numbers without an end, lengths beyond the end, wire types that were dropped."""
     with pytest.raises(DamagedError):
         message(content)
+
+
+def test_entries_of_any_bytes_end_in_a_problem(tmp_path: Path, bundle: Write) -> None:
+    """Entries cut anywhere, and entries of noise under a right checksum: the other tensor is read, and nothing raises."""
+    random = np.random.default_rng(0)
+    whole = b"\x08\x01\x12\x04\x12\x02\x08\x03\x20\x05\x28\x0c"
+    claims = [whole[:length] for length in range(len(whole))] + [random.bytes(int(random.integers(1, 30))) for _ in range(150)]
+    for claim in claims:
+        data = read(bundle(tmp_path, {"good": BIAS}, entries={b"bad": claim}))
+        assert not any("gave up" in problem.detail for problem in data.problems)
+        assert "good" in data.checkpoints[0].tensors
