@@ -58,6 +58,9 @@ _ELSEWHERE_BY_SUFFIX: Mapping[str, tuple[str, str]] = {
     ".mlmodel": ("Core ML", "coremltools"),
 }
 
+_PICKLES = frozenset((".joblib", ".pdparams", ".pdopt"))
+"""Of these, the formats that are pickles."""
+
 
 def container_of(path: Path, head: bytes) -> ForeignContainer | None:
     """What a file is by its first bytes (some 4,000 are enough), for bundles and archives by more of it; None if it is none of these."""
@@ -120,7 +123,11 @@ def elsewhere(path: Path, head: bytes) -> str | None:
             return f"{what}, a format that is not read here; read by {reader}"
     if path.suffix.lower().startswith(".data-"):
         return "the data of a TensorFlow checkpoint: its .index file, which tells what is where in it, is what is read"
-    known = _ELSEWHERE_BY_SUFFIX.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    is_text = all(letter in b"\r\n\t" or 0x20 <= letter < 0x7F for letter in head[:256])
+    if is_text or (head[:1] == b"\x80" and suffix not in _PICKLES):  # the content says more than the name
+        return None
+    known = _ELSEWHERE_BY_SUFFIX.get(suffix)
     return None if known is None else f"{known[0]}, a format that is not read here; read by {known[1]}"
 
 

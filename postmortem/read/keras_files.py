@@ -188,7 +188,7 @@ def _numbered_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts,
     variables: dict[tuple[str, ...], list[str]] = {}
     for path in tensors:
         parts = path.split("/")
-        if parts[-2:-1] == ["vars"] and parts[-1].isdigit() and parts[0] != "optimizer":
+        if parts[-2:-1] == ["vars"] and parts[-1].isdecimal() and parts[0] != "optimizer":
             variables.setdefault(tuple(parts[:-2]), []).append(path)
     orders = {path: order_of(group, texts.memory) for path, group in found.groups.items() if path.split("/")[-1] in CONTAINERS}
     settings = _settings_by_path(orders, config)
@@ -201,11 +201,19 @@ def _numbered_weights(found: Contents, tensors: Mapping[str, Raw], texts: Texts,
     names = final_names(modules, own_name)
     named: dict[str, str] = {}
     for module in modules:
-        paths = sorted(variables[module], key=lambda path: int(path.rsplit("/", 1)[1]))
+        paths = sorted(variables[module], key=lambda path: _numbers([path]))
         kinds = (*module[-1:], own_name(module))
-        own = variable_names(kinds, [tensors[path].shape for path in paths], settings.get(module, ("", "", {}))[2])
+        if _numbers(paths) == list(range(len(paths))):
+            own = variable_names(kinds, [tensors[path].shape for path in paths], settings.get(module, ("", "", {}))[2])
+        else:  # one is lost: what the others are cannot be told by counting
+            own = [f"vars.{number}" for number in _numbers(paths)]
         named.update({path: f"{names[module]}.{name}".lstrip(".") for path, name in zip(paths, own, strict=True)})
     return _Named(named, by_layer, certain)
+
+
+def _numbers(paths: Sequence[str]) -> list[int]:
+    """The numbers at the end of paths."""
+    return [int(path.rsplit("/", 1)[1]) for path in paths]
 
 
 def _settings_by_path(
@@ -240,6 +248,8 @@ def _moments(
     group = found.groups.get("optimizer/vars")
     if group is None:
         return None, {}
-    paths = [path for path in tensors if path.startswith("optimizer/vars/") and path.rsplit("/", 1)[1].isdigit()]
-    paths.sort(key=lambda path: int(path.rsplit("/", 1)[1]))
+    paths = [path for path in tensors if path.startswith("optimizer/vars/") and path.rsplit("/", 1)[1].isdecimal()]
+    paths.sort(key=lambda path: _numbers([path]))
+    if _numbers(paths) != list(range(len(paths))):
+        return None, {}
     return numbered_moments([tensors[path] for path in paths], weights, family or texts.one(group, "name"), settings, ordered=named.certain)

@@ -218,3 +218,14 @@ def test_files_of_torch_are_not_taken(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(head)
     assert container_of(path, head) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "word"),
+    [("net.onnx", b"<!DOCTYPE html><html>404</html>", "web page"), ("net.params", b"\x80\x02}q\x00.", "pickle")],
+)
+def test_content_says_more_than_the_name(tmp_path: Path, file: str, content: bytes, word: str) -> None:
+    """A page, or a pickle, under another format's name is called by what it is."""
+    (tmp_path / file).write_bytes(content)
+    (problem,) = read_checkpoints([FoundFile(tmp_path / file, file, "checkpoint", len(content))], tmp_path).problems
+    assert word in problem.detail

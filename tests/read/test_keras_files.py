@@ -349,6 +349,18 @@ def test_a_filter_that_needs_a_plugin_is_not_loaded(tmp_path: Path) -> None:
     assert kind == "corrupt" and "needs a plugin (filter 300)" in detail
 
 
+def test_a_lost_variable_moves_no_name(tmp_path: Path) -> None:
+    """Where a layer's kernel is lost, its bias is not taken for it; and moments behind a lost one are not joined."""
+    path = numbered(tmp_path / "a.weights.h5", slots_of([0, 1, 2, 3]))
+    with h5py.File(path, "a") as file:
+        del file["layers/dense_1/vars/0"], file["optimizer/vars/4"]
+        file["layers/dense_1/vars/0"] = file["optimizer/vars/4"] = h5py.SoftLink("/nowhere")
+    data = read(path)
+    assert [problem.kind for problem in data.problems] == ["corrupt"]
+    tensors = data.checkpoints[0].tensors
+    assert "layer_8.vars.1" in tensors and "layer_8.kernel" not in tensors and not data.checkpoints[0].optimizers
+
+
 def test_a_cut_file_says_so(tmp_path: Path, writers: Mapping[str, Write]) -> None:
     """HDF5 keeps its tables anywhere: nothing of a cut file is to be had."""
     for name in ("keras3", "keras-archive"):
