@@ -300,10 +300,17 @@ def _step_and_epoch(found: FileSet, values: Mapping[str, Plain], optimizers: Seq
     counts = [count for optimizer in optimizers for count in optimizer.steps.values()]
     if counts:
         return max(counts), "the optimizer's step", epoch
+    if epoch == 0 and any(map(_keeps_state, optimizers)) and not any(optimizer.slots for optimizer in optimizers):
+        return 0, "epoch 0 and an optimizer that keeps no state yet", epoch
     # `model_12.pt` that holds epoch 12 or 11 was numbered by epoch.
     if named.step is not None and (epoch is None or named.step not in (epoch, epoch + 1)):
         return named.step, named.basis, epoch
     return None, "unknown", epoch
+
+
+def _keeps_state(optimizer: Optimizer) -> bool:
+    """Whether an optimizer would have state after its first update; plain SGD never has any."""
+    return any("betas" in group or "alpha" in group or group.get("momentum") not in (None, 0, 0.0) for group in optimizer.groups)
 
 
 def _named_step(found: FileSet) -> NamedStep:

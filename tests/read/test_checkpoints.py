@@ -397,6 +397,20 @@ def test_what_is_no_count_is_no_step(tmp_path: Path, value: Any) -> None:
     assert saved(tmp_path, {"model": WEIGHTS, "step": value}).step is None
 
 
+def test_an_optimizer_without_state_in_epoch_0_has_not_stepped(tmp_path: Path) -> None:
+    """Adam keeps state from its first update on; plain SGD keeps none ever, and tells nothing."""
+    model = small_model()
+    for name, optimizer, step in (
+        ("a", torch.optim.Adam(model.parameters()), 0),
+        ("s", torch.optim.SGD(model.parameters(), lr=0.1), None),
+        ("m", torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), 0),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        checkpoint = saved(folder, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 0})
+        assert checkpoint.step == step
+
+
 def test_a_name_numbered_by_epoch_is_no_step(tmp_path: Path) -> None:
     """`model_12.pt` that says that it holds epoch 12 has no known step."""
     checkpoint = saved(tmp_path, {"model": WEIGHTS, "epoch": 12}, "model_12.pt")

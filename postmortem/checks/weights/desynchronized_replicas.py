@@ -55,7 +55,8 @@ def judge(measured: Measured) -> Finding:
         when = f", first at step {tensors.first_step}" if tensors.first_step is not None else ""
         worst = f", {where[0]} by {tensors.items[where[0]]:.2g} of its norm" if where else ""
         limit = DRIFTED if found.value > DRIFTED.value else ANY
-        seen = f"{len(where)} parameter tensors{who} differ from rank 0's{worst}{when}"
+        counted = "1 parameter tensor" if len(where) == 1 else f"{len(where)} parameter tensors"
+        seen = f"{counted}{who} differ{'s' if len(where) == 1 else ''} from rank 0's{worst}{when}"
         line = f"{found.value:.3g} epsilons of their type, the line is {limit.value:g}"
         reason = f"{seen}: {line}"
         drifted = found.value > DRIFTED.value
