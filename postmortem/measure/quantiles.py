@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.measure.table import Floats, Quantiles
+from postmortem.measure.table import Quantiles
 
 Array = NDArray[Any]
 
@@ -38,21 +38,27 @@ def sample(values: Array, start: int, step: int) -> Array:
 
 def quantiles(pieces: Sequence[Array]) -> Quantiles | None:
     """Of the samples of all boxes: finite elements only, None where there are none. Between two elements numpy's linear rule."""
-    values = np.concatenate(pieces).astype(np.float64) if pieces else np.empty(0)
-    values.sort()  # non-finite ones go to the ends
-    if values.size and not (math.isfinite(values[0]) and math.isfinite(values[-1])):
+    values = (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)) if pieces else np.empty(0)
+    values = np.sort(values)  # non-finite ones go to the ends
+    if values.size and not math.isfinite(float(values[0]) + float(values[-1])):
         values = values[np.isfinite(values)]
     if not values.size:
         return None
-    sizes = np.abs(values)
-    sizes.sort()
     low, first, middle, third, high = (_at(values, share) for share in (0.01, 0.25, 0.5, 0.75, 0.99))
-    return Quantiles(low, first, middle, third, high, _at(sizes, 0.999), values.size)
+    # The largest magnitudes lie at the two ends.
+    rest = values.size - int(0.999 * (values.size - 1))
+    ends = values if 2 * rest >= values.size else np.concatenate((values[:rest], values[-rest:]))
+    sizes = np.sort(np.abs(ends.astype(np.float64)))[-rest:]
+    place = 0.999 * (values.size - 1)
+    return Quantiles(low, first, middle, third, high, _between(sizes, place - int(place)), values.size)
 
 
-def _at(ordered: Floats, share: float) -> float:
+def _at(ordered: Array, share: float) -> float:
     place = share * (ordered.size - 1)
-    below = int(place)
-    lower = float(ordered[below])
-    upper = float(ordered[min(below + 1, ordered.size - 1)])
-    return lower + (place - below) * (upper - lower)
+    return _between(ordered[int(place) : int(place) + 2], place - int(place))
+
+
+def _between(ordered: Array, part: float) -> float:
+    """From the first element so far on the way to the second, if there is one."""
+    lower = float(ordered[0])
+    return lower + part * (float(ordered[1]) - lower) if ordered.size > 1 else lower

@@ -28,8 +28,9 @@ from postmortem.measure.workers import in_processes, in_threads
 from postmortem.model import Checkpoint, Tensor
 
 _MAX_UNITS = 2**20
-_WORTH_PROCESSES = 2**24
-"""Elements of all checkpoints together from which on forking processes pays: below, the pass takes some hundredths of a second."""
+_WORTH_THREADS, _WORTH_PROCESSES = 2**21, 2**24
+"""Elements of all checkpoints together from which on sharing the work pays: below, the pass takes some thousandths of a second in
+one thread, and some hundredths in threads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,10 +254,14 @@ def _fill(rows: Sequence[_Row], track: _Track, sums: Sequence[Sums]) -> None:
             row.updates[track.name] = replace(update, units_second=None if entry.units is None else entry.units.second)
 
 
-def _run(tracks: Sequence[_Track], rows: Sequence[_Row], forked: bool) -> None:
+def _run(tracks: Sequence[_Track], rows: Sequence[_Row]) -> None:
     """Pass over every track, and merge what the workers hand in, in order."""
     work = [(track, span) for track in tracks for span in spans(track.height, track.width)]
-    results = in_processes(_pass_span, work) if forked else in_threads(_pass_span, work)
+    elements = sum(track.elements * len(track.tensors) for track in tracks)
+    if elements >= _WORTH_PROCESSES and all(track.in_memory for track in tracks):
+        results = in_processes(_pass_span, work)
+    else:
+        results = in_threads(_pass_span, work) if elements >= _WORTH_THREADS else map(_pass_span, work)
     position = 0
     for track in tracks:
         whole = [track.new_sums(track.height, index) for index in range(len(track.tensors))]
@@ -266,13 +271,6 @@ def _run(tracks: Sequence[_Track], rows: Sequence[_Row], forked: bool) -> None:
                 entry.add_span(part, span)
             position += 1
         _fill(rows, track, whole)
-
-
-def _forked(tracks: Sequence[_Track]) -> list[bool]:
-    """For each track, whether processes read it: those in memory, where there is much to read."""
-    inside = [track.in_memory for track in tracks]
-    much = sum(track.elements * len(track.tensors) for track, memory in zip(tracks, inside, strict=True) if memory) >= _WORTH_PROCESSES
-    return [memory and much for memory in inside]
 
 
 def _in_order(checkpoint: Checkpoint, found: Mapping[str, TensorStats]) -> dict[str, TensorStats]:
@@ -300,9 +298,8 @@ def pass_over(checkpoints: Sequence[Checkpoint]) -> TensorTable:
     everything = [*members.series, *members.others]
     rows = [_Row() for _ in everything]
     tracks = _tracks(members.series, members.others)
-    apart = _forked(tracks)
-    for forked in (True, False):
-        _run([track for track, mine in zip(tracks, apart, strict=True) if mine is forked], rows, forked)
+    for in_memory in (True, False):
+        _run([track for track in tracks if track.in_memory is in_memory], rows)
     finished_rows = tuple(_row(checkpoint, row) for checkpoint, row in zip(everything, rows, strict=True))
     split = len(members.series)
     order = members.series[-1].order if members.series else "no checkpoints"

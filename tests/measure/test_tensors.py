@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from postmortem.measure import boxes, workers
+from postmortem.measure import boxes, tensors, workers
 from postmortem.measure.tensors import pass_over
 from postmortem.model import Checkpoint, Optimizer
 from postmortem.read.stored import StoredTensor
@@ -270,20 +270,22 @@ def _flat(table: Any) -> list[float]:
     return numbers
 
 
-def test_results_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread and many give the same bits."""
+@pytest.mark.parametrize("worth", ["_WORTH_THREADS", "_WORTH_PROCESSES"])
+def test_results_do_not_depend_on_the_number_of_workers(monkeypatch: pytest.MonkeyPatch, worth: str) -> None:
+    """One thread and many, one process and many give the same bits."""
     generator = np.random.default_rng(8)
     monkeypatch.setattr(boxes, "_SPAN_BOXES", 2)
     runs = [
         checkpoint({"a": generator.standard_normal((700, 1100)), "b": generator.standard_normal((1, 900_001)), "c": np.ones(5)}, step)
         for step in (1, 2)
     ]
-    found = []
-    for threads in (1, 2, 5):
-        monkeypatch.setattr(workers, "cores", lambda threads=threads: threads)
+    found = [_flat(pass_over(runs))]
+    monkeypatch.setattr(tensors, worth, 1)
+    for number in (1, 2, 5):
+        monkeypatch.setattr(workers, "cores", lambda number=number: number)
         found.append(_flat(pass_over(runs)))
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
 
 
 @pytest.mark.parametrize("chunk", [7, 64, 1000])
