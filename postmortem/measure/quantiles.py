@@ -18,6 +18,7 @@ from postmortem.measure.table import Quantiles
 
 Array = NDArray[Any]
 
+_SHARES, _MAGNITUDE = np.array([0.01, 0.25, 0.5, 0.75, 0.99]), 0.999
 SAMPLE = 8192
 """Most elements of one tensor that are looked at."""
 
@@ -44,21 +45,15 @@ def quantiles(pieces: Sequence[Array]) -> Quantiles | None:
         values = values[np.isfinite(values)]
     if not values.size:
         return None
-    low, first, middle, third, high = (_at(values, share) for share in (0.01, 0.25, 0.5, 0.75, 0.99))
+    places = _SHARES * (values.size - 1)
+    below = places.astype(np.int64)
+    lower = values[below].astype(np.float64)
+    found = lower + (places - below) * (values[np.minimum(below + 1, values.size - 1)] - lower)
     # The largest magnitudes lie at the two ends.
-    rest = values.size - int(0.999 * (values.size - 1))
+    place = _MAGNITUDE * (values.size - 1)
+    rest = values.size - int(place)
     ends = values if 2 * rest >= values.size else np.concatenate((values[:rest], values[-rest:]))
-    sizes = np.sort(np.abs(ends.astype(np.float64)))[-rest:]
-    place = 0.999 * (values.size - 1)
-    return Quantiles(low, first, middle, third, high, _between(sizes, place - int(place)), values.size)
-
-
-def _at(ordered: Array, share: float) -> float:
-    place = share * (ordered.size - 1)
-    return _between(ordered[int(place) : int(place) + 2], place - int(place))
-
-
-def _between(ordered: Array, part: float) -> float:
-    """From the first element so far on the way to the second, if there is one."""
-    lower = float(ordered[0])
-    return lower + part * (float(ordered[1]) - lower) if ordered.size > 1 else lower
+    sizes = np.sort(np.abs(ends.astype(np.float64)))[-rest:].tolist()
+    magnitude = sizes[0] + (place - int(place)) * (sizes[min(1, rest - 1)] - sizes[0])
+    low, quarter, median, three_quarters, high = found.tolist()
+    return Quantiles(low, quarter, median, three_quarters, high, magnitude, values.size)
