@@ -151,7 +151,8 @@ class CheckpointRow:
     tensors: Mapping[str, TensorStats]
     deltas: Mapping[str, DeltaStats]
     from_first: Mapping[str, float]
-    """Tensor -> norm of its difference from the series' first checkpoint; empty for the first."""
+    """Tensor -> norm of its difference from the series' first checkpoint; empty for the first. Tensors of more than half a million
+    elements are there in the second checkpoint and in the last that holds them."""
     updates: Mapping[str, UpdateStats]
     """By parameter name; empty where the checkpoint holds no optimizer state."""
 

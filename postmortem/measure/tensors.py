@@ -28,6 +28,8 @@ from postmortem.measure.workers import in_processes, in_threads
 from postmortem.model import Checkpoint, Tensor
 
 _MAX_UNITS = 2**20
+_SMALL = 2**19
+"""Most elements of a tensor whose distance from the first checkpoint is measured in every checkpoint, and not in the last only."""
 _WORTH_THREADS, _WORTH_PROCESSES = 2**21, 2**24
 """Elements of all checkpoints together from which on sharing the work pays: below, the pass takes some thousandths of a second in
 one thread, and some hundredths in threads."""
@@ -63,6 +65,10 @@ class _Track:
         """All that the pass reads for it is memory, which a forked process sees too."""
         slots = [slot for plan in self.plans if plan is not None for slot in (plan.first, plan.second, plan.bound) if slot is not None]
         return all(tensor.in_memory for tensor in (*self.tensors, *slots))
+
+    def measures_distance(self, position: int) -> bool:
+        """Whether that checkpoint's distance from the first is measured."""
+        return self.from_first and (position == len(self.tensors) - 1 or self.elements <= _SMALL)
 
     def new_sums(self, height: int, position: int) -> Sums:
         """Of nothing yet, for so many units of one of the checkpoints."""
@@ -137,7 +143,7 @@ def _pass_box(track: _Track, box: Box, base: int, sums: Sequence[Sums], scratch:
             changed_before = changed
         if first is None:
             first = values
-        elif position > 1 and track.from_first:
+        elif position > 1 and track.measures_distance(position):
             away = difference(values, first, single, "away", scratch)
             squares = float(np.add.reduce(change_squares(values, first, away, box.columns, scratch)))
             entry.first_squares += squares if math.isfinite(squares) else math.nan
@@ -248,7 +254,10 @@ def _fill(rows: Sequence[_Row], track: _Track, sums: Sequence[Sums]) -> None:
             delta = delta_stats(entry, sums[position - 1], position > 1)
             row.deltas[track.name] = delta
             if track.from_first:
-                row.from_first[track.name] = delta.norm if position == 1 else math.sqrt(entry.first_squares)
+                if position == 1:
+                    row.from_first[track.name] = delta.norm
+                elif track.measures_distance(position):
+                    row.from_first[track.name] = math.sqrt(entry.first_squares)
         if plan is not None:
             update = finished(plan, entry.update, stats.elements, stats.norm, tensor.dtype)
             row.updates[track.name] = replace(update, units_second=None if entry.units is None else entry.units.second)

@@ -196,6 +196,15 @@ def test_differences_equal_a_float64_reference() -> None:
             assert math.isnan(delta.cosine_before)
 
 
+def test_distance_of_a_large_tensor_is_measured_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the limit only the second and the last of four checkpoints tell how far they are from the first; small ones all do."""
+    monkeypatch.setattr(tensors, "_SMALL", 100)
+    rows = pass_over([checkpoint({"w": np.full((20, 30), float(k)), "v": np.full(9, float(k))}, k) for k in range(4)]).rows
+    assert ["w" in row.from_first for row in rows] == [False, True, False, True]
+    assert ["v" in row.from_first for row in rows] == [False, True, True, True]
+    assert rows[3].from_first["w"] == pytest.approx(3 * math.sqrt(600)) and rows[2].from_first["v"] == pytest.approx(6)
+
+
 @pytest.mark.parametrize("size", [1e-25, 1e-12, 1.0, 1e20])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_differences_of_any_size_have_a_norm(size: float, dtype: str) -> None:
