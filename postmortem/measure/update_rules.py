@@ -360,7 +360,9 @@ def _square_average(plan: UpdatePlan, slots: Mapping[str, Tensor], settings: Set
 def _buffer(plan: UpdatePlan, buffer: Tensor, settings: Settings) -> UpdatePlan:
     betas = settings.get("betas")  # bitsandbytes keeps SGD's momentum there
     momentum = float(betas[0]) if isinstance(betas, tuple) and betas else _number(settings, "momentum", 0.9)
-    plan = replace(plan, first=buffer, gradient_scale=(1.0 - momentum) ** 2)
+    # A gradient that is always the same fills the buffer up to (1 - dampening) / (1 - momentum) of itself.
+    taken = 1.0 - _number(settings, "dampening", 0.0)
+    plan = replace(plan, first=buffer, gradient_scale=((1.0 - momentum) / taken) ** 2 if 0.0 < taken <= 1.0 else math.nan)
     if plan.algorithm == "muon":
         return _muon(replace(plan, gradient_scale=1.0), settings)
     if plan.algorithm != "sgd":

@@ -101,12 +101,12 @@ class View:
         return max(rates, default=highest_rate(row))
 
     def betas(self, row: CheckpointRow, name: str) -> tuple[float, float] | None:
-        """Adam's two decay rates for a parameter; None where the optimizer has none."""
+        """Adam's two decay rates for a parameter; None where the optimizer has none, or they are none (not from 0 to 1)."""
         checkpoint = self.checkpoints.get(row.source)
         for optimizer in checkpoint.optimizers if checkpoint else ():
             if name in optimizer.group_of:
                 value = optimizer.groups[optimizer.group_of[name]].get("betas")
-                if isinstance(value, tuple | list) and len(value) == 2:
+                if isinstance(value, tuple | list) and len(value) == 2 and all(0 <= beta <= 1 for beta in value):
                     return float(value[0]), float(value[1])
         return None
 

@@ -10,9 +10,16 @@ from postmortem.read.layouts import OptimizerState
 from postmortem.read.stored import StoredTensor, Tree
 from postmortem.read.word_sets import word_set
 
-SLOTS = word_set("exp_avg exp_avg_sq max_exp_avg_sq momentum_buffer square_avg grad_avg sum exp_inf step state1 state2 exp_avg_diff prev")
+SLOTS = word_set(
+    "exp_avg exp_avg_sq max_exp_avg_sq momentum_buffer square_avg grad_avg sum exp_inf step state1 state2 exp_avg_diff prev step_size "
+    "mu_product acc_delta exp_avg_slow exp_avg_sq_row exp_avg_sq_col row_var col_var variance hessian eta ax "
+    "qmap1 qmap2 absmax1 absmax2 max1 max2"
+)
 _FIRST = word_set("optimizer optim opt optimizer_state optimizer_states optimizer_state_dict")
-_SETTINGS = word_set("lr learning_rate betas eps weight_decay momentum nesterov amsgrad alpha decoupled_weight_decay dampening centered")
+_SETTINGS = word_set(
+    "lr learning_rate betas eps weight_decay momentum nesterov amsgrad alpha decoupled_weight_decay dampening centered maximize rho d "
+    "momentum_decay lr_decay clip_threshold decay_rate scale_parameter relative_step warmup_init beta2_decay ns_steps adjust_lr_fn"
+)
 
 
 def split_optimizer(

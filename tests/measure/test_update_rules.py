@@ -241,6 +241,18 @@ def test_gradients_that_agree_leave_no_slack() -> None:
     assert lookahead_slack(1.0, 0.0) == 0.0 and lookahead_slack(0.0, 0.9) == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize("dampening", [0.0, 0.4])
+def test_a_buffer_tells_the_gradient_that_fills_it(tmp_path: Path, dampening: float) -> None:
+    """In the limit of a constant gradient its rms is the buffer's times (1 - momentum) / (1 - dampening)."""
+    model = torch.nn.Linear(5, 4).double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, dampening=dampening)
+    for _ in range(300):
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 0.02)
+        optimizer.step()
+    assert updates_of(tmp_path, model, optimizer)[1]["weight"].gradient_rms == pytest.approx(0.02, rel=1e-9)
+
+
 LIMITED: dict[str, tuple[str, Make]] = {
     "rmsprop": ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=1e-3)),
     "adagrad": ("adagrad", lambda p: torch.optim.Adagrad(p, lr=1e-2, lr_decay=0.1)),
