@@ -186,7 +186,7 @@ def _without_order(ids: list[list[str]], shapes: Mapping[str, Shape | None], par
     also = f", {found[0].usual} of them in the order in which published models make them" if found[0].usual else ""
     how = f"by shapes and by position{order}{also}"
     if not left:
-        return Join(names, f"{how}; it can be done in one way only")
+        return Join(names, f"{how}; {'that leaves' if found[0].usual else 'there is'} one way only")
     open_names = [name for name in (one.name for one in parameters) if name not in set(names.values())]
     kept = {number: f"#{number}" for number in flat if number not in names}
     lost = f"{left} of {len(flat)} entries fit more than one parameter and keep their numbers ({listed(tuple(open_names))})"

@@ -54,8 +54,8 @@ class _Search:
     visits: int = 0
     trusting: bool = True
     """Take siblings of well-known names to be in their usual order."""
-    usual: set[str] = field(default_factory=set)
-    """Parameters below siblings that were put in their usual order."""
+    lenient: bool = False
+    """Unless shapes say otherwise of that very module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _finish(node: _Node, kinds: dict[object, int], groups: int) -> bool:
     return True
 
 
-def _chains(search: _Search, node: _Node) -> list[list[_Node]]:
+def _chains(node: _Node, trusting: bool) -> list[list[_Node]]:
     """Children in runs of certain order. One run where all of them have one."""
     leaves = {key: child for key, child in node.children.items() if child.name}
     own = _leaf_chains(leaves)
@@ -109,22 +109,21 @@ def _chains(search: _Search, node: _Node) -> list[list[_Node]]:
         stem, number = (match[1], int(match[2])) if match and len(match[2]) < 10 else (key, 0)
         by_stem.setdefault(stem, []).append((number, child))
     modules = [[child for _, child in sorted(run, key=lambda item: item[0])] for run in by_stem.values()]
-    modules = _in_usual_order(search, modules)
+    modules = _in_usual_order(modules) if trusting else modules
     if len(own) == 1 and len(modules) == 1:
         return [own[0] + modules[0]]
     return own + modules
 
 
-def _in_usual_order(search: _Search, runs: list[list[_Node]]) -> list[list[_Node]]:
+def _in_usual_order(runs: list[list[_Node]]) -> list[list[_Node]]:
     """The same runs, with single siblings of a known order made one."""
-    order = usual_order([node.key for run in runs for node in run]) if search.trusting else ()
+    order = usual_order([node.key for run in runs for node in run])
     if not order:
         return runs
     place = {key: position for position, key in enumerate(order)}
     # A run of numbered siblings is taken whole or not at all.
     taken = [run for run in runs if all(node.key in place for node in run)]
     there = sorted((node for run in taken for node in run), key=lambda node: place[node.key])
-    search.usual.update(name for node in there for name in _names(node))
     return [there, *(run for run in runs if not any(run is one for one in taken))] if there else runs
 
 
@@ -163,8 +162,11 @@ def _leaf(search: _Search, node: _Node, start: Offsets) -> dict[str, str] | None
 
 
 def _inner(search: _Search, node: _Node, start: Offsets) -> dict[str, str] | None:
-    chains = _chains(search, node)
+    chains = _chains(node, search.trusting)
     orders = _orders(search, node, chains, start)
+    if not orders and search.lenient:  # this module may not be in its usual order
+        chains = _chains(node, trusting=False)
+        orders = _orders(search, node, chains, start)
     proved: dict[str, str] | None = None
     for order in orders:
         at, found = start, {}
@@ -252,9 +254,7 @@ def align(groups: Sequence[Sequence[Entry]], parameters: Sequence[tuple[str, Sha
     proved = _solve(_Search(groups, trusting=False), root, start)
     if proved is not None and len(proved) == len(parameters):
         return Alignment({number: name for name, number in proved.items()}, 0)
-    found = _solve(_Search(groups), root, start)
-    if found is None:  # the net is not of a usual order
-        found = proved
+    found = _solve(_Search(groups), root, start) or _solve(_Search(groups, lenient=True), root, start) or proved
     if found is None:
         return None
     known = proved or {}

@@ -14,7 +14,10 @@ _ROWS = (
     "k_proj v_proj q_proj out_proj",  # BART, OPT, CLIP, Whisper
     "query key value",  # BERT, ViT
     "q_lin k_lin v_lin out_lin",  # DistilBERT
+    "q_proj k_proj v_proj dense",  # Phi
+    "query key value dense LayerNorm",  # ALBERT
     "query_proj key_proj value_proj",  # DeBERTa
+    "query_key_value dense",  # GPT-NeoX, BLOOM
     "q k v o relative_attention_bias?",  # T5
     "to_q to_k to_v to_out",  # diffusers
     "c_attn c_proj",
@@ -27,11 +30,19 @@ _ROWS = (
     "wi_0 wi_1 wo",
     "wi wo",
     "dense LayerNorm",
+    "dense layer_norm decoder?",
+    "dense_h_to_4h dense_4h_to_h",
+    "intermediate_dense output_dense",
     # layers
     "attention intermediate output",  # BERT
     "attention intermediate output layernorm_before layernorm_after",  # ViT
     "attention sa_layer_norm ffn output_layer_norm",  # DistilBERT
     "self_attn mlp input_layernorm post_attention_layernorm pre_feedforward_layernorm? post_feedforward_layernorm?",
+    "self_attn mlp input_layernorm",  # Phi
+    "input_layernorm post_attention_layernorm attention mlp",  # GPT-NeoX
+    "input_layernorm self_attention post_attention_layernorm mlp",  # BLOOM
+    "full_layer_layer_norm attention ffn ffn_output",  # ALBERT
+    "attention layer_norm feed_forward final_layer_norm",  # wav2vec 2
     "self_attn layer_norm1 mlp layer_norm2",  # CLIP
     "self_attn self_attn_layer_norm fc1 fc2 final_layer_norm",  # BART's encoder, OPT, Whisper
     "self_attn self_attn_layer_norm encoder_attn encoder_attn_layer_norm fc1 fc2 final_layer_norm",  # BART's decoder
@@ -47,6 +58,14 @@ _ROWS = (
     # whole nets
     "word_embeddings position_embeddings token_type_embeddings? LayerNorm",
     "embeddings encoder pooler?",
+    "embeddings encoder final_layer_norm",
+    "embeddings pre_layrnorm encoder post_layernorm",  # CLIP, with the slip in its name
+    "text_model vision_model visual_projection text_projection",
+    "pos_conv_embed layer_norm layers",
+    "feature_extractor feature_projection encoder",
+    "embed_tokens layers final_layernorm",
+    "embed_in layers final_layer_norm",
+    "word_embeddings word_embeddings_layernorm h ln_f",
     "embed_tokens layers norm",
     "embed_tokens embed_positions final_layer_norm layers",
     "wte wpe? h ln_f",
@@ -54,6 +73,7 @@ _ROWS = (
     "conv1 bn1 layer1 layer2 layer3 layer4 fc?",
     "model lm_head",
     "transformer lm_head",
+    "gpt_neox lm_head",
 )
 
 

@@ -74,7 +74,7 @@ def test_units_that_never_fired_are_dated_at_the_start(lab: Any) -> None:
 def test_a_healthy_training_has_no_dates(lab: Any, name: str) -> None:
     """Live units, busy or not, are younger than the line."""
     model = lab.mlp(32, 32)
-    found = number(lab.everything(lab.train(model, MAKES[name](model.parameters()), steps=300, every=300)))
+    found = number(lab.everything(lab.train(model, MAKES[name](model.parameters()), steps=150, every=150)))
     assert found.items == {} and found.text == "none" and found.first_step is None
 
 

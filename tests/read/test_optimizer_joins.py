@@ -226,15 +226,15 @@ def test_files_that_keep_order_are_joined_whole(tmp_path: Path, net: str, split:
 def test_the_trainers_folder_is_joined_as_far_as_it_can_be_proved(
     tmp_path: Path, net: str, split: Callable[[nn.Module], list[dict[str, Any]]]
 ) -> None:
-    """Sorted names say little of order: no entry comes under a wrong name, most under their own, and `matched` says how many did not."""
+    """Sorted names say little of order; numbers, shapes, and the usual order of well-known modules leave one way to join."""
     model = NETS[net]()
     optimizer = torch.optim.AdamW(split(model), lr=1e-3)
     stepped(optimizer)
     found = in_a_folder(tmp_path, model, optimizer)
     right, left = right_and_open(found, model, optimizer)
     total = len(list(model.parameters()))
-    assert right + left == total and right >= 0.8 * total, found.matched
-    assert ("one way only" in found.matched) if not left else (f"{left} of {total} entries fit more than one" in found.matched)
+    assert (right, left) == (total, 0), found.matched
+    assert "one way only" in found.matched
 
 
 def test_layer_wise_rates_are_joined(tmp_path: Path) -> None:
