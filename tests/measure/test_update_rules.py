@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -347,7 +348,7 @@ def test_decoupled_decay_is_told_beside_the_update(tmp_path: Path, name: str) ->
 
 def test_lion_of_its_library(tmp_path: Path) -> None:
     """lion-pytorch's own step, its decay taken off."""
-    library = pytest.importorskip("lion_pytorch")
+    library = import_module("lion_pytorch")
     model = model_of()
     optimizer = library.Lion(model.parameters(), lr=1e-3, weight_decay=0.1)
     before = train(model, optimizer, 8)
@@ -360,7 +361,7 @@ def test_lion_of_its_library(tmp_path: Path) -> None:
 @pytest.mark.parametrize("corrected", [False, True])
 def test_prodigy_of_its_library(tmp_path: Path, corrected: bool) -> None:
     """Prodigy's step, once its distance stands still."""
-    library = pytest.importorskip("prodigyopt")
+    library = import_module("prodigyopt")
     model = model_of()
     optimizer = library.Prodigy(model.parameters(), lr=1.0, weight_decay=0.0, use_bias_correction=corrected, d0=1e-2, growth_rate=1.0)
     before = train(model, optimizer, 30)
@@ -372,7 +373,7 @@ def test_prodigy_of_its_library(tmp_path: Path, corrected: bool) -> None:
 
 def test_adapted_adam_of_its_library(tmp_path: Path) -> None:
     """D-Adaptation's Adam keeps the learning rate within its first moment."""
-    library = pytest.importorskip("dadaptation")
+    library = import_module("dadaptation")
     model = model_of()
     optimizer = library.DAdaptAdam(model.parameters(), lr=1.0, d0=1e-3)
     before = train(model, optimizer, 30)
