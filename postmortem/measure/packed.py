@@ -28,8 +28,26 @@ _MAX_SCALES = 2**27
 Singles = NDArray[np.float32]
 
 
+class _Numbers:
+    """What tensors have in common that have no form but numbers."""
+
+    __slots__ = ()
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Elements [start, stop) of the flattened tensor."""
+        raise TypeError(f"{type(self).__name__} has no elements of its own")
+
+    def stored(self, start: int, stop: int) -> NDArray[Any]:
+        """The same: there is no other form of them."""
+        return self.read(start, stop)
+
+    def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
+        """The elements as they are."""
+        return stored
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Quantized:
+class Quantized(_Numbers):
     """A tensor of 8-bit codes, read as float32."""
 
     name: str
@@ -56,14 +74,6 @@ class Quantized:
         else:
             values *= np.repeat(scales, self.block)[start - low * self.block : stop - low * self.block]
         return values
-
-    def stored(self, start: int, stop: int) -> NDArray[Any]:
-        """The same: there is no other form of them."""
-        return self.read(start, stop)
-
-    def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
-        """The elements as they are."""
-        return stored
 
     @property
     def in_memory(self) -> bool:
@@ -100,7 +110,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Factored:
+class Factored(_Numbers):
     """Adafactor's second moments, read as float32."""
 
     name: str
@@ -122,14 +132,6 @@ class Factored:
         leads = np.arange(first, last) // height
         columns = self.columns[leads[0]] if leads[0] == leads[-1] else self.columns[leads]
         return np.asarray((rows[:, None] * columns).reshape(-1)[start - first * width : stop - first * width])
-
-    def stored(self, start: int, stop: int) -> NDArray[Any]:
-        """The same: there is no other form of them."""
-        return self.read(start, stop)
-
-    def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
-        """The elements as they are."""
-        return stored
 
     @property
     def in_memory(self) -> bool:
