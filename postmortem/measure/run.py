@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from postmortem.measure import exhibits
@@ -26,7 +26,8 @@ from postmortem.measure.tensors import pass_over
 from postmortem.measure.units import measure_units
 from postmortem.measure.updates import measure_updates
 from postmortem.measure.weights import measure_weights
-from postmortem.model import Artifacts, InputFile, Measurement, Missing, RunData, RunMeasurements
+from postmortem.measure.workers import WorkerDiedError
+from postmortem.model import Artifacts, InputFile, Measurement, Missing, Problem, RunData, RunMeasurements
 
 if TYPE_CHECKING:
     from postmortem.measure.table import TensorTable
@@ -56,7 +57,7 @@ class _Found:
 def measure_run(run: RunData) -> RunMeasurements:
     """All measurements, gaps and exhibits of one run."""
     roled = assign(run.series, run.options)
-    table = pass_over(run.checkpoints)
+    run, table = _passed(run)
     found = _Found()
     found.keep(measure_files(run))
     for measure in (
@@ -90,6 +91,17 @@ def measure_run(run: RunData) -> RunMeasurements:
         problems=run.problems,
         notes=(*run.notes, *table.notes, *_order_note(table)),
     )
+
+
+def _passed(run: RunData) -> tuple[RunData, TensorTable]:
+    """The pass over the run's checkpoints; the run without them, and a problem, where it could not be brought to its end."""
+    try:
+        return run, pass_over(run.checkpoints)
+    except WorkerDiedError as error:
+        first = run.checkpoints[0].source
+        more = f" and {len(run.checkpoints) - 1} more" if len(run.checkpoints) > 1 else ""
+        problem = Problem(f"{first}{more}", "unreadable", f"{error}; nothing was measured of these checkpoints")
+        return replace(run, checkpoints=(), problems=(*run.problems, problem)), pass_over(())
 
 
 def _last_step(run: RunData) -> int | None:
