@@ -126,7 +126,8 @@ class Tensor(Protocol):
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Elements [start, stop) of the row-major flattened tensor.
 
-        float64, float32, float16 and integers keep their dtype; bfloat16 and 8-bit floats come widened to float32
+        Looks at nothing but memory, mapped or held: forked processes call it too. float64, float32, float16 and integers keep their
+        dtype; bfloat16 and 8-bit floats come widened to float32
         (exactly). A view of mapped memory where that is possible: do not write to it.
         """
         ...
@@ -137,11 +138,6 @@ class Tensor(Protocol):
 
     def widen(self, stored: NDArray[Any], out: NDArray[np.float32]) -> NDArray[Any]:
         """What `read` gives, from what `stored` gave; in `out`, of the same length, where a copy must be made."""
-        ...
-
-    @property
-    def in_memory(self) -> bool:
-        """Reading is no more than looking at memory, mapped or held, so that a forked process can do it too."""
         ...
 
 

@@ -75,11 +75,6 @@ class Quantized(_Numbers):
             values *= np.repeat(scales, self.block)[start - low * self.block : stop - low * self.block]
         return values
 
-    @property
-    def in_memory(self) -> bool:
-        """Whether codes and scales are."""
-        return self.codes.in_memory and self.scales.in_memory
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -102,11 +97,6 @@ class Part:
     def widen(self, stored: NDArray[Any], out: Singles) -> NDArray[Any]:
         """Numbers from stored elements."""
         return self.whole.widen(stored, out)
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether the whole is."""
-        return self.whole.in_memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,11 +122,6 @@ class Factored(_Numbers):
         leads = np.arange(first, last) // height
         columns = self.columns[leads[0]] if leads[0] == leads[-1] else self.columns[leads]
         return np.asarray((rows[:, None] * columns).reshape(-1)[start - first * width : stop - first * width])
-
-    @property
-    def in_memory(self) -> bool:
-        """Both factors are held."""
-        return True
 
 
 def _block_length(elements: int, blocks: int) -> int | None:

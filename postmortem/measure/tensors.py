@@ -60,12 +60,6 @@ class _Track:
         """Of one of them."""
         return self.height * self.width
 
-    @property
-    def in_memory(self) -> bool:
-        """All that the pass reads for it is memory, which a forked process sees too."""
-        slots = [slot for plan in self.plans if plan is not None for slot in (plan.first, plan.second, plan.bound) if slot is not None]
-        return all(tensor.in_memory for tensor in (*self.tensors, *slots))
-
     def measures_distance(self, position: int) -> bool:
         """Whether that checkpoint's distance from the first is measured."""
         return self.from_first and (position == len(self.tensors) - 1 or self.elements <= _SMALL)
@@ -267,7 +261,7 @@ def _run(tracks: Sequence[_Track], rows: Sequence[_Row]) -> None:
     """Pass over every track, and merge what the workers hand in, in order."""
     work = [(track, span) for track in tracks for span in spans(track.height, track.width)]
     elements = sum(track.elements * len(track.tensors) for track in tracks)
-    if elements >= _WORTH_PROCESSES and all(track.in_memory for track in tracks):
+    if elements >= _WORTH_PROCESSES:
         results = in_processes(_pass_span, work)
     else:
         results = in_threads(_pass_span, work) if elements >= _WORTH_THREADS else map(_pass_span, work)
@@ -307,8 +301,7 @@ def pass_over(checkpoints: Sequence[Checkpoint]) -> TensorTable:
     everything = [*members.series, *members.others]
     rows = [_Row() for _ in everything]
     tracks = _tracks(members.series, members.others)
-    for in_memory in (True, False):
-        _run([track for track in tracks if track.in_memory is in_memory], rows)
+    _run(tracks, rows)
     finished_rows = tuple(_row(checkpoint, row) for checkpoint, row in zip(everything, rows, strict=True))
     split = len(members.series)
     order = members.series[-1].order if members.series else "no checkpoints"

@@ -120,11 +120,6 @@ class StoredTensor:
         widen = _WIDEN.get(self.dtype)
         return stored if widen is None else widen(stored, out)
 
-    @property
-    def in_memory(self) -> bool:
-        """A forked process can read it too."""
-        return True
-
     def number(self) -> float:
         """The only element of a one-element tensor, as a plain number. Raises ValueError for any other size."""
         if self.elements != 1:
@@ -134,11 +129,13 @@ class StoredTensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PulledTensor(StoredTensor):
-    """A tensor whose elements lie in no single mapped array: in pieces, compressed, or behind another library's handle."""
+    """A tensor whose elements lie in no single mapped array: in pieces, or turned."""
 
     pull: Callable[[int, int], Array]
-    """Elements [start, stop) in row-major order, in the numpy type of `dtype` (codes, where numpy has no such type). Safe to call from
-    several threads at once; holds no more memory than what it returns and one piece of the store."""
+    """Elements [start, stop) in row-major order, in the numpy type of `dtype` (codes, where numpy has no such type).
+
+    Looks at nothing but memory, mapped or held, so that several threads can call it at once, and forked processes too; holds no more
+    memory than what it returns."""
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -148,11 +145,6 @@ class PulledTensor(StoredTensor):
     def stored(self, start: int, stop: int) -> Array:
         """Elements [start, stop) in row-major order, as they lie in the file."""
         return self.pull(start, stop)
-
-    @property
-    def in_memory(self) -> bool:
-        """The store may keep a place in a file, which processes would share."""
-        return False
 
 
 def pulled(name: str, shape: tuple[int, ...], dtype: str, pull: Callable[[int, int], Array]) -> PulledTensor:

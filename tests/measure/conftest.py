@@ -51,11 +51,6 @@ class Held:
         out.view(np.uint32)[:] = stored.astype(np.uint32) << 16
         return out
 
-    @property
-    def in_memory(self) -> bool:
-        """It does."""
-        return True
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lab:

@@ -86,7 +86,7 @@ def test_checkpoints_with_some_common_tensors_look_at_common_ones(lab: Any) -> N
 class Counted:
     """A large tensor that counts what is asked of it."""
 
-    name, shape, dtype, in_memory = "w", (30_000, 10_000), "float32", True
+    name, shape, dtype = "w", (30_000, 10_000), "float32"
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
