@@ -1,9 +1,10 @@
 """A number that stands for a tensor's content, so that equal tensors and equal files are found without reading anything twice.
 
-A box's bytes, as 64-bit integers, are written into rows of 1,021, and the columns are summed; the sums, each times an odd number of its
-own, add up to the box's word. All that is modulo 2**64. The words of all boxes, the shape and the type are digested (BLAKE2b) to 64 bits.
+The tensor's bytes in row-major order, as 64-bit integers (as integers of the elements' size, where rows do not end at a multiple of
+eight bytes), are written into rows of 1,021, and the columns are summed; the sums, each times an odd number of its own, add up to one
+number. All that is modulo 2**64. Number, shape and type are digested (BLAKE2b) to 64 bits. How the tensor is cut does not matter.
 
-A change of any one element changes the word for certain; integers that change places change it unless they are a multiple of 1,021
+A change of any one element changes the number for certain; integers that change places change it unless they are a multiple of 1,021
 apart. Different fingerprints prove different content (or type, or shape). Equal ones do not prove equal content, but tensors that
 training or copying makes do not meet by accident; someone who wants two to meet can arrange it. The number is the same on every machine.
 """
@@ -11,7 +12,6 @@ training or copying makes do not meet by accident; someone who wants two to meet
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,28 +32,34 @@ def _multipliers() -> NDArray[np.uint64]:
     return found
 
 
-_MULTIPLIERS = _multipliers()
-_REST, _ALL_BITS = 0x5851_F42D_4C95_7F2D, 2**64 - 1
-"""The multiplier of the bytes after the last whole integer (Knuth's, of MMIX), and the modulus."""
+_MULTIPLIERS = np.tile(_multipliers(), 2)
 
 
-def word(stored: Array) -> int:
-    """The word of one box: as stored, flat, contiguous, in this machine's byte order."""
-    size = stored.nbytes // 8
-    flat = stored.view(np.uint8)
-    words = flat[: 8 * size].view(np.uint64)  # numpy copies what does not start at a multiple of eight
-    rows = size // _COLUMNS
+def in_words(row_bytes: int) -> bool:
+    """Whether a tensor with rows of that many bytes is summed as 64-bit integers."""
+    return row_bytes % 8 == 0
+
+
+def box_sum(stored: Array, start: int, wide: bool) -> int:
+    """What one box adds to its tensor's number, modulo 2**64.
+
+    `stored` as it lies, flat, contiguous, in this machine's byte order; `start` is the place of its first element, and `wide` what
+    `in_words` says of the tensor.
+    """
+    size = stored.dtype.itemsize
+    codes = stored.view(np.uint64) if wide else stored.view(f"u{size}")
+    rows = codes.size // _COLUMNS
     if rows == 0:
-        sums = words.copy()
+        sums = codes.astype(np.uint64)
     else:
-        sums = np.add.reduce(words[: rows * _COLUMNS].reshape(rows, _COLUMNS), axis=0)
-        sums[: size - rows * _COLUMNS] += words[rows * _COLUMNS :]
-    total = int(np.dot(sums, _MULTIPLIERS[: sums.size]))
-    return total + int.from_bytes(flat[8 * size :].tobytes(), "little") * _REST & _ALL_BITS
+        sums = np.add.reduce(codes[: rows * _COLUMNS].reshape(rows, _COLUMNS), axis=0, dtype=np.uint64)
+        rest = codes[rows * _COLUMNS :]
+        sums[: rest.size] += rest
+    first = (start * size // 8 if wide else start) % _COLUMNS
+    return int(np.dot(sums, _MULTIPLIERS[first : first + sums.size]))
 
 
-def fingerprint(dtype: str, shape: tuple[int, ...], words: Sequence[int]) -> int:
-    """The tensor's number from the words of its boxes in their order."""
-    digest = hashlib.blake2b(f"{dtype} {shape}".encode(), digest_size=8)
-    digest.update(np.array(words, "<u8").tobytes())
+def fingerprint(dtype: str, shape: tuple[int, ...], number: int) -> int:
+    """From the sum of what the tensor's boxes add, in any order."""
+    digest = hashlib.blake2b(f"{dtype} {shape} {number % 2**64}".encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "little")

@@ -260,8 +260,7 @@ def difference(values: Array, before: Array, single: bool, name: str, scratch: S
 
 def delta_sums(values: Array, before: Array, changed: Array, changed_before: Array | None, width: int, scratch: Scratch) -> DeltaSums:
     """Statistics of a chunk's change: `values` and `before` as numbers, `changed` their difference, all flat."""
-    row_squares = change_squares(values, before, changed, width, scratch)
-    squares = float(np.add.reduce(row_squares))
+    row_squares, squares = change_squares(values, before, changed, width, scratch)
     if math.isfinite(squares):
         equal = changed.size - nonzero(changed)
     else:
@@ -273,15 +272,17 @@ def delta_sums(values: Array, before: Array, changed: Array, changed_before: Arr
     return DeltaSums(squares, equal, row_squares, along)
 
 
-def change_squares(values: Array, before: Array, changed: Array, width: int, scratch: Scratch) -> Floats:
-    """Sum of the squares of each row of a change, with the arguments of `delta_sums`."""
+def change_squares(values: Array, before: Array, changed: Array, width: int, scratch: Scratch) -> tuple[Floats, float]:
+    """Sum of the squares of each row of a change, and of all, with the arguments of `delta_sums`."""
     rows = changed.reshape(-1, width)
     row_squares = row_dots(rows, rows)
-    if not SMALLEST_SQUARES * changed.size < np.add.reduce(row_squares) < math.inf and nonzero(changed):
+    squares = float(np.add.reduce(row_squares))
+    if not SMALLEST_SQUARES * changed.size < squares < math.inf and nonzero(changed):
         # Too small or too large for squares of float32, or not finite at all.
         wide = np.subtract(values, before, out=scratch.take("wide", values.size), dtype=np.float64).reshape(-1, width)
         row_squares = row_dots(wide, wide)
-    return row_squares
+        squares = float(np.add.reduce(row_squares))
+    return row_squares, squares
 
 
 def nonzero(values: Array) -> int:

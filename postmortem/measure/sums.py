@@ -55,7 +55,8 @@ class Sums:
     form: Format | None = None
     """What `marks` are to be read by."""
     marks: Marks = field(default_factory=Marks)
-    words: list[int] = field(default_factory=list)
+    content: int = 0
+    """What the fingerprint is made of."""
     sample: list[Array] = field(default_factory=list)
     squares: float = 0.0
     delta_squares: float = 0.0
@@ -83,7 +84,7 @@ class Sums:
         self.shape += other.shape
         self.form = other.form
         self.marks.add(other.marks)
-        self.words += other.words
+        self.content += other.content
         self.sample += other.sample
         self.squares += other.squares
         self.delta_squares += other.delta_squares
@@ -123,7 +124,7 @@ def tensor_stats(tensor: Tensor, sums: Sums) -> TensorStats:
         subnormal=marks.subnormal,
         clipped=marks.clipped,
         quantiles=quantiles(sums.sample),
-        fingerprint=fingerprint(tensor.dtype, tensor.shape, sums.words),
+        fingerprint=fingerprint(tensor.dtype, tensor.shape, sums.content),
     )
 
 

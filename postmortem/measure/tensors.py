@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from postmortem.measure.boxes import Box, spans
+from postmortem.measure.boxes import Box, most_elements, spans
 from postmortem.measure.codes import Array, form_of, marks
-from postmortem.measure.fingerprints import word
+from postmortem.measure.fingerprints import box_sum, in_words
 from postmortem.measure.kernels import LARGE, Scratch, Wanted, change_squares, chunk_sums, delta_sums, difference
 from postmortem.measure.last_update import MAX_VECTOR, UpdatePlan, finished, plan_update, update_sums
 from postmortem.measure.membership import find_series
@@ -52,6 +52,8 @@ class _Track:
     """It is a matrix whose input units are summed."""
     from_first: bool
     """The first of them is the first of the series."""
+    most: int
+    """Most elements of a box."""
     stride: int
     """Every so many elements one is kept for the quantiles."""
 
@@ -127,7 +129,7 @@ def _pass_box(track: _Track, box: Box, base: int, sums: Sequence[Sums], scratch:
     for position, (tensor, plan, entry) in enumerate(zip(track.tensors, track.plans, sums, strict=True)):
         piece = _piece(tensor, box, single, f"values {position % 2}" if position else "values first", scratch)
         values = piece.values
-        _add_box(entry, tensor, piece, box, units, wanted, track.stride, scratch)
+        _add_box(entry, track, tensor.dtype, piece, box, units, wanted, scratch)
         if before is not None:
             changed = difference(values, before, single, f"changed {position % 2}", scratch)
             delta = delta_sums(values, before, changed, changed_before, box.columns, scratch)
@@ -139,7 +141,7 @@ def _pass_box(track: _Track, box: Box, base: int, sums: Sequence[Sums], scratch:
             first = values
         elif position > 1 and track.measures_distance(position):
             away = difference(values, first, single, "away", scratch)
-            squares = float(np.add.reduce(change_squares(values, first, away, box.columns, scratch)))
+            _, squares = change_squares(values, first, away, box.columns, scratch)
             entry.first_squares += squares if math.isfinite(squares) else math.nan
         if plan is not None:
             raw = piece.stored if piece.stored.dtype.kind == "f" else values
@@ -147,9 +149,9 @@ def _pass_box(track: _Track, box: Box, base: int, sums: Sequence[Sums], scratch:
         before = values
 
 
-def _add_box(entry: Sums, tensor: Tensor, piece: _Piece, box: Box, units: slice, wanted: Wanted, step: int, scratch: Scratch) -> None:
+def _add_box(entry: Sums, track: _Track, dtype: str, piece: _Piece, box: Box, units: slice, wanted: Wanted, scratch: Scratch) -> None:
     """The statistics of one box of one checkpoint."""
-    entry.form = form_of(tensor.dtype, piece.stored)
+    entry.form = form_of(dtype, piece.stored)
     found = marks(piece.values if entry.form is None else piece.stored, entry.form)
     chunk = chunk_sums(piece.values, found, wanted, scratch)
     entry.marks.add(found)
@@ -157,8 +159,8 @@ def _add_box(entry: Sums, tensor: Tensor, piece: _Piece, box: Box, units: slice,
     if wanted.shape:
         entry.shape.append(chunk.moments)
     entry.squares += chunk.squares
-    entry.words.append(word(piece.stored))
-    entry.sample.append(sample(piece.values, box.start, step))
+    entry.content += box_sum(piece.stored, box.start, in_words(track.width * piece.stored.dtype.itemsize))
+    entry.sample.append(sample(piece.values, box.start, track.stride))
     if entry.units is not None and chunk.projection is not None:
         entry.units.pairs[:, units] += chunk.rows
         entry.units.projection[units] += chunk.projection
@@ -203,6 +205,7 @@ def _track(name: str, first_row: int, checkpoints: Sequence[Checkpoint], from_fi
         with_units,
         with_inputs=with_units and len(shape) == 2 and width <= MAX_VECTOR,
         from_first=from_first,
+        most=most_elements({tensor.dtype for tensor in tensors}),
         stride=stride(elements, width),
     )
 
@@ -259,7 +262,7 @@ def _fill(rows: Sequence[_Row], track: _Track, sums: Sequence[Sums]) -> None:
 
 def _run(tracks: Sequence[_Track], rows: Sequence[_Row]) -> None:
     """Pass over every track, and merge what the workers hand in, in order."""
-    work = [(track, span) for track in tracks for span in spans(track.height, track.width)]
+    work = [(track, span) for track in tracks for span in spans(track.height, track.width, track.most)]
     elements = sum(track.elements * len(track.tensors) for track in tracks)
     if elements >= _WORTH_PROCESSES:
         results = in_processes(_pass_span, work)
