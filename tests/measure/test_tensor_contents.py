@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -245,18 +244,15 @@ def test_nothing_finite_has_no_quantiles() -> None:
 # --- processes --------------------------------------------------------------------------------------------------------
 
 
-def test_pulled_tensors_are_read_by_this_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store with a place in a file is never read by two processes; its numbers are those of the same tensor in memory."""
+def test_pulled_tensors_have_the_numbers_of_the_same_tensor_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forked processes read them too."""
     monkeypatch.setattr(tensors, "_WORTH_PROCESSES", 1)
     monkeypatch.setattr(boxes, "CHUNK_ELEMENTS", 1000)
     monkeypatch.setattr(workers, "cores", lambda: 2)
     array = np.random.default_rng(10).standard_normal((200, 300)).astype(np.float32)
-    readers = set()
 
     def pull(start: int, stop: int) -> Array:
-        readers.add(os.getpid())
         return array.reshape(-1)[start:stop]
 
     inside, outside = over(StoredTensor("w", array.shape, "float32", array), pulled("w", array.shape, "float32", pull))
-    assert readers == {os.getpid()}
     assert (inside.mean, inside.norm, inside.fingerprint) == (outside.mean, outside.norm, outside.fingerprint)
