@@ -5,7 +5,8 @@
 Builds two checkpoints of a transformer's shapes, one update apart, brings both into the page cache, and prints how many times longer
 `read_checkpoints` and `pass_over` take than `cat` of both files, and how many times longer than they the obvious script takes: load
 each tensor with torch or safe_open, and take its mean, variance, norm, largest magnitude, zeros, whether all is finite, and the norm of
-its difference from the other checkpoint's. Both run in interpreters of their own, whose imports do not count. The three take turns.
+its difference from the other checkpoint's. Both run in interpreters of their own. What they import at the start does
+not count; what reading a format makes them import (torch, where that is needed) does. The three take turns.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def main() -> int:
             turns.append((ours / cat, obvious / ours))
             sys.stdout.write(
                 f"{options.format} {options.dtype}: {size:.2f} GB, cat {cat:.3f} s, read and pass {ours:.3f} s ({size / ours:.2f} GB/s), "
-                f"{ours / cat:.2f} x cat; obvious script {obvious:.2f} s, {obvious / ours:.1f} times as long\n"
+                f"{ours / cat:.2f} x cat" + (f"; obvious script {obvious:.2f} s, {obvious / ours:.1f} times as long\n" if obvious else "\n")
             )
     cats, scripts = (statistics.median(column) for column in zip(*turns, strict=True))
     met = _judged("over cat", cats, cats <= CAT_TARGET, f"at most {CAT_TARGET:g}")
