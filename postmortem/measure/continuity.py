@@ -33,6 +33,7 @@ _NORM_RATIO = 4.0
 
 def measure_continuity(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     """All measurements of how weights go on along the series."""
+    yield _copies(table)
     view = view_of(table, checkpoints)
     if len(view.rows) < 2:
         yield from missing(NAMES, "there are fewer than two checkpoints of one series", "two-checkpoints")
@@ -142,6 +143,22 @@ def _equal(view: View) -> Found:
     first = next((after for before, after in pairwise(view.rows) if f"{after.source} = {before.source}" in items), None)
     basis = f"bits of all parameters, {len(view.rows) - 1} intervals"
     return Measurement("checkpoints.equal", len(items), "intervals", basis, first.step if first else None, items, ", ".join(items))
+
+
+def _copies(table: TensorTable) -> Found:
+    """Checkpoints, of the series or not, whose tensors have the content of another's, by the fingerprints of all of them."""
+    rows = (*table.rows, *table.others)
+    if len(rows) < 2:
+        return next(missing(("checkpoints.copies",), "there are fewer than two checkpoints", "two-checkpoints"))
+    first: dict[tuple[tuple[str, int], ...], str] = {}
+    items = {}
+    for row in rows:
+        content = tuple(sorted((name, stats.fingerprint) for name, stats in row.tensors.items()))
+        original = first.setdefault(content, row.source)
+        if original != row.source:
+            items[f"{row.source} = {original}"] = float(len(content))
+    basis = f"fingerprints of all tensors of {len(rows)} checkpoints"
+    return Measurement("checkpoints.copies", len(items), "checkpoints", basis, None, items, ", ".join(items))
 
 
 def _types(view: View) -> Found:

@@ -77,7 +77,7 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_classes(run.manifests, found.whole("weights.head_rows"), found.whole("weights.parameters"), settings(run), _last_step(run))
     )
     found.keep(measure_inputs(run.manifests, settings(run)))
-    found.keep(measure_curves(run, roled, _classes(run, found), _penalties(found)))
+    found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
     return RunMeasurements(
@@ -102,6 +102,12 @@ def _passed(run: RunData) -> tuple[RunData, TensorTable]:
         more = f" and {len(run.checkpoints) - 1} more" if len(run.checkpoints) > 1 else ""
         problem = Problem(f"{first}{more}", "unreadable", f"{error}; nothing was measured of these checkpoints")
         return replace(run, checkpoints=(), problems=(*run.problems, problem)), pass_over(())
+
+
+def _of_series(run: RunData, table: TensorTable) -> RunData:
+    """The run without checkpoints that belong to another training or to no step: curves are read beside the series alone."""
+    members = {row.source for row in table.rows}
+    return replace(run, checkpoints=tuple(one for one in run.checkpoints if one.source in members))
 
 
 def _last_step(run: RunData) -> int | None:

@@ -21,7 +21,7 @@ Saved = list[Checkpoint]
 def measured(checkpoints: Sequence[Checkpoint]) -> dict[str, Measurement]:
     """All measurements; none may be missing."""
     found = {one.name: one for one in measure_continuity(pass_over(checkpoints), checkpoints) if isinstance(one, Measurement)}
-    assert len(found) == 5
+    assert len(found) == 6
     return found
 
 
@@ -143,6 +143,18 @@ def test_a_change_of_type_along_the_series_is_told(lab: Any) -> None:
     saved = [lab.snapshot(model, None, 1), lab.snapshot(model.to(torch.bfloat16), None, 2)]
     found = measured(saved)["checkpoints.types"]
     assert found.value == 1 and found.first_step == 2 and found.text == "float32 -> bfloat16"
+
+
+def test_copies_are_told_by_the_content_of_every_tensor(lab: Any) -> None:
+    """A file that repeats a step is one, in the series or beside it; one bit in one bias makes another checkpoint of it."""
+    model = lab.mlp(16)
+    saved: Saved = lab.train(model, torch.optim.SGD(model.parameters(), 0.1), steps=20, every=10)
+    best = replace(saved[1], source="best.pt", step=None)
+    with torch.no_grad():
+        next(parameter for parameter in model.parameters() if parameter.ndim == 1)[0] += 1e-3
+    near = replace(lab.snapshot(model, None, 20), source="near.pt", step=None)
+    found = measured([*saved, best, near])["checkpoints.copies"]
+    assert found.value == 1 and list(found.items) == [f"best.pt = {saved[1].source}"]
 
 
 def test_one_checkpoint_tells_nothing(lab: Any) -> None:
