@@ -35,7 +35,6 @@ NONE = Threshold(
 )
 
 NEEDS = ("weights.redrawn",)
-CHECKLIST = ("pretrained-models",)
 FIGURE = "tensors"
 _HEADS = ("head", "classifier", "fc", "logits", "score", "lm_head", "out", "output")
 
