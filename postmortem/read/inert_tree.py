@@ -115,6 +115,7 @@ class Converter:
             return number
         array = numpy_array(built, name)
         if array is not None:
+            self.tensors += 1
             return array
         if is_dict(built):
             return self._table(entries(built), name, depth)

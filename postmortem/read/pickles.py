@@ -30,6 +30,18 @@ _DANGEROUS_MODULES = word_set(
     "_pickle cPickle shelve operator _operator inspect pydoc pdb bdb timeit trace profile cProfile doctest tempfile glob fileinput gc "
     "atexit site linecache zipimport test.support test.support.script_helper _posixsubprocess _io io"
 )
+# The same further down in packages that are harmless otherwise.
+_DANGEROUS_BRANCHES = (
+    "torch.utils.cpp_extension", "torch.utils.model_zoo", "torch.package", "torch.hub", "torch.distributed.rpc", "torch._ops", "torch.ops",
+    "torch.utils._cpp_extension_versioner", "torch._inductor.codecache", "numpy.f2py", "numpy.distutils", "logging.config",
+)  # fmt: skip
+# As a part of a dotted name (`torch.serialization`, `os.remove`) they are what a module has imported.
+_REACHED_MODULES = word_set(
+    "os posix nt sys subprocess importlib builtins shutil socket ctypes pty runpy marshal pickle operator inspect types code"
+)
+_WRITING_METHODS = word_set(
+    "write_text write_bytes unlink rmdir rename replace touch mkdir chmod symlink_to hardlink_to open read_text read_bytes"
+)
 # Names within them that only build a value.
 _HARMLESS_NAMES = frozenset(
     {
@@ -92,7 +104,17 @@ def _is_dangerous(module: str, name: str) -> bool:
         return name not in _HARMLESS_BUILTINS and not name.endswith(("Error", "Warning", "Exception"))
     if top in _DANGEROUS_PACKAGES or module in _DANGEROUS_MODULES or (module, name) in _DANGEROUS_NAMES:
         return True
+    if any(module == branch or module.startswith(f"{branch}.") for branch in _DANGEROUS_BRANCHES) or _reaches_out(module, name):
+        return True
     return last in _DANGEROUS_LAST_NAMES
+
+
+def _reaches_out(module: str, name: str) -> bool:
+    """Whether a name goes through what its module has imported, through a hidden attribute, or to a method that writes files."""
+    parts = name.split(".")
+    if any(part in _REACHED_MODULES for part in parts) or any(part.startswith("__") and part.endswith("__") for part in parts):
+        return True
+    return len(parts) > 1 and module.split(".")[0] == "pathlib" and parts[-1] in _WRITING_METHODS
 
 
 def _only_names_an_attribute(call: Built) -> bool:

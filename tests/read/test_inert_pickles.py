@@ -440,6 +440,10 @@ def test_what_is_looked_up_to_be_called_is_told_from_what_is_a_value() -> None:
         b"\x80\x02c__builtin__\ngetattr\ncmine\nColor\nX\x03\x00\x00\x00RED\x86R)R.": "what builtins.getattr returns",
         b"\x80\x02cfunctools\npartial\ncmine\nf\n\x85R)R.": "what functools.partial returns",
         b"\x80\x02c__builtin__\neval\n.": "builtins.eval",
+        b"\x80\x04\x8c\x13torch.serialization\x8c\x09os.remove\x93.": "torch.serialization.os.remove",
+        b"\x80\x02ctorch.serialization\nos\n.": "torch.serialization.os",
+        b"\x80\x04\x8c\x07pathlib\x8c\x0fPath.write_text\x93.": "pathlib.Path.write_text",
+        b"\x80\x02ctorch.utils.cpp_extension\nload\n.": "torch.utils.cpp_extension.load",
     }
     for content, name in reaching.items():
         assert name in scan(memoryview(content)).dangerous
