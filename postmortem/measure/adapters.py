@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from postmortem.measure.boxes import CHUNK_ELEMENTS
-from postmortem.measure.table import Floats, TensorTable
+from postmortem.measure.table import CheckpointRow, Floats, TensorTable
 from postmortem.measure.view import EARLIEST_JUDGED_STEP, Found, at_step, missing, updates_done
 from postmortem.model import Checkpoint, Measurement, Missing, Tensor
 
@@ -32,6 +32,8 @@ class _Pair:
     up: str
     base: str
     """The weight that it adapts; empty where the checkpoint holds none."""
+    label: str
+    """Name of the adapter (`default`), where one net holds several."""
 
 
 def _pairs(tensors: Mapping[str, Tensor]) -> list[_Pair]:
@@ -45,7 +47,7 @@ def _pairs(tensors: Mapping[str, Tensor]) -> list[_Pair]:
         if up not in tensors or len(tensors[name].shape) != 2 or len(tensors[up].shape) != 2:
             continue
         bases = (f"{front}base_layer.weight", f"{front}weight", f"{front.rstrip('_')}.weight")
-        found.append(_Pair(name, up, next((base for base in bases if base in tensors), "")))
+        found.append(_Pair(name, up, next((base for base in bases if base in tensors), ""), behind))
     return found
 
 
@@ -63,12 +65,18 @@ def measure_adapters(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
         yield from missing(NAMES, reason, "two-checkpoints")
         return
     checkpoint = by_source[row.source]
-    pairs = _pairs(checkpoint.tensors)
+    pairs = _in_use(_pairs(checkpoint.tensors), row)
     idle = {pair.up: float(row.tensors[pair.up].elements == row.tensors[pair.up].zeros) for pair in pairs}
     still = {name: share for name, share in idle.items() if share}
     basis = f"{len(pairs)} adapters at {at_step(row)}: the second factor is zero throughout"
     yield Measurement(NAMES[0], len(still) / len(pairs), "share", basis, row.step, still)
     yield _ratio(checkpoint, pairs, at_step(row), row.step)
+
+
+def _in_use(pairs: Sequence[_Pair], row: CheckpointRow) -> Sequence[_Pair]:
+    """Those of the named adapters of which at least one has moved; all, where none has: a net may hold adapters for other tasks."""
+    awake = {pair.label for pair in pairs if row.tensors[pair.up].elements != row.tensors[pair.up].zeros}
+    return [pair for pair in pairs if pair.label in awake] if awake else pairs
 
 
 def _ratio(checkpoint: Checkpoint, pairs: Sequence[_Pair], when: str, step: int | None) -> Found:

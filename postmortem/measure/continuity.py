@@ -6,7 +6,7 @@ All of it follows from the table of the pass, over every element; what `membersh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -17,7 +17,7 @@ from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
 from postmortem.model import Checkpoint, Measurement
 
-NAMES = ("weights.redrawn", "weights.tied", "weights.tie_split", "checkpoints.equal", "checkpoints.types")
+NAMES = ("weights.redrawn", "weights.redrawn_inside", "weights.tied", "weights.tie_split", "checkpoints.equal", "checkpoints.types")
 
 _FEWEST_ELEMENTS = 256
 _NO_RELATION = 0.05
@@ -38,7 +38,7 @@ def measure_continuity(table: TensorTable, checkpoints: Sequence[Checkpoint]) ->
     if len(view.rows) < 2:
         yield from missing(NAMES, "there are fewer than two checkpoints of one series", "two-checkpoints")
         return
-    yield _redrawn(view)
+    yield from _redrawn(view)
     yield from _ties(view)
     yield _equal(view)
     yield _types(view)
@@ -67,7 +67,7 @@ def _is_new(layer: Layer, before: CheckpointRow, after: CheckpointRow, cosine: f
     return not (layer.is_matrix and looks_fresh(old, layer, before.tensors.get(layer.bias)))
 
 
-def _redrawn(view: View) -> Found:
+def _redrawn(view: View) -> Iterator[Found]:
     """Tensors that were drawn anew between two checkpoints while the others went on; or all, between stretches that went on."""
     turns = [(before, after, _cosines(view, before, after)) for before, after in pairwise(view.rows)]
     goes_on = [bool(cosines) and float(np.median(list(cosines.values()))) > _GOES_ON for _, _, cosines in turns]
@@ -87,11 +87,25 @@ def _redrawn(view: View) -> Found:
         if new and (everything or (others and float(np.median(others)) > _GOES_ON)):
             told = f"cosine between {before.source} and {after.source}"
             rest = f"median of {len(others)} others: {np.median(others):.3f}" if others else "no tensor goes on"
-            return Measurement("weights.redrawn", len(new), "tensors", f"{told}; {rest}", after.step, new, before.source)
+            basis = f"{told}; {rest}"
+            yield Measurement("weights.redrawn", len(new), "tensors", basis, after.step, new, before.source)
+            inner = _before_others(view, cosines, new)
+            yield Measurement("weights.redrawn_inside", len(inner), "tensors", basis, after.step, inner)
+            return
     if not judged:
-        return next(missing(("weights.redrawn",), "no two checkpoints after the start share weight matrices", "two-checkpoints"))
+        reason = "no two checkpoints after the start share weight matrices"
+        yield from missing(("weights.redrawn", "weights.redrawn_inside"), reason, "two-checkpoints")
+        return
     basis = f"cosines of weight matrices over {judged} intervals between checkpoints"
-    return Measurement("weights.redrawn", 0, "tensors", basis, view.rows[-1].step)
+    yield Measurement("weights.redrawn", 0, "tensors", basis, view.rows[-1].step)
+    yield Measurement("weights.redrawn_inside", 0, "tensors", basis, view.rows[-1].step)
+
+
+def _before_others(view: View, cosines: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
+    """Redrawn tensors that are no head and have one behind them, in depth order, that went on: it was fed with noise from then on."""
+    order = [name for name in view.layers if name in cosines]
+    last = max((place for place, name in enumerate(order) if name not in new), default=len(order))
+    return {name: new[name] for place, name in enumerate(order) if name in new and place < last and not view.layers[name].is_head}
 
 
 def _tied_pairs(view: View, row: CheckpointRow) -> set[tuple[str, str]]:

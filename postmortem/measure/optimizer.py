@@ -150,7 +150,8 @@ def _step_lag(view: View, saved: Sequence[CheckpointRow]) -> Found:
     """How far the optimizer's counter is behind the checkpoint's step.
 
     `text` tells what the gap looks like: `restart` (zero, then a jump that stays), `constant` (the same in all checkpoints that
-    have one), `proportional` (accumulation: k micro-steps an update), `growing` (updates are skipped), `one checkpoint`, or `none`.
+    have one), `replaced` (it counts anew for other parameters: a new optimizer by plan), `proportional` (accumulation: k
+    micro-steps an update), `growing` (updates are skipped), `one checkpoint`, or `none`.
     """
     name = "optimizer.step_lag"
     known = [(row.step, count) for row in saved if row.step and (count := _own_count(row)) is not None and not _step_is_counter(view, row)]
@@ -161,8 +162,16 @@ def _step_lag(view: View, saved: Sequence[CheckpointRow]) -> Found:
     share = gap / step
     items = {f"step {one}": float(one - own) for one, own in known}
     word = _gap_kind(known)
+    if word in {"restart", "constant"} and _other_parameters(saved):
+        word = "replaced"  # the state before could not have been loaded into it
     basis = f"{gap} of {step} steps are not in the optimizer's counter ({count}); {word} over {len(known)} checkpoints"
     return Measurement(name, share, "share", basis, gap if word in {"restart", "constant"} else None, items, word)
+
+
+def _other_parameters(saved: Sequence[CheckpointRow]) -> bool:
+    """Whether the parameters that have a counter are not the same in all checkpoints that have any."""
+    counted = [{name for name, update in row.updates.items() if update.step is not None} for row in saved]
+    return len({frozenset(names) for names in counted if names}) > 1
 
 
 def _step_is_counter(view: View, row: CheckpointRow) -> bool:

@@ -67,7 +67,10 @@ def measure_replicas(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
 
 def _differences(checkpoint: Checkpoint, row: CheckpointRow) -> dict[tuple[str, str], Difference]:
     """(Parameter, rank) -> what that rank's copy differs by from rank 0's."""
+    listed = {name for optimizer in checkpoint.optimizers for name in optimizer.group_of}
+    # What no optimizer updates (queues, codebooks, memories) is each rank's own, whatever its name sounds like.
     watched = [layer.name for layer in layers(row) if layer.is_parameter]
+    watched = [name for name in watched if name in listed] if listed & set(watched) else watched
     return {
         (name, replica.rank): compare(checkpoint.tensors[name], replica.tensors[name])
         for replica in checkpoint.replicas

@@ -45,10 +45,15 @@ class Grouped:
     """Files that hold no weights by their names (states of random generators, training arguments)."""
 
 
+def _apart(stem: str) -> tuple[str, ...]:
+    """Words of a stem, numbers apart from letters: `opt000100` is an optimizer's file."""
+    return words(re.sub(r"(?<=[A-Za-z])(?=\d{3,})", " ", stem))
+
+
 def part_of(name: str) -> Part:
     """What a file's name says that it holds."""
     stem = PurePosixPath(name).name.split(".")[0]
-    found = words(stem)
+    found = _apart(stem)
     if {"random", "states"} <= set(found):
         return "other"
     if found == ("model", "optim", "rng"):  # Megatron's file of everything
@@ -64,7 +69,7 @@ def part_of(name: str) -> Part:
 def kin(name: str) -> _Kin:
     """Folder, and the words of the name that do not tell model from optimizer or average: equal for files that belong together."""
     path = PurePosixPath(name)
-    kept = tuple(word for word in words(path.name.split(".")[0]) if word not in _PART_WORDS and word not in _MODEL_WORDS)
+    kept = tuple(word for word in _apart(path.name.split(".")[0]) if word not in _PART_WORDS and word not in _MODEL_WORDS)
     return str(path.parent), kept
 
 

@@ -27,6 +27,8 @@ _NO_STEP = re.compile(
     r"resnet|vgg|gpt|bert|vit|llama|unet|r)[_=-]?\d+$",
     re.IGNORECASE,
 )
+_FRACTION = re.compile(r"\d+\.\d+")
+"""A rate or a score: no step."""
 _OUTER_FOLDER = re.compile(r"(?:(?:global[_-]?)?(?:steps?|iterations?|iters?)[_=-]?|checkpoint-)0*(\d{1,12})", re.IGNORECASE)
 _ENDINGS = re.compile(r"(\.(pth|tar|pt|ckpt|bin|pkl|safetensors|th|t7|model|weights|h5|hdf5|keras|msgpack|npz|index|zip))+$")
 _MAX_STATE_BYTES = 256 * 2**20
@@ -72,7 +74,7 @@ def step_in_name(name: str) -> NamedStep:
     if epoch is not None:
         return NamedStep(None, False, epoch, "")
     for text, where in ((stem, "number in the file name"), (folder, "number in the folder name")):
-        bare = _BARE.findall(text)
+        bare = _BARE.findall(_FRACTION.sub("", text))
         # Where several numbers stand there (dates, sizes), none is taken; those that belong to a word do not count.
         if len(bare) == 1 and not _NO_STEP.search(text):
             return NamedStep(int(bare[0]), False, None, where)

@@ -21,7 +21,7 @@ Saved = list[Checkpoint]
 def measured(checkpoints: Sequence[Checkpoint]) -> dict[str, Measurement]:
     """All measurements; none may be missing."""
     found = {one.name: one for one in measure_continuity(pass_over(checkpoints), checkpoints) if isinstance(one, Measurement)}
-    assert len(found) == 6
+    assert len(found) == 7
     return found
 
 
@@ -143,6 +143,18 @@ def test_a_change_of_type_along_the_series_is_told(lab: Any) -> None:
     saved = [lab.snapshot(model, None, 1), lab.snapshot(model.to(torch.bfloat16), None, 2)]
     found = measured(saved)["checkpoints.types"]
     assert found.value == 1 and found.first_step == 2 and found.text == "float32 -> bfloat16"
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(("4",), "warn"), (("2", "4"), "warn"), (("2",), "fail")])
+def test_the_end_of_a_net_may_be_drawn_anew_on_purpose(lab: Any, lost: tuple[str, ...], expected: str) -> None:
+    """A swapped head, and all that leads to it alone, only warns; a layer with others behind it fails."""
+    model = lab.mlp(32, 32)
+    saved: Saved = lab.train(model, torch.optim.Adam(model.parameters(), 3e-3), steps=300, every=100)
+    for name in lost:
+        model.get_submodule(name).reset_parameters()
+    later = lab.train(model, torch.optim.Adam(model.parameters(), 1e-3), steps=100, every=50)[1:]
+    resumed_run = [*saved, *(replace(one, source=f"step_{300 + (one.step or 0):06d}.pt", step=300 + (one.step or 0)) for one in later)]
+    assert status(resumed_run) == expected
 
 
 def test_copies_are_told_by_the_content_of_every_tensor(lab: Any) -> None:

@@ -51,6 +51,22 @@ def test_gap_of_the_counter_has_a_shape(lab: Any, counted: dict[int, int], word:
     assert (found.text, found.first_step) == (word, since)
 
 
+def test_another_optimizer_of_other_parameters_counts_anew(lab: Any) -> None:
+    """A head that was trained first, and then the whole with a new optimizer: no state could have been carried over."""
+    model = lab.mlp(8)
+    saved = lab.train(model, torch.optim.Adam(model.parameters()), steps=2, every=2)[1]
+    whole = saved.optimizers[0]
+    few = set(list(whole.steps)[-2:])
+    head = replace(whole, slots={name: slot for name, slot in whole.slots.items() if name in few})
+    stages = ((200, head, 200), (300, head, 300), (400, whole, 100), (700, whole, 400))
+    checkpoints = [
+        replace(saved, source=f"{step}.pt", step=step, optimizers=(replace(one, steps=dict.fromkeys(one.slots, count)),))
+        for step, one, count in stages
+    ]
+    found = {one.name: one for one in measure_optimizer(pass_over(checkpoints), checkpoints)}
+    assert number(found, "optimizer.step_lag").text == "replaced"
+
+
 def test_step_from_the_counter_is_no_lag(lab: Any) -> None:
     """A checkpoint whose step is the optimizer's own cannot lag behind it."""
     model = lab.mlp(8)

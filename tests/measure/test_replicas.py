@@ -18,7 +18,7 @@ from postmortem.measure.pairs import compare
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.tensors import pass_over
 from postmortem.measure.updates import measure_updates
-from postmortem.model import Checkpoint, Measurement, Missing, Replica, Tensor
+from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, Replica, Tensor
 from postmortem.read.stored import Array, StoredTensor
 
 
@@ -123,6 +123,18 @@ def test_what_ranks_may_keep_for_themselves_is_not_compared() -> None:
     assert value(measured(measure_replicas, [ranks(10, own)])["replicas.distance"]).value == 0
 
 
+def test_what_no_optimizer_updates_is_each_ranks_own() -> None:
+    """A queue of embeddings is a parameter by its name alone; the optimizer that lists all others tells that it is none."""
+    one = ranks(10, {})
+    queue, other = np.ones((4, 8), np.float32), np.zeros((4, 8), np.float32)
+    held = {**one.tensors, "queue": tensor(queue, "queue")}
+    replicas = tuple(replace(each, tensors={**each.tensors, "queue": tensor(other, "queue")}) for each in one.replicas)
+    optimizer = Optimizer("optimizer", "adam", ({"lr": 0.1},), dict.fromkeys(one.tensors, 0), {}, {}, "by position")
+    apart = replace(one, tensors=held, replicas=replicas)
+    assert value(measured(measure_replicas, [apart])["replicas.differing_tensors"]).value == 1
+    assert value(measured(measure_replicas, [replace(apart, optimizers=(optimizer,))])["replicas.differing_tensors"]).value == 0
+
+
 def test_one_rank_alone_is_not_read_as_equal() -> None:
     """Without another rank's file there is no measurement, and the gap says what to save."""
     found = measured(measure_replicas, [checkpoint(10, net())])
@@ -220,6 +232,14 @@ def test_adapters_whose_second_factor_is_zero_are_idle() -> None:
     assert value(measured(measure_adapters, [adapter(50, idle=1)])["adapters.idle_share"]).value == 0.5
     for step in (0, 1):
         assert isinstance(measured(measure_adapters, [adapter(step, idle=2)])["adapters.idle_share"], Missing)
+
+
+def test_adapters_for_other_tasks_are_not_idle() -> None:
+    """Of several named adapters in one net only those count of which one has moved."""
+    one, waiting = adapter(50), adapter(50, idle=2)
+    others = {name.replace(".default.", ".other."): tensor for name, tensor in waiting.tensors.items() if "lora_" in name}
+    both = replace(one, tensors={**one.tensors, **others})
+    assert value(measured(measure_adapters, [both])["adapters.idle_share"]).value == 0
 
 
 def test_the_product_of_long_factors_is_taken_in_pieces() -> None:

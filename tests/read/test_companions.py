@@ -17,6 +17,7 @@ from postmortem.discover import find_runs
 from postmortem.model import Tensor
 from postmortem.read.averages import under_names_of
 from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.steps import step_in_name
 
 torch.set_num_threads(1)
 
@@ -157,6 +158,21 @@ def test_an_average_of_another_net_stays_a_checkpoint(tmp_path: Path) -> None:
     torch.save({"model": trained()[0].state_dict(), "step": 10}, tmp_path / "step_10.pt")
     torch.save({"other.weight": torch.ones(3, 3), "other.bias": torch.ones(3)}, tmp_path / "ema.pt")
     assert {one.source for one in read(tmp_path, tmp_path).checkpoints} == {"step_10.pt", "ema.pt"}
+
+
+def test_numbers_that_touch_their_words(tmp_path: Path) -> None:
+    """`opt000100.pt` is the optimizer of `model000100.pt`, and a rate in an average's name is no step."""
+    model, optimizer = trained()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    torch.save(model.state_dict(), folder / "model000100.pt")
+    torch.save(model.state_dict(), folder / "ema_0.9999_000100.pt")
+    torch.save(optimizer.state_dict(), folder / "opt000100.pt")
+    data = read(folder, tmp_path)
+    assert not data.problems
+    holder = next(checkpoint for checkpoint in data.checkpoints if checkpoint.source == "model000100.pt")
+    assert holder.optimizers
+    assert step_in_name("ema_0.9999_000200.pt").step == 200
 
 
 def test_half_of_the_names_are_no_average() -> None:

@@ -54,6 +54,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("warn", f"{seen}, and more with every checkpoint", lag.value, SKIPPED, lag.unit, lag.first_step)
     if lag.text == "one checkpoint" and lag.value > RESTARTED.value:
         return Finding("not-checked", f"{seen}; one checkpoint cannot tell a restart from gradient accumulation")
+    if lag.text == "replaced":
+        return Finding("pass", f"{seen}: another optimizer, of other parameters, has counted since", lag.value, RESTARTED, lag.unit)
     accumulated = "; the gap is a fixed part, as gradient accumulation makes it" if lag.text == "proportional" else ""
     if lag.text in {"proportional", "none"} or lag.value <= SKIPPED.value:
         return Finding("pass", f"{seen}{accumulated}", lag.value, RESTARTED, lag.unit)
@@ -68,6 +70,7 @@ EXAMPLES = (
     Example("resumed at step 300 without the optimizer", (_lag(0.43, "restart", 300),), "fail"),
     Example("the same gap in all checkpoints that were kept", (_lag(0.43, "constant", 300),), "fail"),
     Example("a scaler that skips every third update", (_lag(0.33, "growing"),), "warn"),
+    Example("a backbone that was unfrozen with a new optimizer", (_lag(0.5, "replaced"),), "pass"),
     Example("gradient accumulation over four steps", (_lag(0.75, "proportional"),), "pass"),
     Example("a healthy run", (_lag(0.0, "none"),), "pass"),
     Example("one checkpoint far behind", (_lag(0.43, "one checkpoint"),), "not-checked"),

@@ -3,7 +3,7 @@
 ## What it looks for
 Weight matrices whose cosine with the checkpoint before is within noise (0.05, or 4 / sqrt(elements) where that is more) while the
 others' is above 0.9; or within 0.3 where their own was above 0.9 before and is again after. Fails from 1 matrix on; only warns where
-every one of them is a head.
+they are heads, or the end of the net with nothing behind them that went on.
 
 ## Why it matters
 What such a layer had learned is lost, and the layers behind it are fed with noise until it is learned again. The loss may recover, so
@@ -34,13 +34,8 @@ NONE = Threshold(
     double="a single lost layer passes unseen",
 )
 
-NEEDS = ("weights.redrawn",)
+NEEDS = ("weights.redrawn", "weights.redrawn_inside")
 FIGURE = "tensors"
-_HEADS = ("head", "classifier", "fc", "logits", "score", "lm_head", "out", "output")
-
-
-def _is_head(name: str) -> bool:
-    return any(part in _HEADS for part in name.lower().split(".")[:-1])
 
 
 def judge(measured: Measured) -> Finding:
@@ -50,23 +45,28 @@ def judge(measured: Measured) -> Finding:
         shown = ", ".join(f"{name} {redrawn.items[name]:.3f}" for name in names[:3])
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         seen = f"{len(names)} weight matrices have nothing to do with what they were ({redrawn.basis}): {shown}{more}"
-        status: Status = "warn" if all(_is_head(name) for name in names) else "fail"
+        status: Status = "fail" if measured["weights.redrawn_inside"].value >= NONE.value else "warn"
         return Finding(status, seen, redrawn.value, NONE, redrawn.unit, redrawn.first_step, names)
     if redrawn.value < NONE.value:
         return Finding("pass", f"every matrix goes on from what it was: {redrawn.basis}", redrawn.value, NONE, redrawn.unit)
     return Finding("not-checked", "the number of redrawn tensors is not a number")
 
 
-def _given(**cosines: float) -> tuple[Measurement, ...]:
+def _given(*inside: str, **cosines: float) -> tuple[Measurement, ...]:
     items = {f"{name}.weight": cosine for name, cosine in cosines.items()}
     basis = "cosine between step_300.pt and step_400.pt; median of 7 others: 0.991"
-    return (Measurement("weights.redrawn", len(items), "tensors", basis, 400, items, "step_300.pt"),)
+    within = {f"{name}.weight": cosines[name] for name in inside}
+    return (
+        Measurement("weights.redrawn", len(items), "tensors", basis, 400, items, "step_300.pt"),
+        Measurement("weights.redrawn_inside", len(within), "tensors", basis, 400, within),
+    )
 
 
 EXAMPLES = (
-    Example("a hidden layer was not loaded on resume", _given(conv2=0.012), "fail"),
+    Example("a hidden layer was not loaded on resume", _given("conv2", conv2=0.012), "fail"),
     Example("the head was swapped", _given(head=-0.02), "warn"),
-    Example("a head and a hidden layer", _given(conv2=0.012, head=-0.02), "fail"),
+    Example("the last two layers were swapped", _given(neck=0.01, head=-0.02), "warn"),
+    Example("a head and a hidden layer", _given("conv2", conv2=0.012, head=-0.02), "fail"),
     Example("a training that goes on", _given(), "pass"),
     Example("one checkpoint", (), "not-checked"),
 )
