@@ -20,7 +20,7 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Built:
     """What the pickle makes by a call: a class that is instantiated, a function that is called. It was not."""
 
@@ -34,7 +34,7 @@ class Built:
     pairs: list[tuple[Any, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reference:
     """A persistent id: something that stands outside of the pickle."""
 

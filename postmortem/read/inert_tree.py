@@ -29,6 +29,12 @@ from postmortem.read.torch_tensors import LostTensorError, Rebuilder, storage_cl
 _MAX_DEPTH = 120
 """Levels of tables within tables; a module within a module takes two."""
 _MAX_TEXT = 2_000
+_MAX_WORK = 2_000_000
+"""Entries of tables and lists gone through; what is shared counts as often as it is unfolded."""
+
+
+class TooMuchError(Exception):
+    """Objects refer to each other so often that their tree has no end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +49,12 @@ class Converter:
     too_deep: int = 0
     """Tables that lie too deep within others and were left out."""
     _done: dict[int, Tree] = field(default_factory=dict)
+    _work: int = 0
+
+    def _spend(self, entries_seen: int) -> None:
+        self._work += entries_seen + 1
+        if self._work > _MAX_WORK:
+            raise TooMuchError
 
     def convert(self, value: object, name: str = "", depth: int = 0) -> Tree:
         """The tree of one value; `name` is where it stands. `value` must outlive the converter."""
@@ -68,6 +80,7 @@ class Converter:
         if isinstance(value, dict):
             return self._table(list(value.items()), name, depth)
         if isinstance(value, (list, tuple)):
+            self._spend(len(value))
             return tuple(self.convert(item, _below(name, index), depth + 1) for index, item in enumerate(value))
         if isinstance(value, Reference):
             return self._reference(value, name)
@@ -76,6 +89,7 @@ class Converter:
         return f"({type(value).__name__})"
 
     def _table(self, pairs: list[tuple[Any, Any]], name: str, depth: int) -> Tree:
+        self._spend(len(pairs))
         if any(isinstance(key, Built) and self.rebuilder.call_of(key) is None and single_value(key) is None for key, _ in pairs):
             # Keys that are objects: a list of pairs loses nothing of them.
             return tuple(
@@ -93,7 +107,8 @@ class Converter:
             return self._tensor(lambda each: self.rebuilder.of_storage(each, reference), name)
         id = reference.id
         # A class of the legacy format comes with the text of its source: only its name is wanted.
-        return str(id[1])[:_MAX_TEXT] if isinstance(id, tuple) and len(id) > 1 and id[0] == "module" else "(outside the file)"
+        is_module = isinstance(id, tuple) and len(id) > 1 and id[0] == "module" and isinstance(id[1], (Global, str))
+        return str(id[1])[:_MAX_TEXT] if is_module else "(outside the file)"
 
     def _tensor(self, make: Any, name: str) -> Tree:
         self.tensors += 1
@@ -121,6 +136,7 @@ class Converter:
             return self._table(entries(built), name, depth)
         members = members_of_set(built)
         if members is not None:
+            self._spend(len(members))
             return tuple(self.convert(member, name, depth + 1) for member in members)
         if is_of(built, "_codecs", "encode"):
             return self.convert(as_bytes(built), name, depth)
@@ -130,6 +146,7 @@ class Converter:
 
     def _object(self, built: Built, name: str, depth: int) -> Tree:
         found = attributes(built)
+        self._spend(len(found))
         if "_modules" in found and "_parameters" in found:
             return self._module(found, name, depth)
         if isinstance(built.of, Global) and built.of.module.startswith("__torch__"):
@@ -173,7 +190,7 @@ class Converter:
                     table[key] = self.convert(value, _below(name, key), depth + 1)
         for key, value in _pairs(found.get("_modules")):
             if isinstance(key, str) and value is not None:
-                _hang_below(table, key, self.convert(value, _below(name, key), depth + 2))
+                self._hang_below(table, key, self.convert(value, _below(name, key), depth + 2))
         return table
 
     def _script_module(self, found: Mapping[Any, Any], name: str, depth: int) -> Tree:
@@ -181,8 +198,18 @@ class Converter:
         table: dict[str, Tree] = {}
         for key, value in found.items():
             if isinstance(key, str):
-                _hang_below(table, key, self.convert(value, _below(name, key), depth + 2))
+                self._hang_below(table, key, self.convert(value, _below(name, key), depth + 2))
         return table
+
+    def _hang_below(self, table: dict[str, Tree], key: str, value: Tree) -> None:
+        """Add a module's tensors under its name; what is no tensor stays out of a state_dict."""
+        if isinstance(value, StoredTensor):
+            table[key] = value
+        elif isinstance(value, Mapping):
+            self._spend(len(value))
+            for name, tensor in value.items():
+                if isinstance(tensor, StoredTensor):
+                    table[f"{key}.{name}"] = tensor
 
     def _optimizer(self, found: Mapping[Any, Any], name: str, depth: int) -> Tree:
         """A whole optimizer with its parameters numbered in order of their groups, as its `state_dict()` does."""
@@ -191,6 +218,7 @@ class Converter:
         for group in found["param_groups"] if isinstance(found["param_groups"], list) else []:
             settings = dict(_pairs(group))
             listed = settings.pop("params", [])
+            self._spend(len(listed) if isinstance(listed, list) else 0)
             for parameter in listed if isinstance(listed, list) else []:
                 numbers.setdefault(id(parameter), len(numbers))
             ids = tuple(numbers[id(parameter)] for parameter in listed) if isinstance(listed, list) else ()
@@ -215,7 +243,7 @@ def _key_text(key: object, index: int) -> str:
     if isinstance(key, bytes):
         return key.decode("utf-8", "replace")
     if isinstance(key, tuple):
-        return ".".join(str(part)[:80] for part in key)
+        return ".".join(str(part)[:80] if isinstance(part, (bool, int, float, str, Global)) else f"({type(part).__name__})" for part in key)
     return str(key)[:_MAX_TEXT]
 
 
@@ -223,13 +251,3 @@ def _pairs(value: object) -> list[tuple[Any, Any]]:
     if isinstance(value, dict):
         return list(value.items())
     return entries(value) if isinstance(value, Built) else []
-
-
-def _hang_below(table: dict[str, Tree], key: str, value: Tree) -> None:
-    """Add a module's tensors under its name; what is no tensor stays out of a state_dict."""
-    if isinstance(value, StoredTensor):
-        table[key] = value
-    elif isinstance(value, Mapping):
-        for name, tensor in value.items():
-            if isinstance(tensor, StoredTensor):
-                table[f"{key}.{name}"] = tensor

@@ -20,6 +20,9 @@ _KINDS = frozenset("fiub")
 _NUMPY_NAMES = {kind.str[1:]: name for name, kind in NUMPY_TYPES.items() if name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2")}
 _DICTS = frozenset({"dict", "OrderedDict", "defaultdict", "Counter"})
 _MAX_AXES = 32
+_MOST_PARTS, _MAX_PART = 64, 200
+_MOST_STATES = 4
+"""An object is given one state; more are somebody's attempt to keep the reader busy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +122,7 @@ def is_dict(value: object) -> TypeGuard[Built]:
 def attributes(built: Built) -> dict[Any, Any]:
     """The attributes that an object would have had: `__dict__`, or the pair of it and of slots, or the pairs of its state."""
     found: dict[Any, Any] = {}
-    for state in built.states:
+    for state in built.states[-_MOST_STATES:]:
         parts = (
             state if isinstance(state, tuple) and len(state) == 2 and all(part is None or _is_table(part) for part in state) else (state,)
         )
@@ -164,13 +167,16 @@ def single_value(built: Built) -> str | int | float | bool | None:
     if built.states or built.items or built.pairs or built.keywords or not built.arguments:
         return None
     arguments = built.arguments
+    is_plain = len(arguments) < _MOST_PARTS and all(isinstance(part, (bool, int, float, str)) for part in arguments)
     if is_of(built, "builtins", "getattr") and len(arguments) == 2 and isinstance(arguments[1], str):
         return arguments[1]
+    if not is_plain:
+        return None
     if is_of(built, "pathlib", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path"):
-        return "/".join(map(str, arguments)).replace("//", "/")
+        return "/".join(str(part)[:_MAX_PART] for part in arguments).replace("//", "/")
     if is_of(built, "torch", "device"):
-        return ":".join(map(str, arguments))
-    if len(arguments) == 1 and isinstance(arguments[0], (bool, int, float, str)):
+        return ":".join(str(part)[:_MAX_PART] for part in arguments)
+    if len(arguments) == 1:
         found: str | int | float | bool = arguments[0]
         return found
     return None

@@ -19,7 +19,13 @@ from postmortem.read.inert import Built, Global, Reference
 
 MAX_OPCODES = 8_000_000
 """More than any checkpoint needs (a tensor takes some thirty, a number in a list one), and few enough to bound time and memory."""
-_MAX_NUMBER_BYTES = 1024
+_MAX_DIGITS, _MAX_NUMBER_BYTES = 1024, 2**16
+_MAX_CALLS = 1_000_000
+"""Each is kept, with what it was called with."""
+_MAX_SLOT = 2**32
+_KEY_LEAVES = 256
+_ALIKE = 2**60
+"""Whole numbers of this size and more can be chosen so that all have one hash; as texts, whose hashes nobody can choose, they cannot."""
 _SHORT_BYTES = 64
 """Byte strings up to this length are copied, so that they can be keys and be compared."""
 _KEY_DEPTH = 4
@@ -80,13 +86,20 @@ def interpret(memory: memoryview, start: int = 0, home: object = None) -> Interp
     )
 
 
-def _hashable(key: Any, depth: int = 0) -> Hashable:
-    """The key itself, or a text in its place where it cannot be one.
+def _hashable(key: Any) -> Hashable:
+    """The key itself, or a text in its place where it cannot be one, or can be one of many that are made to collide."""
+    return _as_key(key, 0, [_KEY_LEAVES])
 
-    Python hashes a tuple with one frame of C for each level: a tuple of a million levels would end the process.
-    """
+
+def _as_key(key: Any, depth: int, left: list[int]) -> Hashable:
+    """Python hashes a tuple with one frame of C for each level: a tuple of a million levels would end the process."""
+    left[0] -= 1
     if isinstance(key, tuple):
-        return tuple(_hashable(item, depth + 1) for item in key) if depth < _KEY_DEPTH and len(key) < _SHORT_BYTES else "(a tuple)"
+        if depth >= _KEY_DEPTH or len(key) > left[0]:
+            return "(a tuple)"
+        return tuple(_as_key(item, depth + 1, left) for item in key)
+    if isinstance(key, (int, float)) and not isinstance(key, bool) and not -_ALIKE < key < _ALIKE:
+        return repr(key)
     if key is None or isinstance(key, (bool, int, float, str, bytes, Global, Built, Reference)):
         found: Hashable = key
         return found
@@ -176,6 +189,8 @@ class _Machine:
         return found
 
     def call(self, of: Any, arguments: Any, keywords: Any = None) -> None:
+        if len(self.calls) >= _MAX_CALLS:
+            raise _BadPickleError(f"it makes more than {_MAX_CALLS} calls")
         held = arguments if isinstance(arguments, tuple) else (arguments,)
         built = Built(of, held, keywords if isinstance(keywords, dict) else {})
         self.calls.append(built)
@@ -187,6 +202,8 @@ class _Machine:
         self.push(reference)
 
     def remember(self, slot: int) -> None:
+        if not 0 <= slot < _MAX_SLOT:
+            raise _BadPickleError(f"it keeps a value under the number {slot}")
         self.memo[slot] = self.stack[-1]
 
     def recall(self, slot: int) -> None:
@@ -204,13 +221,13 @@ class _Machine:
 
     def op_long_text(self) -> None:
         line = self.line().rstrip(b"L")
-        if len(line) > _MAX_NUMBER_BYTES:
+        if len(line) > _MAX_DIGITS:
             raise _BadPickleError("a number has more digits than any that counts something")
         self.push(int(line))
 
     def op_int_text(self) -> None:
         line = self.line()
-        self.push({b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line[:_MAX_NUMBER_BYTES]))
+        self.push({b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line[:_MAX_DIGITS]))
 
     def op_long(self, length: int) -> None:
         digits = self.take(length)

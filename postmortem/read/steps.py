@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from postmortem.model import Plain
 from postmortem.read.layouts import whole_number
@@ -81,28 +83,26 @@ def step_in_name(name: str) -> NamedStep:
     return NamedStep(None, False, None, "")
 
 
-def adapter_settings(folder: Path) -> dict[str, Plain]:
-    """Numbers and words of the `adapter_config.json` that peft writes beside an adapter, under `adapter.`; empty where there is none."""
-    path = folder / "adapter_config.json"
+def _small_json(path: Path) -> dict[str, Any]:
+    """The table in a JSON file; empty where there is none. A pipe or a device of that name is not opened: it would never end."""
     try:
-        if path.stat().st_size > _MAX_STATE_BYTES:
+        told = path.stat()
+        if not stat.S_ISREG(told.st_mode) or told.st_size > _MAX_STATE_BYTES:
             return {}
-        settings = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    found = settings.items() if isinstance(settings, dict) else ()
-    return {f"adapter.{key}": value for key, value in found if isinstance(value, (bool, int, float, str))}
+    return found if isinstance(found, dict) else {}
+
+
+def adapter_settings(folder: Path) -> dict[str, Plain]:
+    """Numbers and words of the `adapter_config.json` that peft writes beside an adapter, under `adapter.`; empty where there is none."""
+    settings = _small_json(folder / "adapter_config.json")
+    return {f"adapter.{key}": value for key, value in settings.items() if isinstance(value, (bool, int, float, str))}
 
 
 def trainer_state(path: Path) -> tuple[int | None, float | None]:
     """Global step and epoch of a `trainer_state.json`; None for both where there is none or it cannot be read."""
-    try:
-        if path.stat().st_size > _MAX_STATE_BYTES:
-            return None, None
-        state = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None, None
-    if not isinstance(state, dict):
-        return None, None
+    state = _small_json(path)
     epoch = state.get("epoch")
     return whole_number(state.get("global_step")), float(epoch) if isinstance(epoch, (int, float)) else None

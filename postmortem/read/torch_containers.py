@@ -18,7 +18,7 @@ import numpy as np
 from postmortem.model import ProblemKind
 from postmortem.read.cut_zips import walk_cut_zip
 from postmortem.read.pickle_machine import Interpreted, interpret
-from postmortem.read.pickles import MAX_PICKLE_BYTES, legacy_pickles, listed
+from postmortem.read.pickles import MAX_PICKLE_BYTES, following_pickles, legacy_pickles, listed
 from postmortem.read.torch_storages import UNPACKING_ERRORS, MemoryFile, Packed, Pieces, data_start
 from postmortem.read.torch_tensors import LostTensorError, Memory, element_bytes, storage_claim
 
@@ -31,8 +31,9 @@ _MAX_SETTINGS_BYTES = 64 * 2**20
 class RefusedError(Exception):
     """A file of which nothing can be read, worded as a problem."""
 
-    def __init__(self, kind: ProblemKind, detail: str) -> None:
+    def __init__(self, kind: ProblemKind, detail: str, pickles: tuple[Interpreted, ...] = ()) -> None:
         super().__init__(detail)
+        self.pickles = pickles
         self.kind: ProblemKind = kind
         self.detail = detail
 
@@ -48,6 +49,8 @@ class OpenedFile:
 
 
 def _member_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise RefusedError("unsupported", f"{member.filename} in the zip is packed by a method that torch never uses; nothing was read")
     try:
         with archive.open(member) as stream:
             content = stream.read(MAX_PICKLE_BYTES + 1)
@@ -65,18 +68,22 @@ def _open_zip(memory: Memory, scratch: Path | None) -> OpenedFile:
     except UNPACKING_ERRORS as error:
         return _open_cut_zip(memory, error)
     names = {member.filename: member for member in members}
-    data = next((member for name, member in names.items() if name.split("/")[-1] == "data.pkl"), None)
+    pickled_members = [member for name, member in names.items() if name.split("/")[-1].lower() == "data.pkl"]
+    # Torch takes the one in the folder of the first entry, whatever the case of its letters.
+    first = members[0].filename.split("/")[0] if members else ""
+    data = next((member for member in pickled_members if member.filename.split("/")[:-1] == [first]), None)
+    data = data or next(iter(pickled_members), None)
     inner = [name for name in names if name.endswith(_INNER_SUFFIXES)][:_MAX_INNER]
     if data is None and inner:
         return _open_several(memory, archive, {name: names[name] for name in inner}, names.get("data"), scratch)
     if data is None:
         shown = listed(tuple(names), 3) or "nothing"
         raise RefusedError("unsupported", f"a zip archive that is no torch file: it has no data.pkl, it holds {shown}")
-    root = data.filename.removesuffix("data.pkl")
+    root = data.filename[: -len("data.pkl")]
     order = names.get(f"{root}byteorder")
-    big_endian = order is not None and _member_bytes(archive, order) == b"big"
+    big_endian = order is not None and order.file_size <= len("little") and _member_bytes(archive, order) == b"big"
     pickles = []
-    for pickled, folder in (("data.pkl", "data/"), ("constants.pkl", "constants/")):
+    for pickled, folder in ((data.filename[len(root) :], "data/"), ("constants.pkl", "constants/")):
         if root + pickled not in names:
             continue
         prefix = root + folder
@@ -84,12 +91,14 @@ def _open_zip(memory: Memory, scratch: Path | None) -> OpenedFile:
         home = Packed(memory, archive, kept, big_endian, scratch)
         pickles.append(interpret(memoryview(_member_bytes(archive, names[root + pickled])), home=home))
     main = pickles[0]
+    # Others of that name are not loaded by torch, but by whoever takes another for the right one.
+    others = [interpret(memoryview(_member_bytes(archive, member))) for member in pickled_members[:_MAX_INNER] if member is not data]
     if not main.complete:
-        raise RefusedError("corrupt", f"its data.pkl cannot be read: {main.error}; all tensors are lost")
+        raise RefusedError("corrupt", f"its data.pkl cannot be read: {main.error}; all tensors are lost", (*pickles, *others))
     constants = pickles[1].value if len(pickles) > 1 else None
     if isinstance(constants, tuple) and not main.references:  # a frozen TorchScript program keeps its weights as constants
-        return OpenedFile({"constants": dict(enumerate(constants))}, tuple(pickles))
-    return OpenedFile(main.value, tuple(pickles))
+        return OpenedFile({"constants": dict(enumerate(constants))}, (*pickles, *others))
+    return OpenedFile(main.value, (*pickles, *others))
 
 
 def _open_several(
@@ -130,11 +139,11 @@ def _open_cut_zip(memory: Memory, error: Exception) -> OpenedFile:
     home = Pieces(memory, found.places, found.big_endian)
     pickle = interpret(memory.data, found.pickle_start, home)
     if not pickle.complete:
-        raise RefusedError("truncated", f"{told}; all tensors are lost") from error
+        raise RefusedError("truncated", f"{told}; all tensors are lost", (pickle,)) from error
     claims = dict.fromkeys(claim.key for reference in pickle.references if (claim := storage_claim(reference)) is not None)
     lost = sum(key not in found.places for key in claims)
     if claims and lost == len(claims):
-        raise RefusedError("truncated", f"{told}; all tensors are lost") from error
+        raise RefusedError("truncated", f"{told}; all tensors are lost", (pickle,)) from error
     for key in claims:
         found.places.setdefault(key, (size, 1))
     return OpenedFile(pickle.value, (pickle,), RefusedError("truncated", told))
@@ -168,7 +177,7 @@ def _open_pickle(memory: Memory) -> OpenedFile:
             raise RefusedError("unsupported", "a joblib pickle, whose arrays stand between its instructions: joblib.load reads it")
         if not main.complete:
             raise _broken(main, len(memory))
-        return OpenedFile(main.value, tuple(pickles))
+        return OpenedFile(main.value, (*pickles, *following_pickles(view, main.end)))
     if len(pickles) < 5 or not pickles[3].complete or not pickles[4].complete:
         raise _broken(pickles[-1], len(memory))
     main = pickles[3]

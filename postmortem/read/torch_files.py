@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from postmortem.model import Problem, ProblemKind
-from postmortem.read.inert_tree import Converter
+from postmortem.read.inert_tree import Converter, TooMuchError
+from postmortem.read.inert_values import as_bytes, is_of
 from postmortem.read.pickle_machine import Interpreted, interpret
 from postmortem.read.pickles import dangerous_names, legacy_pickles, listed
 from postmortem.read.stored import Loaded, Tree
 from postmortem.read.torch_containers import OpenedFile, RefusedError, open_container
 from postmortem.read.torch_tensors import Memory, Rebuilder
 
-_MAX_NESTED_FILES = 40_000
-"""Torch files within one; a plain pickle of tensors needs one for each tensor."""
+_MAX_NESTED_FILES, _MAX_NESTED_BYTES = 40_000, 2**36
+"""Torch files within one, and what they hold together; a plain pickle of tensors needs one for each tensor."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,19 +30,42 @@ class _Nested:
     """Torch files that are held as bytes within another: how plain pickles hold tensors."""
 
     pickles: list[Interpreted] = field(default_factory=list)
-    kept: list[OpenedFile] = field(default_factory=list)
+    opened: dict[int, OpenedFile | None] = field(default_factory=dict)
+    """By the identity of the bytes, which live as long as the pickle that holds them."""
+    held_bytes: int = 0
 
     def open(self, content: bytes | memoryview) -> object:
-        if len(self.kept) > _MAX_NESTED_FILES:
+        """The value of such a file; None where it cannot be read, or where there are more of them than any file of tensors has."""
+        if id(content) not in self.opened:
+            self.opened[id(content)] = self._opened(content)
+        found = self.opened[id(content)]
+        return None if found is None else found.value
+
+    def _opened(self, content: bytes | memoryview) -> OpenedFile | None:
+        self.held_bytes += len(content)
+        if len(self.opened) > _MAX_NESTED_FILES or self.held_bytes > _MAX_NESTED_BYTES:
             return None
         try:
-            opened = open_container(np.frombuffer(content, np.uint8), None)
-        except RefusedError:
+            found = open_container(np.frombuffer(content, np.uint8), None)
+        except RefusedError as refusal:
+            self.pickles.extend(refusal.pickles)
             return None
-        self.pickles.extend(opened.pickles)
-        self.kept.append(opened)
-        value: object = opened.value
-        return value
+        self.pickles.extend(found.pickles)
+        return found
+
+    def open_all(self, pickles: Sequence[Interpreted]) -> bool:
+        """Open whatever these pickles would load from bytes, wherever it stands; False where one of them cannot be looked into."""
+        whole = True
+        waiting = list(pickles)
+        while waiting:
+            seen = len(self.pickles)
+            for call in waiting.pop().calls:
+                if is_of(call, "torch.storage", "_load_from_bytes"):
+                    content = as_bytes(call.arguments[0]) if call.arguments else None
+                    held = call.arguments[0] if call.arguments and isinstance(call.arguments[0], (bytes, memoryview)) else content
+                    whole = whole and content is not None and self.open(held if held is not None else content) is not None
+            waiting.extend(self.pickles[seen:])
+        return whole
 
 
 def read_torch(path: Path, source: str, scratch: Path) -> Loaded:
@@ -56,14 +80,24 @@ def read_torch(path: Path, source: str, scratch: Path) -> Loaded:
 
 def read_torch_bytes(memory: Memory, source: str, scratch: Path | None) -> Loaded:
     """The same of a torch file that lies in mapped bytes, as items of a sharded checkpoint do. Tensors stay views of `memory`."""
+    nested = _Nested()
     try:
         opened = open_container(memory, scratch)
     except RefusedError as refusal:
-        return Loaded(None, (*_alarms(source, _pickles_of(memory), None), Problem(source, refusal.kind, refusal.detail)), readable=False)
-    nested = _Nested()
+        pickles = refusal.pickles or _pickles_of(memory)
+        whole = nested.open_all(pickles)
+        alarms = _alarms(source, (*pickles, *nested.pickles), whole, None)
+        return Loaded(None, (*alarms, Problem(source, refusal.kind, refusal.detail)), readable=False)
     converter = Converter(Rebuilder(nested.open))
-    tree = converter.convert(opened.value)
-    problems = _alarms(source, (*opened.pickles, *nested.pickles), converter)
+    whole = nested.open_all(opened.pickles)
+    given_up = ""
+    try:
+        tree = converter.convert(opened.value)
+    except (TooMuchError, RecursionError):
+        tree, given_up = None, "its objects refer to each other so deeply, or so often, that they were not unfolded; all of it is lost"
+    problems = _alarms(source, (*opened.pickles, *nested.pickles), whole, None if given_up else converter)
+    if given_up:
+        return Loaded(None, (*problems, Problem(source, "unsupported", given_up)), readable=False)
     problems += _losses(source, converter, opened.problem)
     readable = not converter.tensors or len(converter.lost) < converter.tensors
     return Loaded(tree if readable else None, tuple(problems), readable)
@@ -74,8 +108,11 @@ def _pickles_of(memory: Memory) -> Sequence[Interpreted]:
     return () if bytes(memory[:4]) == b"PK\x03\x04" else legacy_pickles(memory.data)
 
 
-def _alarms(source: str, pickles: Sequence[Interpreted], converter: Converter | None) -> list[Problem]:
+def _alarms(source: str, pickles: Sequence[Interpreted], whole: bool, converter: Converter | None) -> list[Problem]:
+    """What the file would run; `whole` says that all that it would load from bytes within it could be looked into."""
     dangerous = dangerous_names(pickles)
+    if not whole:
+        dangerous = (*dangerous, "torch.storage._load_from_bytes of what cannot be looked into")
     if not dangerous:
         return []
     kept = 0 if converter is None else converter.tensors - len(converter.lost)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from postmortem.read.torch_tensors import LostTensorError, Memory
 
 _MAX_UNPACKED_BYTES = 64 * 2**30
 _COPY_BYTES = 2**20
+_SMALL_BYTES, _MOST_HELD_BYTES = 2**20, 2**26
+"""Storages up to this size are held in memory, up to so many bytes in all: a map for each would use up the files that may be open."""
 UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError, struct.error)
 """What the standard library raises for an entry that is not what the directory says."""
 
@@ -53,6 +57,7 @@ class Packed:
     scratch: Path | None
     _unpacked: dict[str, Memory] = field(default_factory=dict)
     _unpacked_bytes: int = 0
+    _held_bytes: int = 0
 
     def bytes_of(self, key: str) -> Memory:
         """The same; bytes of a compressed entry are those of a scratch file."""
@@ -72,19 +77,31 @@ class Packed:
         size = member.file_size
         if size == 0:
             return np.empty(0, np.uint8)
+        if member.compress_type != zipfile.ZIP_DEFLATED:
+            raise LostTensorError("unsupported", "packed by a method that torch never uses")
+        if size <= _SMALL_BYTES and self._held_bytes + size <= _MOST_HELD_BYTES:
+            self._held_bytes += size
+            with self._reading(member) as packed:
+                found: Memory = np.frombuffer(packed.read(size), np.uint8)
+            self._unpacked[key] = found
+            return found
         if self.scratch is None:
             raise LostTensorError("unsupported", "compressed within a file that is itself within another")
         self._unpacked_bytes += size
         if self._unpacked_bytes > min(_MAX_UNPACKED_BYTES, shutil.disk_usage(self.scratch).free // 2):
             raise LostTensorError("unreadable", f"there is no room to unpack its {size} bytes")
-        raw = self.scratch / f"{sum(1 for _ in self.scratch.iterdir()):06d}.raw"
+        with self._reading(member) as packed, tempfile.NamedTemporaryFile(dir=self.scratch, suffix=".raw", delete=False) as stream:
+            shutil.copyfileobj(packed, stream, _COPY_BYTES)
+        found = self._unpacked[key] = np.memmap(stream.name, np.uint8, "r")
+        return found
+
+    @contextmanager
+    def _reading(self, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
         try:
-            with self.archive.open(member) as packed, raw.open("wb") as stream:
-                shutil.copyfileobj(packed, stream, _COPY_BYTES)
+            with self.archive.open(member) as packed:
+                yield packed
         except UNPACKING_ERRORS as error:
             raise LostTensorError("corrupt", f"its entry of the zip cannot be unpacked ({type(error).__name__})") from error
-        found = self._unpacked[key] = np.memmap(raw, np.uint8, "r")
-        return found
 
 
 def data_start(memory: Memory, member: zipfile.ZipInfo) -> int:

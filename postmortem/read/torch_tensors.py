@@ -197,7 +197,11 @@ class Rebuilder:
         if shape is None or strides is None or len(shape) != len(strides) or not isinstance(offset, int) or offset < 0:
             raise LostTensorError("corrupt", "its shape, strides or offset are no whole numbers that fit together")
         storage = self._storage(layout[0])
-        dtype = storage.dtype if dtype_of is None else element_type(dtype_of) or str(dtype_of)[-40:]
+        dtype = (
+            storage.dtype
+            if dtype_of is None
+            else element_type(dtype_of) or (str(dtype_of)[-40:] if isinstance(dtype_of, Global) else "of no known type")
+        )
         return tensor_over(name, storage.memory, dtype, offset, shape, strides, big_endian=storage.big_endian)
 
     def _storage(self, value: object) -> _Storage:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import collections
 import datetime
 import enum
+import functools
+import inspect
 import io
+import operator
 import os
 import pathlib
 import pickle
@@ -13,6 +16,8 @@ import subprocess
 import sys
 import textwrap
 import types
+import typing
+import zipfile
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,6 +84,13 @@ class Slotted:
 
     def __init__(self) -> None:
         self.lr = 0.5
+
+
+class Settings:
+    """Types as configurations hold them."""
+
+    optional: typing.Optional[int]  # noqa: UP045 - pickled otherwise than the new form
+    union: typing.Union[int, str]  # noqa: UP007 - the same
 
 
 class Loud:
@@ -272,8 +284,6 @@ def test_subclasses_parameters_and_typed_storages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("legacy", [False, True])
 def test_big_endian_files(tmp_path: Path, legacy: bool) -> None:
     """A file of a machine with its highest byte first says so, and its elements are turned."""
-    import zipfile
-
     weight = torch.tensor([1.5, -2.25, 3e-5])
     path = tmp_path / "a.pt"
     torch.save({"w": weight}, path, _use_new_zipfile_serialization=not legacy)
@@ -447,6 +457,89 @@ def test_what_is_looked_up_to_be_called_is_told_from_what_is_a_value() -> None:
     }
     for content, name in reaching.items():
         assert name in scan(memoryview(content)).dangerous
+
+
+def _named(module: str, name: str) -> bytes:
+    """The instructions that look a name up by two texts on the stack."""
+    return b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)) + b"\x93"
+
+
+COMMAND = _named("os", "system") + b"\x8c\x04true\x85R"
+FOUR = b"\x80\x04"
+LOAD = _named("torch.storage", "_load_from_bytes")
+MAGIC = str(0x1950A86A20F9469CFC6C).encode()
+
+
+def _zipped(path: Path, members: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+HIDDEN: dict[str, Mapping[str, bytes] | bytes] = {
+    "a name that is computed": FOUR + b"\x8c\x02os" + b"\x85" + b"\x8c\x06system\x93\x8c\x04true\x85R.",
+    "behind what breaks it": {"m/data.pkl": FOUR + COMMAND + b"\xff."},
+    "in bytes that are dropped": {"m/data.pkl": FOUR + LOAD + b"C" + bytes([len(COMMAND) + 3]) + FOUR + COMMAND + b".\x85R0}."},
+    "in bytes that are computed": FOUR + b"}\x8c\x01w" + LOAD + _named("_codecs", "decode") + b"C\x04gAQu\x8c\x06base64\x86R\x85Rs.",
+    "in the right one of two": {"m/version": b"3", "m/sub/data.pkl": FOUR + b"}.", "m/data.pkl": FOUR + COMMAND + b"."},
+    "under letters of another case": {"m/Data.pkl": FOUR + COMMAND + b"."},
+    "behind a magic number that is computed": b"\x80\x02c__builtin__\nint\nX\x18\x00\x00\x00" + MAGIC + b"\x85R." + FOUR + COMMAND + b".",
+    "in a hook": FOUR + _named("types", "SimpleNamespace") + b")R}\x8c\x0c__setstate__" + _named("random", "_os") + b"sb.",
+    "by a name of Python 2": b"\x80\x02citertools\nimap\ncrandom\n_os\n\x85R.",
+}
+
+
+@pytest.mark.parametrize("name", list(HIDDEN))
+def test_ways_to_hide_a_call_are_seen(tmp_path: Path, name: str) -> None:
+    """Each of these files would run code under a plain load, by a detour; each raises the alarm."""
+    content = HIDDEN[name]
+    path = tmp_path / "hidden.pt"
+    path.write_bytes(content) if isinstance(content, bytes) else _zipped(path, content)
+    problems = read_torch(path, "hidden.pt", tmp_path).problems
+    assert "unsafe-pickle" in [problem.kind for problem in problems]
+
+
+HARMLESS: dict[str, Any] = {
+    "defaultdict": collections.defaultdict(int), "range": range(3), "type": int, "optional": typing.get_type_hints(Settings)["optional"],
+    "union": typing.get_type_hints(Settings)["union"], "iterator": iter([1, 2]), "operator": operator.add, "enumeration": Color.RED,
+    "error": ValueError, "stop": StopIteration, "partial": functools.partial(pow, 2), "method of a text": "-".join,
+    "generator": np.random.default_rng(0), "signature": inspect.signature(pickle.dumps),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("name", list(HARMLESS))
+def test_types_and_tools_of_the_language_raise_no_alarm(name: str, protocol: int) -> None:
+    """What settings and data loaders hold: types, ranges, iterators, operators, partial functions, bound methods."""
+    assert scan(memoryview(pickle.dumps(HARMLESS[name], protocol))).dangerous == ()
+
+
+COLLIDING = b"".join(b"\x8a" + bytes([len(key)]) + key + b"N" for key in (pickle.encode_long(n * (2**61 - 1)) for n in range(1, 100_000)))
+
+
+def _shared(count: int) -> bytes:
+    """Calls that all unfold one list of a hundred thousand pairs."""
+    pairs = b"](" + b"K\x01K\x02\x86" * 100_000 + b"e\x94"
+    return FOUR + pairs + b"0(" + (_named("collections", "OrderedDict") + b"h\x00\x85R") * count + b"l."
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        FOUR + b"\x8c\x01a\x85" + b"2\x86" * 40 + b"\x94" + _named("pathlib", "PosixPath") + b"h\x00R.",
+        FOUR
+        + b"}("
+        + b"".join(pickle.encode_long(n * (2**61 - 1)).join((bytes([0x8A, 9]), b"N")) for n in range(128 * 256, 128 * 512))
+        + b"u.",
+        _shared(2_000),
+    ],
+    ids=["a path of shared parts", "keys of one hash", "one list unfolded often"],
+)
+def test_what_would_unfold_without_end_is_given_up(tmp_path: Path, code: bytes) -> None:
+    """Sharing and collisions cost no more than a few seconds, and what was not read is said."""
+    (tmp_path / "a.pkl").write_bytes(code)
+    loaded = read_torch(tmp_path / "a.pkl", "a.pkl", tmp_path)
+    assert loaded.readable or loaded.problems
 
 
 # --- broken and hostile bytes ------------------------------------------------------------------------------------------
