@@ -59,7 +59,8 @@ _REACHED = word_set(
 )
 """As a part of a dotted name (`torch.serialization`, `os.remove`) they are what a module has imported."""
 _WRITING_METHODS = word_set("write_text write_bytes unlink rmdir rename touch mkdir chmod symlink_to hardlink_to open read_text read_bytes")
-_HOOKS = word_set("__setstate__ __reduce__ __reduce_ex__ __class__ __getattr__ __getattribute__ __call__ __builtins__")
+HOOKS = word_set("__setstate__ __reduce__ __reduce_ex__ __class__ __getattr__ __getattribute__ __call__ __builtins__")
+"""Attributes that, once set, have code of their setter's choice run by what comes after."""
 
 _OPERATORS = word_set(
     "itemgetter attrgetter methodcaller getitem lt le gt ge eq ne add sub mul truediv floordiv mod pow neg pos abs not_ and_ or_ xor matmul"
@@ -118,8 +119,3 @@ def is_harmless_attribute(name: str) -> bool:
     if name in _LAST_NAMES or name in _WRITING_METHODS or name.lstrip("_") in _REACHED:
         return False
     return name.isidentifier() and not name.startswith("__")
-
-
-def is_hook(name: object) -> bool:
-    """Whether an attribute, once set, has code of its setter's choice run by what comes after."""
-    return isinstance(name, str) and name in _HOOKS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from postmortem.read.dangers import COMPUTED, HANDING_OUT, is_dangerous, is_harmless_attribute, is_hook, modern
+from postmortem.read.dangers import COMPUTED, HANDING_OUT, HOOKS, is_dangerous, is_harmless_attribute, modern
 from postmortem.read.inert import Built, Global
 from postmortem.read.pickle_machine import Interpreted, interpret
 
@@ -50,7 +50,7 @@ def _only_names_an_attribute(call: Built) -> bool:
 
 
 def _sets_hook(call: Built) -> bool:
-    return any(isinstance(state, dict) and any(map(is_hook, state)) for state in call.states)
+    return any(isinstance(state, dict) and any(hook in state for hook in HOOKS) for state in call.states)
 
 
 def dangerous_names(pickles: Iterable[Interpreted]) -> tuple[str, ...]:
