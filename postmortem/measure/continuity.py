@@ -17,7 +17,15 @@ from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
 from postmortem.model import Checkpoint, Measurement
 
-NAMES = ("weights.redrawn", "weights.redrawn_inside", "weights.tied", "weights.tie_split", "checkpoints.equal", "checkpoints.types")
+NAMES = (
+    "weights.redrawn",
+    "weights.redrawn_inside",
+    "weights.tied",
+    "weights.tie_split",
+    "checkpoints.equal",
+    "checkpoints.types",
+    "checkpoints.copies",
+)
 
 _FEWEST_ELEMENTS = 256
 _NO_RELATION = 0.05
@@ -36,7 +44,7 @@ def measure_continuity(table: TensorTable, checkpoints: Sequence[Checkpoint]) ->
     yield _copies(table)
     view = view_of(table, checkpoints)
     if len(view.rows) < 2:
-        yield from missing(NAMES, "there are fewer than two checkpoints of one series", "two-checkpoints")
+        yield from missing(NAMES[:-1], "there are fewer than two checkpoints of one series", "two-checkpoints")
         return
     yield from _redrawn(view)
     yield from _ties(view)
