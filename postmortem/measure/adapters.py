@@ -65,10 +65,13 @@ def measure_adapters(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
         yield from missing(NAMES, reason, "two-checkpoints")
         return
     checkpoint = by_source[row.source]
-    pairs = _in_use(_pairs(checkpoint.tensors), row)
+    present = _pairs(checkpoint.tensors)
+    pairs = _in_use(present, row)
     idle = {pair.up: float(row.tensors[pair.up].elements == row.tensors[pair.up].zeros) for pair in pairs}
     still = {name: share for name, share in idle.items() if share}
     basis = f"{len(pairs)} adapters at {at_step(row)}: the second factor is zero throughout"
+    if len(pairs) < len(present):
+        basis += f"; {len(present) - len(pairs)} of other names, none of which has moved, are not counted"
     yield Measurement(NAMES[0], len(still) / len(pairs), "share", basis, row.step, still)
     yield _ratio(checkpoint, pairs, at_step(row), row.step)
 

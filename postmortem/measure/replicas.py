@@ -40,6 +40,9 @@ def measure_replicas(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
         return
     ranks = max(len(checkpoint.replicas) for checkpoint in told) + 1
     basis = f"{len(compared)} parameter tensors on {ranks} ranks, every element, in {len(told)} checkpoint{'s' if len(told) > 1 else ''}"
+    unlisted = max(len(_parameters(rows[one.source])) - len(_watched(one, rows[one.source])) for one in told)
+    if unlisted:
+        basis += f"; {unlisted} others, which no optimizer lists, were not compared"
     worst: dict[str, Difference] = {}
     by_rank: dict[str, float] = {}
     scaled: dict[str, float] = {}
@@ -65,12 +68,20 @@ def measure_replicas(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
     yield Measurement(NAMES[3], len(by_rank), "ranks", basis, first_step, by_rank)
 
 
+def _parameters(row: CheckpointRow) -> list[str]:
+    return [layer.name for layer in layers(row) if layer.is_parameter]
+
+
+def _watched(checkpoint: Checkpoint, row: CheckpointRow) -> list[str]:
+    """What no optimizer updates (queues, codebooks, memories) is each rank's own, whatever its name sounds like."""
+    listed = {name for optimizer in checkpoint.optimizers for name in optimizer.group_of}
+    names = _parameters(row)
+    return [name for name in names if name in listed] if listed & set(names) else names
+
+
 def _differences(checkpoint: Checkpoint, row: CheckpointRow) -> dict[tuple[str, str], Difference]:
     """(Parameter, rank) -> what that rank's copy differs by from rank 0's."""
-    listed = {name for optimizer in checkpoint.optimizers for name in optimizer.group_of}
-    # What no optimizer updates (queues, codebooks, memories) is each rank's own, whatever its name sounds like.
-    watched = [layer.name for layer in layers(row) if layer.is_parameter]
-    watched = [name for name in watched if name in listed] if listed & set(watched) else watched
+    watched = _watched(checkpoint, row)
     return {
         (name, replica.rank): compare(checkpoint.tensors[name], replica.tensors[name])
         for replica in checkpoint.replicas

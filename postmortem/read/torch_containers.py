@@ -73,7 +73,9 @@ def _open_zip(memory: Memory, scratch: Path | None) -> OpenedFile:
     first = members[0].filename.split("/")[0] if members else ""
     data = next((member for member in pickled_members if member.filename.split("/")[:-1] == [first]), None)
     data = data or next(iter(pickled_members), None)
-    inner = [name for name in names if name.endswith(_INNER_SUFFIXES)][:_MAX_INNER]
+    inner = [name for name in names if name.endswith(_INNER_SUFFIXES)]
+    if data is None and len(inner) > _MAX_INNER:
+        raise RefusedError("unsupported", f"a zip of {len(inner)} torch files: an archive, and no checkpoint; nothing was read")
     if data is None and inner:
         return _open_several(memory, archive, {name: names[name] for name in inner}, names.get("data"), scratch)
     if data is None:

@@ -205,6 +205,15 @@ def test_a_zip_without_tensors(tmp_path: Path) -> None:
     assert kind == "unsupported" and "readme.txt" in detail
 
 
+def test_an_archive_of_many_torch_files_is_no_checkpoint(tmp_path: Path) -> None:
+    """More torch files in a zip than one checkpoint has: it is said, and none is read in silence."""
+    with zipfile.ZipFile(tmp_path / "all.pt", "w") as archive:
+        for number in range(65):
+            archive.writestr(f"{number}.pth", b"\x80\x02}.")
+    kind, detail = only_problem(tmp_path)
+    assert kind == "unsupported" and "65 torch files" in detail
+
+
 def test_a_plain_pickle_and_an_empty_program(tmp_path: Path) -> None:
     """Neither holds weights; each is named for what it holds instead."""
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"accuracy": [0.1, 0.2]}))

@@ -14,8 +14,9 @@ Save and load the optimizer's, scheduler's and scaler's state together with the 
 
 ## When it is wrong
 With gradient accumulation the optimizer counts one update for several steps; the gap is then a fixed part of the step in all
-checkpoints and passes. One checkpoint alone cannot tell the two apart. About ten skipped updates are normal while a gradient
-scaler finds its scale.
+checkpoints and passes. An optimizer that lists other parameters than the one before is a new one by plan, and passes too; one of
+the same parameters, started for a second stage, is not told from a lost state. One checkpoint alone cannot tell a restart from
+accumulation. About ten skipped updates are normal while a gradient scaler finds its scale.
 
 ## References
 Own run: 400 counted at step 700 of a run that was resumed at step 300. distiller issue 145, the_well issue 77.
