@@ -6,7 +6,6 @@ points in one line invents spikes; so a resumed run's later file wins from its f
 
 from __future__ import annotations
 
-from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +20,22 @@ from postmortem.model import FoundFile, Histogram, Plain, Problem, ProblemKind, 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HistogramPoint = tuple[int, Floats, Floats, float, float]
-"""Step, upper limits, counts, smallest and largest value."""
+
+class HistogramPoint(NamedTuple):
+    """One histogram of one tag."""
+
+    step: int
+    limits: Floats
+    """Upper limit of each bucket."""
+    counts: Floats
+    minimum: float
+    maximum: float
+    record: int
+    """Number of the record in its file."""
+
 
 _FEWEST_POINTS = 3  # a fall of the step that fewer points stand behind is a straggler, no restart
+_LARGEST_STEP = 2**53  # no counter; sums of such numbers run over
 _UNORDERED_SHARE = 0.1  # a tag whose step falls back more often than this is written out of order
 
 
@@ -36,16 +47,6 @@ class Column(NamedTuple):
     wall_seconds: Floats
     order: Ints
     """Number of the record in its file."""
-
-    @staticmethod
-    def of(steps: array[int], values: array[float], wall_seconds: array[float], order: array[int]) -> Column:
-        """The same as arrays, without a copy."""
-        return Column(
-            np.frombuffer(steps, np.int64),
-            np.frombuffer(values, np.float64),
-            np.frombuffer(wall_seconds, np.float64),
-            np.frombuffer(order, np.int64),
-        )
 
     def keep(self, mask: NDArray[np.bool_] | Ints) -> Column:
         """The points that the mask or index selects."""
@@ -98,7 +99,7 @@ def segments(file: EventFile) -> list[EventFile]:
     if not fallen:
         return [file]
     main = max(fallen, key=lambda tag: len(file.columns[tag].steps))
-    cuts = [cut for cut in falls[main] if _all_fall(file, cut)]
+    cuts = [_first_of_round(cut, file.columns[main], falls) for cut in falls[main] if _all_fall(file, cut)]
     if not cuts or _goes_on(file.columns[main], cuts):
         return [file]
     return _cut(file, cuts)
@@ -116,6 +117,12 @@ def _falls(column: Column) -> list[int]:
         for before, begin, end in zip(borders, borders[1:], borders[2:], strict=False)
         if end - begin >= _FEWEST_POINTS and np.count_nonzero(steps[before:begin] >= steps[begin]) >= _FEWEST_POINTS
     ]
+
+
+def _first_of_round(cut: int, main: Column, falls: Mapping[str, Sequence[int]]) -> int:
+    """The record at which the first tag falls, where tags are written one after the other and `main` is not the first of them."""
+    before = int(main.order[np.searchsorted(main.order, cut) - 1])
+    return min(record for recorded in falls.values() for record in recorded if before < record <= cut)
 
 
 def _all_fall(file: EventFile, cut: int) -> bool:
@@ -148,8 +155,11 @@ def _cut(file: EventFile, cuts: Sequence[int]) -> list[EventFile]:
             EventFile(
                 file=file.file,
                 columns=columns,
-                # Histograms carry no record number; they and what was read once go with the first part.
-                histograms=file.histograms if index == 0 else {},
+                histograms={
+                    tag: mine
+                    for tag, points in file.histograms.items()
+                    if (mine := [point for point in points if begin <= point.record < end])
+                },
                 hyperparameters=file.hyperparameters,
                 problems=file.problems if index == 0 else (),
                 notes=(*file.notes, f"{file.file.name}: its steps begin anew {len(cuts)} times; cut there") if index == 0 else (),
@@ -297,6 +307,8 @@ def _continue_counter(steps: Ints) -> bool:
     if at.size < 1 or at.size > max(2, _UNORDERED_SHARE * 2 * steps.size):
         return False
     first = steps[np.concatenate([[0], at])]
+    if int(np.abs(steps.astype(np.float64)).max()) > _LARGEST_STEP:
+        return False
     return bool(np.all(first == first[0])) and bool(np.all(np.diff(at) >= _FEWEST_POINTS))
 
 
@@ -313,14 +325,14 @@ def _histograms(files: Sequence[EventFile]) -> tuple[Histogram, ...]:
     for file in files:
         for tag, found in file.histograms.items():
             earlier = points[file.file.group, tag]
-            first = min(point[0] for point in found)
+            first = min(point.step for point in found)
             for name in earlier:
-                earlier[name] = [point for point in earlier[name] if point[0] < first]
+                earlier[name] = [point for point in earlier[name] if point.step < first]
             earlier[file.file.name] = found
     histograms: list[Histogram] = []
     for (group, tag), by_file in points.items():
-        ordered = sorted((point for found in by_file.values() for point in found), key=lambda point: point[0])
-        steps, limits, counts, minimum, maximum = zip(*ordered, strict=True)
+        ordered = sorted((point for found in by_file.values() for point in found), key=lambda point: point.step)
+        steps, limits, counts, minimum, maximum, _ = zip(*ordered, strict=True)
         histograms.append(Histogram(tag, group, steps, limits, counts, minimum, maximum, ", ".join(by_file)))
     return tuple(histograms)
 

@@ -191,7 +191,7 @@ def test_settings_in_a_text_of_the_trainer(tmp_path: Path) -> None:
     )
     data = read_events([file])
     assert data.hyperparameters == {"learning_rate": 5e-05, "max_steps": 100}
-    assert data.notes == (f"{NAME}: left aside 1 text or image",)
+    assert data.notes == (f"{NAME}: left aside 1 text",)
 
 
 def test_hyperparameters_without_a_value_field(tmp_path: Path) -> None:

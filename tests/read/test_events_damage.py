@@ -13,7 +13,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2
 
 from postmortem.model import FoundFile, ProblemKind
 from postmortem.read.events import EventData, read_events
-from postmortem.read.records import Damage, frame, masked_checksum, next_record, walk
+from postmortem.read.records import Damage, blocks, frame, masked_checksum, next_record
 
 COUNT = 40
 
@@ -151,8 +151,8 @@ def test_gap_wider_than_the_search_window_is_crossed() -> None:
     """The search for the next record crosses its own window borders, wherever the header falls."""
     for filling in (4090, 4096, 4100, 12_300, 1_100_000):
         damage: list[Damage] = []
-        found = list(walk(b"\xff" * filling + WHOLE, damage))
-        assert len(found) == COUNT + 1 and damage == [Damage("gap", 0, filling)]
+        found = list(blocks(b"\xff" * filling + WHOLE, damage))
+        assert sum(block.starts.size for block in found) == COUNT + 1 and damage == [Damage("gap", 0, filling)]
 
 
 def test_next_record_is_found_at_every_alignment() -> None:
