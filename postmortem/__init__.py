@@ -6,9 +6,10 @@
 """
 
 from postmortem.analysis import analyze
+from postmortem.frames import scalars
 from postmortem.report import Report
 from postmortem.version import VERSION
 
 __version__ = VERSION
 
-__all__ = ["Report", "__version__", "analyze"]
+__all__ = ["Report", "__version__", "analyze", "scalars"]

@@ -105,6 +105,21 @@ class Histogram:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedImages:
+    """Images that a run logged under one tag. Numbers are shares of the brightest pixel that can be stored."""
+
+    tag: str
+    group: str
+    source: str
+    images: int
+    looked: int
+    """How many of them the numbers come from."""
+    mean: float
+    low: float
+    high: float
+
+
 class Tensor(Protocol):
     """One stored tensor that is read a piece at a time. Opening one reads no data."""
 
@@ -241,6 +256,7 @@ class RunData:
     notes: tuple[str, ...]
     options: ReadOptions
     event_files: int = 0
+    images: tuple[LoggedImages, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ ALLOWED = {
     "pages": {"model", "rules", "checklist", "log_next"},
     "report": {"model", "render"},
     "config": set(),
+    "frames": {"model", "discover", "read"},
     "analysis": {"model", "rules", "diagnose", "report", "version", "discover", "read", "measure"},
 }
 """Room -> rooms that it may import, whether at the top of a module or inside a function."""
@@ -42,6 +43,7 @@ OUTSIDE = {
     "render": {"jinja2", "markupsafe", "rich", "cattrs"},
     "diagnose": set(),
     "discover": set(),
+    "frames": {"pandas"},
     "analysis": set(),
 }
 """Room -> packages from outside the standard library that it may import."""

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from postmortem.measure.classes import main_manifest
 from postmortem.measure.settings import first_of
-from postmortem.model import Manifest, Measurement, Missing, Plain
+from postmortem.measure.tags import words
+from postmortem.model import LoggedImages, Manifest, Measurement, Missing, Plain
 
 MEANS = ("input_mean", "inputs_mean", "x_mean", "data_mean", "batch_mean", "feature_mean", "mean_input")
 DEVIATIONS = ("input_std", "inputs_std", "x_std", "data_std", "batch_std", "feature_std", "std_input")
@@ -30,6 +31,18 @@ NORMALIZED = (
     "normalise",
     "normalised",
 )
+_INPUT_WORDS = frozenset(
+    {"input", "inputs", "image", "images", "img", "imgs", "batch", "x", "data", "sample", "samples", "examples", "train"}
+)
+_MADE_WORDS = frozenset(
+    {
+        "generated", "generator", "fake", "fakes", "recon", "recons", "reconstruction", "reconstructions", "reconstructed", "pred", "preds",
+        "prediction", "predictions", "predicted", "output", "outputs", "mask", "masks", "attention", "heatmap", "figure", "confusion",
+        "matrix", "grad", "gradient", "features", "feature", "filters", "filter", "weight", "weights", "kernel", "target", "targets",
+        "label", "labels", "gt", "sampled", "latent", "embedding", "plot", "histogram", "cam", "gradcam",
+    }
+)  # fmt: skip
+"""What a model made, or what it should make, is no input."""
 LEAST_PIXELS = 48
 """So many columns that differ only in a number are one image or signal, not features of their own: their statistics are pooled."""
 MOST_ITEMS = 256
@@ -39,13 +52,17 @@ _NO = frozenset({"", "false", "no", "none", "0", "0.0", "off", "null"})
 _LAYERS = frozenset({"batch", "layer", "group", "instance", "batchnorm", "layernorm", "bn", "ln", "gn", "rms", "rmsnorm"})
 
 
-def measure_inputs(manifests: Sequence[Manifest], hyperparameters: Mapping[str, Plain]) -> Iterator[Found]:
-    """`inputs.declared_mean`, `inputs.declared_std`, `inputs.normalized`, `inputs.feature_mean`, `_scale` and `_rms`.
+def measure_inputs(
+    manifests: Sequence[Manifest], hyperparameters: Mapping[str, Plain], images: Sequence[LoggedImages] = ()
+) -> Iterator[Found]:
+    """`inputs.declared_mean`, `inputs.declared_std`, `inputs.normalized`, `inputs.feature_mean`, `_scale`, `_rms` and `inputs.image_mean`.
 
     Args:
         manifests: of one run; where there are several, the largest with labels counts.
         hyperparameters: settings by plain lower-case name.
+        images: that the run logged; those whose tags speak of inputs count.
     """
+    yield _image_mean(images)
     yield _declared("inputs.declared_mean", hyperparameters, MEANS, "mean")
     yield _declared("inputs.declared_std", hyperparameters, DEVIATIONS, "standard deviation")
     yield _normalized(hyperparameters)
@@ -79,6 +96,20 @@ def _normalized(known: Mapping[str, Plain]) -> Found:
         return Missing("inputs.normalized", "no setting says whether inputs are normalized", "hyperparameters")
     yes = str(found[1]).strip().lower() not in _NO
     return Measurement("inputs.normalized", math.nan, "", f"setting {found[0]!r}", text="true" if yes else "false")
+
+
+def _image_mean(images: Sequence[LoggedImages]) -> Found:
+    """Mean brightness of logged inputs, as a share of white. An image is stored from black to white whatever the model saw."""
+    shown = [one for one in images if set(words(one.tag)) & _INPUT_WORDS and not set(words(one.tag)) & _MADE_WORDS]
+    if not shown:
+        return Missing("inputs.image_mean", "no image whose tag speaks of inputs was logged", "input-statistics")
+    items = {one.tag: one.mean for one in shown[:MOST_ITEMS]}
+    widest = max(shown, key=lambda one: one.looked)
+    basis = (
+        f"{sum(one.looked for one in shown)} images of {len(shown)} tags; tag {widest.tag!r} reaches from {widest.low:.2g} to "
+        f"{widest.high:.2g} of white"
+    )
+    return Measurement("inputs.image_mean", widest.mean, "share of white", basis, items=items)
 
 
 def pooled(features: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

@@ -76,7 +76,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(
         measure_classes(run.manifests, found.whole("weights.head_rows"), found.whole("weights.parameters"), settings(run), _last_step(run))
     )
-    found.keep(measure_inputs(run.manifests, settings(run)))
+    found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from postmortem.read import summaries
 from postmortem.read.event_columns import ScalarSink
 from postmortem.read.event_histograms import SHORTEST, histograms_in
+from postmortem.read.event_images import ImageSink
 from postmortem.read.records import Bytes
 from postmortem.read.trainings import HistogramPoint
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 HPARAMS_PLUGIN = "hparams"
 TEXT_PLUGIN = "text"
+_IMAGES_PLUGIN = "images"
 _MOST_TEXT_BYTES = 4 << 20
 """Of one file; samples that a language model writes at every evaluation are not searched for settings without end."""
-_KINDS = {"obsolete_old_style_histogram": "histogram of a form before 2015", "image": "image", "audio": "audio clip"}
-_PLUGINS = {"pr_curves": "PR curve", "images": "image", "audio": "audio clip", "mesh": "mesh", "custom_scalars": "layout of charts"}
+_KINDS = {"obsolete_old_style_histogram": "histogram of a form before 2015", "audio": "audio clip"}
+_PLUGINS = {"pr_curves": "PR curve", "audio": "audio clip", "mesh": "mesh", "custom_scalars": "layout of charts"}
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,7 @@ class Sink:
     texts: list[tuple[int, bytes]] = field(default_factory=list)
     """The same of records that hold texts, among which may be settings."""
     text_bytes: int = 0
+    images: ImageSink = field(default_factory=ImageSink)
     undecodable: list[int] = field(default_factory=list)
     """Offsets of sound records that hold no event."""
     bad_values: list[tuple[int, str]] = field(default_factory=list)
@@ -100,6 +103,8 @@ def _other_value(value: Summary.Value, step: int, offset: int, record: int, payl
         _keep_histogram(summaries.histogram_of(value.histo), tag, step, offset, record, sink)
     elif kind == "tensor":
         return _tensor_value(value, step, offset, record, payload, sink)
+    elif kind == "image":
+        sink.images.add(tag, [value.image.encoded_image_string])
     elif kind is not None:
         sink.left_aside[_KINDS.get(kind, kind)] += 1
     return None
@@ -114,6 +119,8 @@ def _tensor_value(value: Summary.Value, step: int, offset: int, record: int, pay
             sink.text_bytes += len(payload)
         else:
             sink.left_aside["text"] += 1
+    elif plugin == _IMAGES_PLUGIN and summaries.is_text(tensor):
+        sink.images.add(tag, tensor.string_val[2:])  # behind width and height
     elif plugin == summaries.HISTOGRAM_PLUGIN:
         _keep_histogram(summaries.tensor_histogram_of(tensor, named=True), tag, step, offset, record, sink)
     elif plugin in ("", "scalars"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from postmortem.model import FoundFile, Histogram, Plain, Problem, Series
+from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, Series
 from postmortem.read.event_columns import FEWEST_ALIKE, LONGEST, decode_alike
 from postmortem.read.event_problems import counted, problems_of
 from postmortem.read.event_settings import settings_of
@@ -44,6 +44,7 @@ class EventData:
     """Unix time of the first event; NaN where no file tells."""
     ended: float = float("nan")
     """Unix time of the last event; NaN where no file tells."""
+    images: tuple[LoggedImages, ...] = ()
 
 
 def read_events(files: Sequence[FoundFile]) -> EventData:
@@ -74,6 +75,7 @@ def _event_data(files: Sequence[EventFile]) -> EventData:
         files=tuple(dict.fromkeys(file.file.name for file in files)),
         started=min(started, default=float("nan")),
         ended=max(ended, default=float("nan")),
+        images=tuple(image for file in files for image in file.images),
     )
 
 
@@ -126,6 +128,7 @@ def _decode(file: FoundFile, data: Bytes) -> EventFile:
         ),
         started=sink.started,
         ended=sink.ended,
+        images=sink.images.looked_at(file.group, file.name),
     )
     return replace(whole, notes=tuple(_notes(file.name, whole, records, damage, sink)))
 
@@ -133,7 +136,7 @@ def _decode(file: FoundFile, data: Bytes) -> EventFile:
 def _notes(name: str, whole: EventFile, records: int, damage: Sequence[Damage], sink: Sink) -> Iterator[str]:
     if records and not sink.version and (not damage or min(each.offset for each in damage) > 0):
         yield f"{name} does not begin with the record that names its format version; what precedes it may be lost"
-    if records and not whole.columns and not whole.histograms and not whole.hyperparameters and not damage:
+    if records and not whole.columns and not whole.histograms and not whole.hyperparameters and not whole.images and not damage:
         yield f"{name} holds no scalar, histogram or hyper-parameter ({counted(records, 'record')})"
     aside = [counted(count, kind) for kind, count in sorted(sink.left_aside.items()) if count]
     if aside:

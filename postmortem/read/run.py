@@ -88,6 +88,7 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
         problems=(*whole.problems, *data.problems),
         notes=(*whole.notes, *data.notes),
         event_files=len(data.files),
+        images=data.images,
     )
     if trainings == 1:
         return one

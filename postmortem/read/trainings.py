@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.model import FoundFile, Histogram, Plain, Problem, ProblemKind, Series
+from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, ProblemKind, Series
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,6 +65,7 @@ class EventFile:
     notes: tuple[str, ...] = ()
     started: float = float("nan")
     ended: float = float("nan")
+    images: tuple[LoggedImages, ...] = ()
 
     def with_problem(self, kind: ProblemKind, detail: str) -> EventFile:
         """The same, and a problem of its file."""
@@ -161,6 +162,7 @@ def _cut(file: EventFile, cuts: Sequence[int]) -> list[EventFile]:
                     if (mine := [point for point in points if begin <= point.record < end])
                 },
                 hyperparameters=file.hyperparameters,
+                images=file.images,
                 problems=file.problems if index == 0 else (),
                 notes=(*file.notes, f"{file.file.name}: its steps begin anew {len(cuts)} times; cut there") if index == 0 else (),
                 started=float(np.nanmin(walls)) if not np.all(np.isnan(walls)) else float("nan"),

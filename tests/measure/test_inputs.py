@@ -13,6 +13,7 @@ NAMES = {
     "inputs.declared_mean",
     "inputs.declared_std",
     "inputs.normalized",
+    "inputs.image_mean",
     "inputs.feature_mean",
     "inputs.feature_scale",
     "inputs.feature_rms",

@@ -2,7 +2,8 @@
 
 ## What it looks for
 The mean of the inputs over their standard deviation: as settings declare it, else the largest among the manifest's
-numeric columns. It warns above 3 where it is declared, and above 10 for columns that a loader may still centre.
+numeric columns. It warns above 3 where it is declared, and above 10 for columns that a loader may still centre. The mean
+of images that the run logged is told, and judged by nobody: they are stored from black to white whatever the model saw.
 
 ## Why it matters
 A common offset in all inputs acts like one large extra direction: gradients of a unit's weights then all share one sign
@@ -50,6 +51,7 @@ USES = (
     "inputs.rms",
     "inputs.feature_mean",
     "inputs.feature_rms",
+    "inputs.image_mean",
 )
 CHECKLIST = ("mean-centering",)
 
@@ -73,7 +75,12 @@ def judge(measured: Measured) -> Finding:
     if measured.text("inputs.normalized") == "true":
         return Finding("pass", "settings say that inputs are normalized")
     if columns is None:
-        return Finding("not-checked", "neither settings nor numeric columns of a manifest tell the inputs' mean")
+        nothing = "neither settings nor numeric columns of a manifest tell the inputs' mean"
+        images = measured.get("inputs.image_mean")
+        if images is not None:
+            seen = f"logged images have a mean of {images.value:.2f} of white ({images.basis})"
+            nothing += f"; {seen}, and whether a loader centres them is not known"
+        return Finding("not-checked", nothing)
     rms, raw = measured.number("inputs.rms"), measured.number("inputs.feature_rms")
     if rms is not None and raw is not None and rms < NEAR_UNIT < raw:
         told = f"raw columns reach {raw:.3g}, and the model sees inputs with a root mean square of {rms:.3g}"
@@ -100,5 +107,6 @@ EXAMPLES = (
         "not-checked",
     ),
     Example("tokens", (Measurement("run.family", math.nan, "", "tags", text="language-model"),), "not-applicable"),
+    Example("images that were logged", (Measurement("inputs.image_mean", 0.45, "share of white", "8 images of 1 tag"),), "not-checked"),
     Example("nothing tells", (), "not-checked"),
 )
