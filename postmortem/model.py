@@ -105,6 +105,18 @@ class Histogram:
     source: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Resume:
+    """A place at which a run was taken up again: a later file goes on from within what earlier ones hold."""
+
+    source: str
+    """The later file, as reports show it."""
+    first_step: int
+    """Its first step: from here on its points count."""
+    replaced: tuple[Series, ...]
+    """What earlier files hold from that step on, a series a tag and file."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedImages:
     """Images that a run logged under one tag. Numbers are shares of the brightest pixel that can be stored."""
@@ -257,6 +269,7 @@ class RunData:
     options: ReadOptions
     event_files: int = 0
     images: tuple[LoggedImages, ...] = ()
+    resumes: tuple[Resume, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

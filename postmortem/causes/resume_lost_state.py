@@ -5,8 +5,9 @@ The run went on from saved weights with a new optimizer, scheduler or scaler: mo
 rate comes again. Or some of the weights themselves were not loaded and started anew.
 
 ## How it shows
-The optimizer has counted fewer steps than the checkpoint by a constant, and the loss jumps where the run was resumed. A layer that
-was not loaded has nothing to do with what it was in the checkpoint before.
+The optimizer has counted fewer steps than the checkpoint by a constant, and the loss jumps where the run was resumed: above its own
+earlier record of the same steps, where two files hold them. A layer that was not loaded has nothing to do with what it was in the
+checkpoint before.
 
 ## What to do
 Save and load the optimizer's, scheduler's and scaler's state together with the weights.
@@ -29,9 +30,11 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "the optimizer has counted fewer steps than the run", alarm=("optimizer-step-lag",)),
-    Evidence(1.0, "the loss jumped at the resume", alarm=("optimizer-step-lag", "spiky-loss")),
+    Evidence(1.0, "the loss jumped", alarm=("optimizer-step-lag", "spiky-loss")),
+    Evidence(4.0, "the loss stood above its own earlier record where the run was resumed", alarm=("resumed-loss-jump",)),
     Evidence(8.5, "layers were drawn anew in the middle of the run while the others went on", alarm=("reinitialized-layers",)),
     Evidence(-4.5, "the optimizer's count agrees with the run's", passed=("optimizer-step-lag",)),
+    Evidence(-2.0, "the loss went on where the run was resumed", passed=("resumed-loss-jump",)),
     Evidence(-4.0, "the gradient scaler skipped the steps that are missing", alarm=("collapsed-loss-scale",)),
 )
 EXPLAINS = ("loss-spike", "lr-too-high")
@@ -39,7 +42,11 @@ EXPLAINS = ("loss-spike", "lr-too-high")
 
 def summary(case: Case) -> str:
     return case.said(
-        "reinitialized-layers", "optimizer-step-lag", "spiky-loss", otherwise="The run was resumed without its optimizer state."
+        "reinitialized-layers",
+        "optimizer-step-lag",
+        "resumed-loss-jump",
+        "spiky-loss",
+        otherwise="The run was resumed without its optimizer state.",
     )
 
 
@@ -63,6 +70,9 @@ EXAMPLES = (
     CauseExample("the optimizer counts 300 steps of 700", "likely", fail=("optimizer-step-lag",)),
     CauseExample("a layer was not loaded on resume", "likely", fail=("reinitialized-layers",), passed=("optimizer-step-lag",)),
     CauseExample("the head was swapped by design", "unlikely", warn=("reinitialized-layers",), passed=("optimizer-step-lag",)),
+    CauseExample(
+        "the loss jumped at the resume, and counts agree", "unlikely", warn=("resumed-loss-jump",), passed=("optimizer-step-lag",)
+    ),
     CauseExample("counts agree", "unlikely", passed=("optimizer-step-lag",)),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -17,6 +17,7 @@ MAX_CURVES = 8
 """More lines than this in one plot cannot be told apart."""
 MAX_RATES = 3
 MAX_SPIKES = 8
+MAX_RESUMES = 8
 
 # From here on something is worth a mark. Whether it is a fault is for the checks to say: a mark on a sound curve does no harm.
 NOTABLE_EARLY_DROP = 0.5
@@ -107,11 +108,18 @@ def _loss_marks(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
     divergence = measurements.get("loss.divergence")
     if divergence is not None and divergence.value >= NOTABLE_DIVERGENCE and divergence.first_step is not None:
         yield Mark("step", f"onset of a rise by {_times(divergence.value)} the progress made", divergence.first_step)
+    yield from _resumes(measurements.get("resume.count"))
     yield from _spikes(measurements.get("loss.spikes"))
     nonfinite = measurements.get("loss.nonfinite")
     if nonfinite is not None and nonfinite.value > 0 and nonfinite.first_step is not None:
         yield Mark("step", "first value that is NaN or infinite", nonfinite.first_step)
     yield from _best(measurements)
+
+
+def _resumes(resumes: Measurement | None) -> Iterator[Mark]:
+    if resumes is not None:
+        for source, step in list(resumes.items.items())[:MAX_RESUMES]:
+            yield Mark("step", f"resumed here: {source}", int(step))
 
 
 def _spikes(spikes: Measurement | None) -> Iterator[Mark]:

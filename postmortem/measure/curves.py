@@ -10,6 +10,7 @@ from postmortem.measure.fit import measure_fit
 from postmortem.measure.loss import Classes, compared_loss, measure_chance, measure_levels, measure_nonfinite
 from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
 from postmortem.measure.regularization import measure_regularization
+from postmortem.measure.resumes import measure_resumes
 from postmortem.measure.roles import Roled, main_training_loss, main_validation_loss
 from postmortem.measure.settings import measure_settings
 from postmortem.measure.shape import measure_shape
@@ -47,6 +48,7 @@ def _all(
     yield from measure_chance(training, validation, data, classes, seen["run.family"].text)
     yield from measure_nonfinite(roled)
     yield from measure_shape(training)
+    yield from measure_resumes(run.resumes, training)
     yield from measure_spikes(training, main_rate(roled))
     yield from measure_validation(training, validation, seen["loss.chance"].value if "loss.chance" in seen else None)
     yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, Series
+from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, Resume, Series
 from postmortem.read.event_columns import FEWEST_ALIKE, LONGEST, decode_alike
 from postmortem.read.event_problems import counted, problems_of
 from postmortem.read.event_settings import settings_of
@@ -45,6 +45,7 @@ class EventData:
     ended: float = float("nan")
     """Unix time of the last event; NaN where no file tells."""
     images: tuple[LoggedImages, ...] = ()
+    resumes: tuple[Resume, ...] = ()
 
 
 def read_events(files: Sequence[FoundFile]) -> EventData:
@@ -76,6 +77,7 @@ def _event_data(files: Sequence[EventFile]) -> EventData:
         started=min(started, default=float("nan")),
         ended=max(ended, default=float("nan")),
         images=tuple(image for file in files for image in file.images),
+        resumes=united.resumes,
     )
 
 

@@ -89,6 +89,7 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
         notes=(*whole.notes, *data.notes),
         event_files=len(data.files),
         images=data.images,
+        resumes=data.resumes,
     )
     if trainings == 1:
         return one

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, ProblemKind, Series
+from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, ProblemKind, Resume, Series
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,6 +85,7 @@ class United:
     histograms: tuple[Histogram, ...]
     hyperparameters: dict[str, Plain]
     notes: tuple[str, ...]
+    resumes: tuple[Resume, ...] = ()
 
 
 # --- within one file --------------------------------------------------------------------------------------------------
@@ -244,11 +245,11 @@ def unite(files: Sequence[EventFile]) -> United:
     for (group, tag, prefix), members in _by_tag(files).items():
         found[group, f"{prefix}{tag}"].extend(members)
     series: list[Series] = []
-    overlaps: dict[str, int] = defaultdict(int)
+    resumes: dict[str, list[tuple[int, Series]]] = defaultdict(list)
     for (group, tag), pieces in found.items():
-        joined, replaced = _join(pieces)
-        if replaced:
-            overlaps[pieces[-1][0].file.name] += replaced
+        joined, taken_up = _join(pieces)
+        for name, first, earlier, gone in taken_up:
+            resumes[name].append((first, Series(tag, group, gone.steps, gone.values, gone.wall_seconds, earlier)))
         if _continue_counter(joined.steps):
             notes.append(
                 f"the step of {tag!r} begins anew within one file (a number within the epoch); its points keep the order of writing"
@@ -258,9 +259,14 @@ def unite(files: Sequence[EventFile]) -> United:
         joined = joined.keep(order)
         source = ", ".join(dict.fromkeys(file.file.name for file, _ in pieces))
         series.append(Series(tag, group, joined.steps, joined.values, joined.wall_seconds, source))
-    for name, replaced in overlaps.items():
-        notes.append(f"{name} resumes the run; {replaced} points that earlier files hold from its first steps on were replaced by its own")
-    return United(tuple(series), _histograms(files), hyperparameters, tuple(notes))
+    taken = [Resume(name, min(first for first, _ in gone), tuple(one for _, one in gone)) for name, gone in resumes.items()]
+    for resume in taken:
+        points = sum(one.steps.size for one in resume.replaced)
+        notes.append(
+            f"{resume.source} resumes the run at step {resume.first_step}; "
+            f"{points} points that earlier files hold from its first steps on were replaced by its own"
+        )
+    return United(tuple(series), _histograms(files), hyperparameters, tuple(notes), tuple(sorted(taken, key=lambda one: one.first_step)))
 
 
 def _by_tag(files: Sequence[EventFile]) -> dict[tuple[str, str, str], list[tuple[EventFile, Column]]]:
@@ -280,21 +286,25 @@ def _by_tag(files: Sequence[EventFile]) -> dict[tuple[str, str, str], list[tuple
     return found
 
 
-def _join(pieces: Sequence[tuple[EventFile, Column]]) -> tuple[Column, int]:
-    """The columns one after the other, and how many earlier points gave way to later ones."""
+def _join(pieces: Sequence[tuple[EventFile, Column]]) -> tuple[Column, list[tuple[str, int, str, Column]]]:
+    """The columns one after the other, and where a later file took over.
+
+    Each such place: the later file, its first step, the earlier file, and the points of the earlier that gave way.
+    """
     kept: list[tuple[EventFile, Column]] = []
-    replaced = 0
+    taken_up: list[tuple[str, int, str, Column]] = []
     for file, column in pieces:
         first = int(column.steps.min())
         for index, (earlier, points) in enumerate(kept):
             # Two writers at one time share the tag: neither replaces the other.
-            if earlier is not file and not _interleaved(points, column):
-                mask = points.steps < first
-                replaced += int(points.steps.size - np.count_nonzero(mask))
-                kept[index] = (earlier, points.keep(mask))
+            if earlier is not file and points.steps.size and not _interleaved(points, column):
+                gone = points.steps >= first
+                if gone.any():
+                    taken_up.append((file.file.name, first, earlier.file.name, points.keep(gone)))
+                kept[index] = (earlier, points.keep(~gone))
         kept.append((file, column))
     columns = [column for _, column in kept]
-    return Column(*(np.concatenate(parts) for parts in zip(*columns, strict=True))), replaced
+    return Column(*(np.concatenate(parts) for parts in zip(*columns, strict=True))), taken_up
 
 
 def _interleaved(one: Column, two: Column) -> bool:

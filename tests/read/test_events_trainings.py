@@ -46,7 +46,11 @@ def test_resumed_run_lets_the_later_file_win(tmp_path: Path) -> None:
     for files in ([first, second], [second, first]):
         (data,) = split_runs(files)
         assert points(data, "loss") == curve(range(0, 60, 10), 1.0) + curve(range(60, 161, 10), 2.0)
-        assert any("events.2 resumes the run; 5 points" in note for note in data.notes)
+        assert any("events.2 resumes the run at step 60; 5 points" in note for note in data.notes)
+        (resume,) = data.resumes
+        (gone,) = resume.replaced
+        assert (resume.source, resume.first_step, gone.source) == ("events.2", 60, "events.1")
+        assert list(zip(gone.steps, gone.values, strict=True)) == curve(range(60, 101, 10), 1.0)
         assert data.files == ("events.1", "events.2") and (data.started, data.ended) == (1000.0, 2010.0)
 
 

@@ -1,0 +1,75 @@
+"""Where a run was taken up again, and whether its loss jumped there.
+
+A resumed run that goes back a little has two records of the same steps: what it did before it died, and what it did after. With all of
+its state it repeats itself but for the order of the data; without, it stands higher. So the two are compared step by step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postmortem.measure.roles import Roled
+from postmortem.measure.smooth import MEDIAN_TO_MEAN
+from postmortem.model import Measurement, Missing, Resume, Series
+
+LEAST_SHARED = 5
+MOST_SHARED = 50
+"""Steps behind the resume that are compared: later the run has made good what it lost."""
+SURE = 5.0
+"""Standard errors that a jump must stand above; else it is none."""
+_MAD_TO_STD = 1.4826
+
+Floats = NDArray[np.float64]
+
+
+def measure_resumes(resumes: Sequence[Resume], training: Roled | None) -> Iterator[Measurement | Missing]:
+    """`resume.count`, and `resume.loss_jump`: how far the training loss stands above its own earlier record, over the progress made."""
+    steps = {resume.source: float(resume.first_step) for resume in resumes}
+    basis = "files whose steps begin within those of an earlier file" if resumes else "no file goes on from within the steps of another"
+    yield Measurement("resume.count", float(len(resumes)), "", basis, resumes[0].first_step if resumes else None, steps)
+    if not resumes:
+        yield Missing("resume.loss_jump", "no file shows that the run was resumed", "training-loss")
+        return
+    jumps = [] if training is None else [found for resume in resumes if (found := _jump(resume, training.series)) is not None]
+    if not jumps:
+        yield Missing(
+            "resume.loss_jump", f"fewer than {LEAST_SHARED} steps of the training loss stand on both sides of a resume", "training-loss"
+        )
+        return
+    yield max(jumps, key=lambda found: found.value)
+
+
+def _jump(resume: Resume, later: Series) -> Measurement | None:
+    """The jump at one resume; zero where it does not stand out from the noise."""
+    earlier = next((one for one in resume.replaced if (one.tag, one.group) == (later.tag, later.group)), None)
+    if earlier is None:
+        return None
+    _, before, after = np.intersect1d(earlier.steps, later.steps, return_indices=True)
+    old, new = earlier.values[before], later.values[after]
+    sound = np.isfinite(old) & np.isfinite(new)
+    old, new = old[sound][:MOST_SHARED], new[sound][:MOST_SHARED]
+    head = later.values[(later.steps < resume.first_step) & np.isfinite(later.values)]
+    if old.size < LEAST_SHARED or not head.size:
+        return None
+    apart = new - old
+    jump = float(np.median(apart))
+    error = MEDIAN_TO_MEAN * _noise(apart) / math.sqrt(apart.size)
+    progress = float(np.median(head[: max(1, head.size // 20)]) - np.median(old))
+    if progress <= 0 or jump <= SURE * error:
+        share = 0.0
+    else:
+        share = jump / progress
+    basis = (
+        f"{old.size} steps of tag {later.tag!r} from step {resume.first_step} on, as {earlier.source} and {resume.source} hold them: "
+        f"medians {float(np.median(old)):.4g} and {float(np.median(new)):.4g}"
+    )
+    return Measurement("resume.loss_jump", share, "ratio", basis, resume.first_step)
+
+
+def _noise(values: Floats) -> float:
+    """Robust standard deviation around the median."""
+    return float(_MAD_TO_STD * np.median(np.abs(values - np.median(values))))

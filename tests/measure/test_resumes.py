@@ -1,0 +1,73 @@
+"""Resumed runs: the loss is compared with the run's own earlier record of the same steps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from postmortem.measure.resumes import measure_resumes
+from postmortem.measure.roles import Roled
+from postmortem.model import Measurement, Missing, Resume, Series
+
+STEPS = np.arange(400)
+
+
+def series(steps: NDArray[np.int64], values: NDArray[np.float64], source: str, tag: str = "loss") -> Series:
+    """A curve without times."""
+    return Series(tag, "", steps, values, np.full(steps.size, math.nan), source)
+
+
+def fall(steps: NDArray[np.int64], seed: int, noise: float = 0.02) -> NDArray[np.float64]:
+    """From 2 towards 0.5, with noise."""
+    return np.asarray(0.5 + 1.5 * np.exp(-steps / 100) + noise * np.random.default_rng(seed).normal(size=steps.size))
+
+
+def measured(lift: float, overlap: int = 60, noise: float = 0.02) -> dict[str, Measurement | Missing]:
+    """A run that died at step 300 and went on `overlap` steps before, higher by `lift`, which it makes good in 100 steps."""
+    first = 300 - overlap
+    values = fall(STEPS, 1, noise)
+    values[first:] += lift * np.exp(-(STEPS[first:] - first) / 100)
+    gone = np.arange(first, 300)
+    resume = Resume("b", first, (series(gone, fall(gone, 2, noise), "a"), series(gone, np.ones(gone.size), "a", "lr")))
+    training = Roled(series(STEPS, values, "a, b"), "training-loss", "train", "words")
+    return {found.name: found for found in measure_resumes([resume], training)}
+
+
+@pytest.mark.parametrize("seed_free_noise", [0.0, 0.02, 0.1])
+def test_whole_resume_repeats_itself(seed_free_noise: float) -> None:
+    """Another order of the data is noise: no jump, whatever the noise."""
+    found = measured(0.0, noise=seed_free_noise)
+    assert isinstance(found["resume.loss_jump"], Measurement) and found["resume.loss_jump"].value == 0
+    assert isinstance(found["resume.count"], Measurement) and found["resume.count"].items == {"b": 240.0}
+
+
+def test_jump_is_a_share_of_the_progress() -> None:
+    """A loss that stands 0.6 higher and makes it good by and by has lost about 0.36 of the progress of 1.4 over 50 steps."""
+    found = measured(0.6)["resume.loss_jump"]
+    expected = 0.6 * math.exp(-25 / 100) / (2 - (0.5 + 1.5 * math.exp(-265 / 100)))
+    assert isinstance(found, Measurement) and found.value == pytest.approx(expected, rel=0.1) and found.first_step == 240
+
+
+def test_too_few_shared_steps_are_no_evidence() -> None:
+    """Four shared steps, another tag, or no training loss: missing, with the reason."""
+    assert isinstance(measured(0.6, overlap=4)["resume.loss_jump"], Missing)
+    resume = Resume("b", 10, (series(np.arange(10, 30), np.ones(20), "a", "other"),))
+    training = Roled(series(STEPS, fall(STEPS, 1), "a"), "training-loss", "train", "words")
+    for given in (training, None):
+        found = {one.name: one for one in measure_resumes([resume], given)}
+        assert isinstance(found["resume.loss_jump"], Missing)
+
+
+def test_run_that_was_never_resumed() -> None:
+    """None is counted, and that is a number."""
+    count, jump = measure_resumes([], None)
+    assert isinstance(count, Measurement) and count.value == 0 and isinstance(jump, Missing)
+
+
+def test_lower_loss_after_the_resume_is_no_jump() -> None:
+    """A loss that got better, or values that are not finite, raise nothing."""
+    found = measured(-0.3)["resume.loss_jump"]
+    assert isinstance(found, Measurement) and found.value == 0
