@@ -26,7 +26,13 @@ _IMAGES_PLUGIN = "images"
 _MOST_TEXT_BYTES = 4 << 20
 """Of one file; samples that a language model writes at every evaluation are not searched for settings without end."""
 _KINDS = {"obsolete_old_style_histogram": "histogram of a form before 2015", "audio": "audio clip"}
-_PLUGINS = {"pr_curves": "PR curve", "audio": "audio clip", "mesh": "mesh", "custom_scalars": "layout of charts"}
+_PLUGINS = {
+    "pr_curves": "PR curve",
+    "audio": "audio clip",
+    "mesh": "mesh",
+    "custom_scalars": "layout of charts",
+    "graph_keras_model": "model graph",
+}
 
 
 @dataclass(slots=True, eq=False)
