@@ -11,7 +11,7 @@ from postmortem.measure.loss import Classes, compared_loss, measure_chance, meas
 from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
 from postmortem.measure.regularization import measure_regularization
 from postmortem.measure.resumes import measure_resumes
-from postmortem.measure.roles import Roled, main_training_loss, main_validation_loss
+from postmortem.measure.roles import Roled, main_training_loss, main_validation_loss, paired_training_loss
 from postmortem.measure.settings import measure_settings
 from postmortem.measure.shape import measure_shape
 from postmortem.measure.spikes import measure_spikes
@@ -50,7 +50,8 @@ def _all(
     yield from measure_shape(training)
     yield from measure_resumes(run.resumes, training)
     yield from measure_spikes(training, main_rate(roled))
-    yield from measure_validation(training, validation, seen["loss.chance"].value if "loss.chance" in seen else None)
+    paired = paired_training_loss(roled, training, validation)
+    yield from measure_validation(paired, validation, seen["loss.chance"].value if "loss.chance" in seen else None)
     yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)
     yield from measure_regularization(roled, penalties)
     yield from measure_rate(run, roled, last_step(run, roled))

@@ -1,12 +1,17 @@
-"""What kind of training a run is, as its tags, settings, manifests and parameter names tell."""
+"""What kind of training a run is, as its tags, settings, manifests and parameter names tell.
+
+The family decides which checks apply: where nothing tells it stays `unknown`, because a wrong family judges a loss by the wrong measure.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
+from postmortem.measure.family_names import by_parameters, by_settings
+from postmortem.measure.role_words import PHYSICS, RECONSTRUCTION
 from postmortem.measure.roles import ACCURACY, Roled
-from postmortem.measure.settings import settings
 from postmortem.measure.tags import words
 from postmortem.model import Measurement, RunData
 
@@ -15,81 +20,112 @@ FAMILIES = (
     "language-model",
     "regression",
     "detection",
+    "segmentation",
     "gan",
     "rl",
     "vae",
+    "physics-informed",
     "contrastive",
     "unknown",
 )
 _AGENT_WORDS = frozenset({"rollout", "episode", "cumulative", "ep", "policy", "returns", "return", "environment", "env", "mujoco", "gym"})
-_DETECTION = frozenset({"box", "bbox", "rpn", "dfl", "giou", "objectness", "obj"})
+_DETECTION = frozenset({"box", "bbox", "rpn", "dfl", "giou", "objectness", "obj", "localization", "loc"})
+_SEGMENTATION = frozenset({"miou", "mdice", "dice", "jaccard", "macc", "aacc"})
 _CONTRASTIVE = frozenset({"contrastive", "infonce", "ntxent", "simclr", "byol", "moco", "dino", "simsiam", "triplet", "vicreg"})
+_CODEBOOK = frozenset({"vq", "commitment", "codebook", "commit"})
+_DISTILLATION = frozenset({"kd", "distill", "distillation", "teacher", "student"})
 _ERRORS = frozenset({"mse", "mae", "rmse", "r2", "huber", "l1", "smoothl1", "mape"})
-_LABEL_SETTINGS = ("num_classes", "n_classes", "num_labels", "nb_classes")
-_TEXT_SETTINGS = ("vocab_size", "n_vocab", "block_size", "context_length", "seq_len", "max_position_embeddings", "n_ctx")
-_NAMED = (
-    ("gan", ("gan",)),
-    ("vae", ("vae",)),
-    ("language-model", ("gpt", "llama", "causal_lm", "causallm", "language_model", "language-model", "lm_")),
-    ("contrastive", ("simclr", "moco", "byol", "contrastive")),
-    ("rl", ("ppo", "dqn", "sac", "a2c", "reinforce", "td3")),
-)
-_NAME_SETTINGS = ("model", "model_name", "arch", "architecture", "model_type", "algorithm", "algo", "task", "method")
+_WEAK_PHYSICS = frozenset({"bc", "bcs", "ic", "ics", "boundary", "initial", "residual", "res", "momentum"})
+"""Words that other losses use too (behaviour cloning, boundaries of segments): two different ones are asked for."""
+_STRONG_PHYSICS = PHYSICS - _WEAK_PHYSICS
+_OF_LOSS = ("training-loss", "validation-loss", "data-loss", "part-of-loss", "regularization")
+
+_Tagged = Sequence[tuple[Roled, frozenset[str]]]
+_Told = tuple[str, str]
+"""Family, and the tag or setting that tells it."""
 
 
-def _by_tags(roled: Sequence[Roled]) -> tuple[str, str] | None:
-    """Family and the tag that tells it."""
+def _by_tags(roled: Sequence[Roled]) -> _Told | None:
     tagged = [(one, frozenset(words(one.series.tag))) for one in roled]
-    preference = any({"rewards", "chosen"} <= present or {"rewards", "margins"} <= present for _, present in tagged)
-    returns = [one for one, present in tagged if one.role == "return" and (present & _AGENT_WORDS or len(present) <= 2 or not preference)]
-    if returns and not preference:
-        return "rl", returns[0].series.tag
+    losses = [(one, present) for one, present in tagged if one.role in _OF_LOSS]
+    return (
+        _preference(tagged)
+        or _reinforcement(tagged)
+        or _adversarial(losses)
+        or _first("detection", losses, _DETECTION)
+        or _physics(losses)
+        or _variational(tagged, losses)
+        or _first("segmentation", tagged, _SEGMENTATION)
+        or _first("contrastive", tagged, _CONTRASTIVE)
+        or _language(tagged)
+        or _diffusion(losses)
+    )
+
+
+def _first(family: str, tagged: _Tagged, known: frozenset[str]) -> _Told | None:
+    return next(((family, one.series.tag) for one, present in tagged if present & known), None)
+
+
+def _preference(tagged: _Tagged) -> _Told | None:
+    """Preference optimization: its loss contrasts two answers, and compares with no chance level of a vocabulary."""
     for one, present in tagged:
-        if {"approx", "kl"} <= present or {"policy", "loss"} <= present or {"actor", "loss"} <= present or {"policy", "entropy"} <= present:
-            return "rl", one.series.tag
-    losses = [(one, present) for one, present in tagged if one.role in ("training-loss", "data-loss", "part-of-loss", "regularization")]
-    sides = [
-        (bool(present & {"generator", "g", "gen", "netg"}), bool(present & {"discriminator", "d", "disc", "netd", "critic"}), one)
-        for one, present in losses
-    ]
-    if any(made for made, _, _ in sides) and any(judged for _, judged, _ in sides):
-        return "gan", next(one.series.tag for made, _, one in sides if made)
-    detection = [one for one, present in losses if present & _DETECTION]
-    if detection:
-        return "detection", detection[0].series.tag
-    for one, present in losses:
-        if present & {"kl", "kld"} or "elbo" in present:
-            return "vae", one.series.tag
-    for family, known in (("contrastive", _CONTRASTIVE), ("language-model", frozenset({"perplexity", "ppl", "bpb", "bpc"}))):
-        for one, present in tagged:
-            if present & known:
-                return family, one.series.tag
+        if {"rewards", "chosen"} <= present or {"rewards", "margins"} <= present:
+            return "contrastive", one.series.tag
     return None
 
 
-def _by_settings(run: RunData) -> tuple[str, str] | None:
-    known = settings(run)
-    named = " ".join(str(known[key]).lower() for key in _NAME_SETTINGS if key in known)
-    for family, parts in _NAMED:
-        if any(part in named for part in parts):
-            return family, "name of the model or method"
-    text = next((key for key in _TEXT_SETTINGS if key in known), None)
-    if text is not None and not any(key in known for key in _LABEL_SETTINGS):
-        return "language-model", f"setting {text!r}"
-    label = next((key for key in _LABEL_SETTINGS if key in known), None)
-    return ("classification", f"setting {label!r}") if label is not None else None
+def _reinforcement(tagged: _Tagged) -> _Told | None:
+    for one, present in tagged:
+        if one.role == "return" and (present & _AGENT_WORDS or len(present) <= 2 or not present & {"model", "stock", "portfolio"}):
+            return "rl", one.series.tag
+        if {"approx", "kl"} <= present or {"policy", "loss"} <= present or {"actor", "loss"} <= present or {"policy", "entropy"} <= present:
+            return "rl", one.series.tag
+    return None
 
 
-def _by_parameters(run: RunData) -> tuple[str, str] | None:
-    names = [name for checkpoint in run.checkpoints[-1:] for name in checkpoint.tensors]
-    nets = {name.split(".", 1)[0].lower() for name in names}
-    if nets & {"g", "generator", "netg"} and nets & {"d", "discriminator", "netd"}:
-        return "gan", "a generator and a discriminator in the checkpoint"
-    head = next((name for name in names if "lm_head" in name), None)
-    return ("language-model", f"parameter {head!r}") if head is not None else None
+def _adversarial(losses: _Tagged) -> _Told | None:
+    made = next((one for one, present in losses if present & {"generator", "g", "gen", "netg"}), None)
+    judged = any(present & {"discriminator", "d", "disc", "netd", "critic"} for _, present in losses)
+    return ("gan", made.series.tag) if made is not None and judged else None
 
 
-def _by_labels(run: RunData, roled: Sequence[Roled]) -> tuple[str, str] | None:
+def _physics(losses: _Tagged) -> _Told | None:
+    strong = _first("physics-informed", losses, _STRONG_PHYSICS)
+    if strong is not None:
+        return strong
+    weak = [(one, present & _WEAK_PHYSICS) for one, present in losses if present & _WEAK_PHYSICS]
+    letters = [one for one, present in losses if present - {"train", "loss"} in ({"u"}, {"f"})]
+    if len({word for _, found in weak for word in found}) >= 2:
+        return "physics-informed", weak[0][0].series.tag
+    return ("physics-informed", letters[0].series.tag) if len({one.series.tag for one in letters}) == 2 else None
+
+
+def _variational(tagged: _Tagged, losses: _Tagged) -> _Told | None:
+    every = frozenset(word for _, present in tagged for word in present)
+    classes = any(one.role == "accuracy" for one, _ in tagged) or bool(every & {"ce", "xent", "crossentropy"})
+    for one, present in losses:
+        if "elbo" in present:
+            return "vae", one.series.tag
+        if present & {"kl", "kld", "kldiv"} and not every & _DISTILLATION and (every & RECONSTRUCTION or not classes):
+            return "vae", one.series.tag
+    return None
+
+
+def _language(tagged: _Tagged) -> _Told | None:
+    # The perplexity of a code book is no language model's.
+    if any(present & _CODEBOOK for _, present in tagged):
+        return None
+    told = _first("language-model", tagged, frozenset({"perplexity", "ppl", "bpb", "bpc"}))
+    return told or next((("language-model", one.series.tag) for one, present in tagged if {"lm", "loss"} <= present), None)
+
+
+def _diffusion(losses: _Tagged) -> _Told | None:
+    """The loss by quarters of the noise schedule: a squared error, whatever the model makes."""
+    quarters = {word for _, present in losses for word in present if re.fullmatch(r"q[0-3]", word)}
+    return ("regression", losses[0][0].series.tag) if len(quarters) == 4 else None
+
+
+def _by_labels(run: RunData, roled: Sequence[Roled]) -> _Told | None:
     accuracy = next((one for one in roled if one.role == "accuracy" or set(words(one.series.tag)) & ACCURACY), None)
     if accuracy is not None:
         return "classification", f"tag {accuracy.series.tag!r}"
@@ -113,7 +149,7 @@ def _by_labels(run: RunData, roled: Sequence[Roled]) -> tuple[str, str] | None:
 
 def measure_family(run: RunData, roled: Sequence[Roled]) -> Iterator[Measurement]:
     """`run.family`, with what told it; `unknown` where nothing does."""
-    found = _by_tags(roled) or _by_parameters(run) or _by_settings(run) or _by_labels(run, roled)
+    found = _by_tags(roled) or by_parameters(run) or by_settings(run) or _by_labels(run, roled)
     if found is None and run.options.num_classes is not None:
         found = "classification", "option --num-classes"
     family, why = found or ("unknown", "no tag, setting, parameter or manifest tells")

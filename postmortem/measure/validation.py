@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postmortem.measure.loss import basis_of, missing
-from postmortem.measure.roles import Roled, main
+from postmortem.measure.roles import Roled, main, same_steps
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Smooth, finite_points, level_near, ratio, rolling_median, smooth
 from postmortem.model import Measurement, Missing
 
@@ -33,7 +33,8 @@ def measure_validation(training: Roled | None, validation: Roled | None, chance:
         yield from missing((*RISE, *GAP), f"only {points} finite points of {validation.series.tag!r}", "validation-loss")
         return
     trained = None if training is None else smooth(training.series, LEAST_POINTS)
-    yield from _rise(curve, trained)
+    apart = training is not None and not same_steps(training.series, validation.series)
+    yield from _rise(curve, trained, apart)
     yield from _gap(curve, trained, chance)
 
 
@@ -44,7 +45,7 @@ def _best(curve: Smooth) -> tuple[int, float]:
     return point, float(levels[point])
 
 
-def _rise(curve: Smooth, trained: Smooth | None) -> Iterator[Measurement | Missing]:
+def _rise(curve: Smooth, trained: Smooth | None, apart: bool) -> Iterator[Measurement | Missing]:
     point, best = _best(curve)
     last = float(np.median(curve.values[-max(3, curve.points // 10) :])) if point < curve.points - 3 else best
     step = int(curve.steps[point])
@@ -62,6 +63,10 @@ def _rise(curve: Smooth, trained: Smooth | None) -> Iterator[Measurement | Missi
     name = "validation.train_fall_after_best"
     if trained is None:
         yield Missing(name, f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
+        return
+    if apart:
+        ends = f"{curve.tag!r} ends at step {curve.steps[-1]}, {trained.tag!r} at {trained.steps[-1]}"
+        yield Missing(name, f"{ends}: their steps count different things", "validation-loss")
         return
     at_best = level_near(trained, step)
     yield Measurement(

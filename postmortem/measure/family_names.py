@@ -1,0 +1,59 @@
+"""The kind of training by the names of its parameters, and by what its settings call the model and the method."""
+
+from __future__ import annotations
+
+import re
+
+from postmortem.measure.settings import settings
+from postmortem.model import RunData
+
+_LABEL_SETTINGS = ("num_classes", "n_classes", "num_labels", "nb_classes")
+_TEXT_SETTINGS = ("vocab_size", "n_vocab", "block_size", "context_length", "seq_len", "max_position_embeddings", "n_ctx")
+_NAME_SETTINGS = ("model", "model_name", "arch", "architecture", "model_type", "algorithm", "algo", "task", "method")
+_NAMED = (
+    ("gan", re.compile(r"(?:^|[^a-z])(?:[a-z]{0,3}|style|cycle|info|star|proj|hifi|melgan|pix2pix)gan(?:\d|[^a-z]|$)")),
+    ("vae", re.compile(r"vae")),
+    ("physics-informed", re.compile(r"(?:^|[^a-z])(?:x?pinns?|deeponet|physics)(?:[^a-z]|$)")),
+    ("language-model", re.compile(r"gpt|llama|causal_?lm|language[_-]model|lm_")),
+    ("contrastive", re.compile(r"simclr|(?:^|[^a-z])(?:moco|byol)|contrastive")),
+    ("rl", re.compile(r"(?:^|[^a-z])(?:[a-z]{0,9}ppo|d?dqn|qr_?dqn|sac|a2c|a3c|reinforce|td3|ddpg|trpo)(?:\d|[^a-z]|$)")),
+    ("regression", re.compile(r"(?:^|[^a-z])(?:ddpm|ddim|diffusion)(?:[^a-z]|$)")),
+)
+_NO_GAN = re.compile(r"(?:^|[^a-z])organ")
+"""Data sets of organs end like adversarial nets."""
+
+
+def by_settings(run: RunData) -> tuple[str, str] | None:
+    """Family, and what in the run's settings tells it; None where they do not."""
+    known = settings(run)
+    named = _NO_GAN.sub(" ", " ".join(str(known[key]).lower() for key in _NAME_SETTINGS if key in known))
+    for family, pattern in _NAMED:
+        if pattern.search(named):
+            return family, "name of the model or method"
+    text = next((key for key in _TEXT_SETTINGS if key in known), None)
+    if text is not None and not any(key in known for key in _LABEL_SETTINGS):
+        return "language-model", f"setting {text!r}"
+    label = next((key for key in _LABEL_SETTINGS if key in known), None)
+    return ("classification", f"setting {label!r}") if label is not None else None
+
+
+def by_parameters(run: RunData) -> tuple[str, str] | None:
+    """Family, and what among the last checkpoint's names tells it; None where they do not."""
+    names = [name for checkpoint in run.checkpoints[-1:] for name in checkpoint.tensors]
+    nets = {name.split(".", 1)[0].lower() for name in names}
+    if nets & {"g", "generator", "netg"} and nets & {"d", "discriminator", "netd"}:
+        return "gan", "a generator and a discriminator in the checkpoint"
+    if {"action_net", "value_net"} <= nets or {"actor", "critic"} <= nets:
+        return "rl", "an actor and a critic in the checkpoint"
+    boxes = next((name for name in names if re.search(r"(?:^|\.)(?:rpn|roi_heads|proposal_generator|dfl)\.", name)), None)
+    if boxes is not None:
+        return "detection", f"parameter {boxes!r}"
+    head = next((name for name in names if "lm_head" in name), None)
+    if head is not None:
+        return "language-model", f"parameter {head!r}"
+    spread = next((name for name in names if re.search(r"(?:log_?var|log_?sigma|fc_var)\.weight$", name.lower())), None)
+    if spread is not None and any(re.search(r"(?:mu|mean)\.weight$", name.lower()) for name in names):
+        return "vae", f"parameter {spread!r}"
+    timed = any(re.search(r"time_(?:embed|embedding|mlp)\b", name) for name in names)
+    blocks = next((name for name in names if re.search(r"(?:^|\.)(?:down_blocks|input_blocks|downs|mid_block)\.", name)), None)
+    return ("regression", f"parameter {blocks!r} beside an embedding of time") if timed and blocks is not None else None

@@ -1,0 +1,257 @@
+"""Roles by numbers, where they prove something that words cannot: sums, running extremes, counters, signs, constants.
+
+Each rule here takes back or gives a role only on what no healthy curve of the other kind shows: it is a proof over all common points, or
+a bound that the quantity cannot leave. A tag whose numbers prove nothing keeps the role that its words gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from postmortem.measure import role_words as known
+from postmortem.measure.roled import Role, Roled, side_of
+from postmortem.measure.smooth import Floats, finite_points
+from postmortem.measure.tags import words
+
+LEAST_POINTS = 8
+"""Fewer common points prove nothing."""
+ROUNDING = 2e-3
+"""Logs keep three or four digits: a sum holds within this share."""
+MOST_PARTS = 10
+"""Of more losses beside each other only the sum of all and of all but one or two are tried."""
+PROBED = 16
+"""Points at which a sum is tried before it is tried at all."""
+MOST_COMPARED = 60
+"""Of more losses than this in a run none is compared with the others: they are the losses of tasks or layers."""
+HIGHEST_ACCURACY = 100.5
+HIGHEST_RATE = 10.0
+"""No usual optimizer takes a learning rate above this for half of its run; layer-wise ones (LARS) pass it only at their peak."""
+LOSS_ROLES: tuple[Role, ...] = ("training-loss", "validation-loss", "data-loss", "part-of-loss", "regularization")
+
+
+def by_values(named: Sequence[Roled]) -> tuple[Roled, ...]:
+    """The series with the roles that their numbers leave or give them, in the order given."""
+    told = [_alone(one) for one in named]
+    told = _final_means(told)
+    told = _coefficients(told)
+    told = _negated_returns(told)
+    told = _running_extremes(told)
+    return tuple(_sums(told))
+
+
+# --- one series -------------------------------------------------------------------------------------------------------
+
+
+def _alone(one: Roled) -> Roled:
+    """What the series' own numbers rule out or prove."""
+    _, values = finite_points(one.series)
+    if not values.size:
+        return one
+    if one.role == "accuracy" and (values.min() < 0 or values.max() > HIGHEST_ACCURACY):
+        return replace(one, role="metric", why=f"words of accuracy, but values from {values.min():.3g} to {values.max():.3g}")
+    if one.role == "learning-rate" and (values.min() < 0 or float(np.median(values)) > HIGHEST_RATE):
+        return replace(one, role="other", why=f"words of a learning rate, but values from {values.min():.3g} to {values.max():.3g}")
+    if one.role == "loss-scale" and not _is_scale(values):
+        role: Role = "part-of-loss" if side_of(one.split) == "train" else "other"
+        return replace(one, role=role, why="words loss and scale, but its values are no powers of two")
+    if one.role == "other" and one.why == "no word that is known" and _counts_epochs(one, values):
+        return replace(one, role="epoch", why=f"it counts up by one, each time after equally many points, to {values[-1]:g}")
+    return one
+
+
+def _is_scale(values: Floats) -> bool:
+    """Whether a gradient scaler can have had these values: it doubles and halves, or stays as it was set."""
+    if values.min() <= 0:
+        return False
+    exponents = np.log2(values)
+    return float(np.ptp(exponents)) == 0 or float(np.mean(np.abs(exponents - np.round(exponents)) < 1e-6)) > 0.5
+
+
+def _counts_epochs(one: Roled, values: Floats) -> bool:
+    """A staircase from 0 or 1 by ones whose steps are equally long: episodes, updates and levels do not come so evenly."""
+    rises = np.diff(values)
+    if values.size < LEAST_POINTS or values[0] not in (0, 1) or not np.isin(rises, (0, 1)).all():
+        return False
+    lengths = np.diff(np.flatnonzero(rises))
+    return lengths.size >= 2 and lengths.min() >= 2 and float(np.ptp(lengths)) <= 1
+
+
+# --- one series beside others -----------------------------------------------------------------------------------------
+
+
+def _final_means(told: Sequence[Roled]) -> list[Roled]:
+    """A loss of one point beside a curve is the mean that a trainer logs when it is done (`train/train_loss`)."""
+    longest: dict[str, int] = {}
+    for one in told:
+        if one.role in ("training-loss", "validation-loss"):
+            longest[one.split or "train"] = max(longest.get(one.split or "train", 0), one.series.values.size)
+    return [
+        replace(one, role="other", why="one final value, no curve")
+        if one.role in ("training-loss", "validation-loss")
+        and one.series.values.size == 1
+        and longest[one.split or "train"] >= LEAST_POINTS
+        else one
+        for one in told
+    ]
+
+
+def _coefficients(told: Sequence[Roled]) -> list[Roled]:
+    """A constant that is called regularization, but not loss, while the losses move, is the coefficient and not the loss."""
+    moving = any(one.role in LOSS_ROLES and np.ptp(finite_points(one.series)[1]) > 0 for one in _long(told))
+    constant = {id(one) for one in _long(told) if one.role == "regularization" and moving and _is_constant(one)}
+    return [
+        replace(one, role="other", why=f"constant at {finite_points(one.series)[1][0]:.3g}: a coefficient") if id(one) in constant else one
+        for one in told
+    ]
+
+
+def _is_constant(one: Roled) -> bool:
+    values = finite_points(one.series)[1]
+    return not known.speaks_of_loss(words(one.series.tag)) and float(np.ptp(values)) == 0 and values[0] != 0
+
+
+def _long(told: Sequence[Roled]) -> list[Roled]:
+    return [one for one in told if finite_points(one.series)[1].size >= LEAST_POINTS]
+
+
+def _negated_returns(told: Sequence[Roled]) -> list[Roled]:
+    """A loss that is a return with the sign turned is no loss of its own."""
+    returns = [one for one in _long(told) if one.role == "return"]
+    result = []
+    for one in told:
+        twin = next((other for other in returns if one.role in LOSS_ROLES and _equal(one, other, sign=-1.0)), None)
+        result.append(one if twin is None else replace(one, role="other", why=f"equals minus {twin.series.tag!r} at every step"))
+    return result
+
+
+def _running_extremes(told: Sequence[Roled]) -> list[Roled]:
+    """A curve that is the lowest (or, of accuracies, the highest) so far of another one is no curve of its own."""
+    losses = [one for one in _long(told) if one.role in ("training-loss", "validation-loss", "part-of-loss", "accuracy", "metric")]
+    if len(losses) > MOST_COMPARED:
+        return list(told)
+    lowest = {id(one) for one in losses if _falls_only(one)}
+    rising = {id(one) for one in losses if _falls_only(one, sign=-1.0)}
+    result = []
+    for one in told:
+        others = [other for other in losses if other is not one and side_of(other.split) == side_of(one.split)]
+        twin = next((other for other in others if id(one) in lowest and id(other) not in lowest and _follows(one, other, np.minimum)), None)
+        twin = twin or next(
+            (other for other in others if id(one) in rising and id(other) not in rising and _follows(one, other, np.maximum)), None
+        )
+        result.append(one if twin is None else replace(one, role="other", why=f"the best of {twin.series.tag!r} so far"))
+    return result
+
+
+def _falls_only(one: Roled, sign: float = 1.0) -> bool:
+    return bool(np.all(sign * np.diff(finite_points(one.series)[1]) <= 0))
+
+
+def _follows(one: Roled, other: Roled, extreme: np.ufunc) -> bool:
+    common = _common(one, other)
+    if common is None:
+        return False
+    mine, theirs = common
+    so_far = extreme.accumulate(theirs)
+    # Where the other one is at its best throughout, both are one curve and neither is the extreme of the other.
+    return bool(np.any(so_far != theirs)) and bool(np.allclose(mine, so_far, rtol=1e-5, atol=0.0))
+
+
+def _common(one: Roled, other: Roled) -> tuple[Floats, Floats] | None:
+    """Both at their common steps; None where these are fewer than needed or not nearly all of the first's."""
+    steps, values = finite_points(one.series)
+    other_steps, others = finite_points(other.series)
+    if steps.size < LEAST_POINTS or other_steps.size < LEAST_POINTS:
+        return None
+    if steps.size == other_steps.size and np.array_equal(steps, other_steps):
+        return values, others
+    shared, mine, theirs = np.intersect1d(steps, other_steps, return_indices=True)
+    if shared.size < max(LEAST_POINTS, 0.9 * np.unique(steps).size):
+        return None
+    return values[mine], others[theirs]
+
+
+def _equal(one: Roled, other: Roled, sign: float = 1.0) -> bool:
+    common = _common(one, other)
+    if common is None or float(np.ptp(common[0])) == 0:
+        return False
+    return bool(np.all(np.abs(common[0] - sign * common[1]) <= 1e-4 * np.maximum(np.abs(common[0]), np.abs(common[1]))))
+
+
+# --- sums -------------------------------------------------------------------------------------------------------------
+
+
+def _sums(told: Sequence[Roled]) -> list[Roled]:
+    """Losses that are the sum of others beside them are totals, and those are their parts."""
+    result = list(told)
+    at = {id(one): index for index, one in enumerate(told)}
+    losses = [one for one in _long(told) if one.role in LOSS_ROLES]
+    if len(losses) > MOST_COMPARED:
+        return result
+    proofs = [proof for proof in _proofs(losses) if not set(words(proof[0].series.tag)) & (known.ADVERSARIAL | known.AGENT)]
+    for total, members in proofs:
+        rivals = [proof for proof in proofs if proof[0] is not total and _beside(proof[0], total)]
+        if any(not _within(rival, total, members) for rival in rivals):
+            continue  # each side of a pair, each task, has a sum of its own; none of them is the run's
+        names = ", ".join(repr(member.series.tag) for member in members)
+        role: Role = "training-loss" if side_of(total.split) == "train" else "validation-loss"
+        result[at[id(total)]] = replace(total, role=role, why=f"the sum of {names} at every step")
+        rest = [member for member in members if member.role != "regularization"]
+        for member in (*rest, *(rival for rival, _ in rivals)):
+            alone = len(rest) == 1 and role == "training-loss"
+            why = f"a part of the sum {total.series.tag!r}"
+            result[at[id(member)]] = replace(member, role="data-loss" if alone else "part-of-loss", why=why)
+    return result
+
+
+def _beside(one: Roled, other: Roled) -> bool:
+    return side_of(one.split) == side_of(other.split) and one.series.group == other.series.group
+
+
+def _within(rival: tuple[Roled, tuple[Roled, ...]], total: Roled, members: tuple[Roled, ...]) -> bool:
+    """Whether another sum is only a part of this one."""
+    return total not in rival[1] and (rival[0] in members or set(map(id, rival[1])) < set(map(id, members)))
+
+
+def _proofs(losses: Sequence[Roled]) -> Iterator[tuple[Roled, tuple[Roled, ...]]]:
+    """(total, its parts): every point of the one is the sum of the others, which all move and all count."""
+    grouped: dict[tuple[object, ...], list[Roled]] = {}
+    for one in losses:
+        steps = finite_points(one.series)[0]
+        grouped.setdefault((side_of(one.split), one.series.group, steps.size, int(steps[0]), int(steps[-1])), []).append(one)
+    for members in grouped.values():
+        alike = [one for one in members if np.array_equal(finite_points(one.series)[0], finite_points(members[0].series)[0])]
+        if len(alike) < 3:
+            continue
+        curves = np.stack([finite_points(one.series)[1] for one in alike])
+        for index, total in enumerate(alike):
+            found = _summands(curves, index)
+            if found:
+                yield total, tuple(alike[other] for other in found)
+
+
+def _summands(curves: Floats, total: int) -> tuple[int, ...]:
+    """Rows that add up to the row `total` at every point; empty where none do, or where it does not move."""
+    target = curves[total]
+    others = [row for row in range(len(curves)) if row != total]
+    # Rows that are the total once more, or that hardly count, would make sums of anything.
+    least = 5 * ROUNDING * float(np.median(np.abs(target)))
+    useful = [row for row in others if not _near(curves[row], target) and float(np.median(np.abs(curves[row]))) > least]
+    if float(np.ptp(target)) == 0 or len(useful) < 2:
+        return ()
+    # A few points refute nearly every sum; what is left is held against all.
+    some = np.linspace(0, target.size - 1, min(target.size, PROBED)).astype(np.int64)
+    probed = curves[:, some]
+    sizes = range(len(useful), 1, -1) if len(useful) <= MOST_PARTS else range(len(useful), len(useful) - 3, -1)
+    for size in sizes:
+        for chosen in combinations(useful, size):
+            if _near(probed[list(chosen)].sum(axis=0), probed[total]) and _near(curves[list(chosen)].sum(axis=0), target):
+                return chosen
+    return ()
+
+
+def _near(one: Floats, other: Floats) -> bool:
+    return bool(np.all(np.abs(one - other) <= ROUNDING * np.abs(other)))

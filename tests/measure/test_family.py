@@ -1,0 +1,86 @@
+"""The family of a run by tags, parameter names and settings; and what must not be taken for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from postmortem.measure.family import FAMILIES, measure_family
+from postmortem.measure.roles import assign
+from postmortem.model import Checkpoint, Plain, ReadOptions, RunData, Series
+
+
+def family(*tags: str, settings: Mapping[str, Plain] | None = None, parameters: tuple[str, ...] = ()) -> str:
+    """The family of a run with these tags, settings and parameters."""
+    values = np.linspace(2, 1, 30)
+    series = tuple(Series(tag, "", np.arange(30), values, np.full(30, np.nan), "events") for tag in tags)
+    checkpoint = Checkpoint("a.pt", 1, "file name", None, dict.fromkeys(parameters), "", (), {}, 0)  # type: ignore[arg-type]
+    run = RunData(".", ".", (), series, (), settings or {}, (checkpoint,), (), (), (), ReadOptions())
+    (found,) = measure_family(run, assign(series, run.options))
+    assert found.text in FAMILIES
+    assert found.basis
+    return found.text
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (("loss", "loss_pde", "loss_bc"), "physics-informed"),
+        (("loss_u", "loss_f"), "physics-informed"),
+        (("loss", "loss_bc"), "unknown"),
+        (("loss", "boundary_loss"), "unknown"),
+        (("loss", "bc_loss", "actor_loss"), "rl"),
+        (("loss", "recon_loss", "vq_loss", "perplexity"), "unknown"),
+        (("loss", "kl_loss", "kd_loss", "ce_loss"), "unknown"),
+        (("loss", "kl_loss", "ce_loss", "val_acc"), "classification"),
+        (("train/loss", "rewards/chosen", "rewards/accuracies"), "contrastive"),
+        (("loss", "val/mIoU"), "segmentation"),
+        (("loss_q0", "loss_q1", "loss_q2", "loss_q3", "loss"), "regression"),
+        (("loss", "portfolio/return_model"), "unknown"),
+    ],
+)
+def test_family_by_tags(tags: tuple[str, ...], expected: str) -> None:
+    """Tags tell the kind of training; words that two kinds share tell nothing alone."""
+    assert family(*tags) == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        (("backbone.conv.weight", "rpn.head.conv.weight"), "detection"),
+        (("model.22.dfl.conv.weight",), "detection"),
+        (("action_net.weight", "value_net.weight"), "rl"),
+        (("actor.0.weight", "critic.0.weight"), "rl"),
+        (("fc_mu.weight", "fc_logvar.weight"), "vae"),
+        (("time_embedding.linear_1.weight", "down_blocks.0.conv.weight"), "regression"),
+        (("transformer.h.0.weight", "lm_head.weight"), "language-model"),
+        (("conv1.weight", "fc.weight"), "unknown"),
+    ],
+)
+def test_family_by_parameters(parameters: tuple[str, ...], expected: str) -> None:
+    """Names of modules tell the kind where tags do not."""
+    assert family("loss", parameters=parameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("dcgan", "gan"),
+        ("StyleGAN2", "gan"),
+        ("WGAN-GP", "gan"),
+        ("organ_segmenter", "unknown"),
+        ("beta-vae", "vae"),
+        ("PINN", "physics-informed"),
+        ("ppo2", "rl"),
+        ("MaskablePPO", "rl"),
+        ("sac", "rl"),
+        ("transactional", "unknown"),
+        ("ddpm", "regression"),
+        ("resnet18", "unknown"),
+    ],
+)
+def test_family_by_the_name_of_the_model(name: str, expected: str) -> None:
+    """A model's or method's name tells the kind as a word of its own, not as letters inside another word."""
+    assert family("loss", settings={"model": name}) == expected
