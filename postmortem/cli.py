@@ -14,7 +14,7 @@ from postmortem.version import VERSION
 
 if TYPE_CHECKING:
     from postmortem.analysis import Options, Progress
-    from postmortem.model import Report
+    from postmortem.model import Report, RunMeasurements
 
 EXIT_CLEAR = 0
 EXIT_FOUND = 1
@@ -24,6 +24,8 @@ EXIT_INTERRUPTED = 130
 
 FORMATS = ("text", "html", "json", "markdown", "sarif")
 DEFAULT_HTML = Path("postmortem.html")
+UNMATCHED_SAID = 3
+"""Runs that are named where an option matches none of their tags."""
 LEVELS = {"failed": ("failed",), "suspect": ("failed", "suspect"), "never": ()}
 
 
@@ -150,11 +152,22 @@ def _analyze(arguments: argparse.Namespace) -> int:
             measured = measure_paths(arguments.paths, options, progress)
     except (NoSuchPath, NothingFound) as error:
         raise UsageError(str(error)) from error
+    _say_unmatched(measured, options)
     if arguments.save_measurements is not None:
         from postmortem.render.json import dump_measurements
 
         _write(arguments.save_measurements, dump_measurements(measured, VERSION))
     return _deliver(judge_all(measured, options), arguments)
+
+
+def _say_unmatched(measured: Sequence[RunMeasurements], options: Options) -> None:
+    """Options that no tag of a run answers are said at once: the run is judged as if they were not given."""
+    for name, option in (("--loss-tag", options.read.loss_tag), ("--reg-tag", options.read.reg_tag)):
+        said = [(run.name, note) for run in measured for note in run.notes if note.startswith(f"{name} {option!r} matches no tag")]
+        for run, note in said[:UNMATCHED_SAID]:
+            _say(f"warning: {run}: {note}")
+        if len(said) > UNMATCHED_SAID:
+            _say(f"warning: {name} {option!r} matches no tag of {len(said) - UNMATCHED_SAID} more runs of {len(measured)}")
 
 
 def _diagnose(arguments: argparse.Namespace) -> int:

@@ -84,6 +84,7 @@ def judge(run: RunMeasurements, selection: Selection | None = None) -> RunReport
         exhibits=run.exhibits,
         inputs=run.inputs,
         notes=run.notes,
+        tags=run.tags,
     )
 
 

@@ -693,6 +693,26 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRole:
+    """What one scalar tag was taken for."""
+
+    tag: str
+    group: str
+    """`train`, `validation`, `test` or empty: the split that its folder or file speaks for."""
+    role: str
+    """`training-loss`, `validation-loss`, `part-of-loss`, `learning-rate`, `accuracy`, ...: one of `measure.roles.ROLES`."""
+    split: str
+    """`train`, `validation`, `test`, or empty where neither the tag nor its group says."""
+    why: str
+    """One clause: which words, neighbours or numbers decided."""
+    points: int
+    first_step: int | None
+    last_step: int | None
+    main: bool = False
+    """Whether it stands for the run wherever a check asks for its role."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunMeasurements:
     """All that the judging stages need of one run: it can be saved, and judged again without touching a file."""
 
@@ -705,6 +725,7 @@ class RunMeasurements:
     inputs: tuple[InputFile, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    tags: tuple[TagRole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -724,6 +745,8 @@ class RunReport:
     exhibits: tuple[Exhibit, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     notes: tuple[str, ...] = ()
+    tags: tuple[TagRole, ...] = ()
+    """What each scalar tag was taken for, by role; those that stand for the run come first."""
 
 
 @dataclass(frozen=True, slots=True)

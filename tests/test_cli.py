@@ -108,6 +108,20 @@ def test_selection_and_levels(failed_run: Path, capsys: pytest.CaptureFixture[st
     assert next(check["reason"] for check in checks if check["id"] == "flat-loss") == "left out by --select or --ignore"
 
 
+def test_loss_tag_that_matches_nothing_is_said_and_the_run_judged_without_it(failed_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped tag changes no exit code: standard error and the report's notes name the closest tags."""
+    code = main(["analyze", str(failed_run), "--loss-tag", "no/such tag", "--format", "json"])
+    said = capsys.readouterr()
+    run = run_of(said.out)
+    assert code == EXIT_FOUND
+    assert "--loss-tag 'no/such tag' matches no tag of this run and was not used; the closest are" in said.err
+    notes, tags = run["notes"], run["tags"]
+    assert isinstance(notes, list)
+    assert isinstance(tags, list)
+    assert any("'no/such tag' matches no tag" in note for note in notes)
+    assert {"training-loss", "validation-loss"} <= {tag["role"] for tag in tags}
+
+
 def test_config_file_fills_what_the_command_line_leaves_open(failed_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Options come from the TOML file; a wrong one is an error that names it."""
     Path("c.toml").write_text('fail-on = "never"\nignore = ["flat-loss"]\n', encoding="utf-8")

@@ -22,6 +22,8 @@ from postmortem.measure.precision import measure_precision
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.roles import assign
 from postmortem.measure.settings import number_of, settings
+from postmortem.measure.tag_options import unmatched
+from postmortem.measure.tag_table import left_out, tag_roles
 from postmortem.measure.tensors import pass_over
 from postmortem.measure.units import measure_units
 from postmortem.measure.updates import measure_updates
@@ -89,7 +91,8 @@ def measure_run(run: RunData) -> RunMeasurements:
         artifacts=_artifacts(run),
         inputs=_inputs(run),
         problems=run.problems,
-        notes=(*run.notes, *table.notes, *_order_note(table)),
+        notes=(*run.notes, *unmatched(run.series, run.options), *left_out(roled), *table.notes, *_order_note(table)),
+        tags=tag_roles(roled),
     )
 
 

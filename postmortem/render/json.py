@@ -37,6 +37,7 @@ from postmortem.model import (
     RunMeasurements,
     RunReport,
     Table,
+    TagRole,
     Threshold,
 )
 
@@ -165,6 +166,7 @@ def _run(run: RunReport) -> JsonObject:
         "problems": _plain(run.problems, tuple[Problem, ...]),
         "inputs": _plain(run.inputs, tuple[InputFile, ...]),
         "notes": list(run.notes),
+        "tags": _plain(run.tags, tuple[TagRole, ...]),
         "exhibits": _plain(run.exhibits, tuple[Exhibit, ...]),
     }
 
@@ -183,6 +185,7 @@ def _parse_run(data: JsonObject) -> RunReport:
         exhibits=_structured(data.get("exhibits", []), tuple[Exhibit, ...]),
         inputs=_structured(data.get("inputs", []), tuple[InputFile, ...]),
         notes=tuple(data.get("notes", ())),
+        tags=_structured(data.get("tags", []), tuple[TagRole, ...]),
     )
 
 

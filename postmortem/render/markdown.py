@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from postmortem.model import Report, RunReport
-from postmortem.render.wording import VERDICTS, number, percent, visible
+from postmortem.render.wording import VERDICTS, leading_tags, number, percent, visible
 
 MAX_LINES = 60
 RUNS_IN_FULL = 1
@@ -49,6 +49,8 @@ def _one(run: RunReport) -> list[str]:
         limit = outcome.finding.threshold
         cells = (f"`{outcome.id}`", number(outcome.finding.value), number(limit.value if limit else None), _safe(outcome.finding.reason))
         lines.append(f"| {' | '.join(cells)} |")
+    if taken := leading_tags(run.tags):
+        lines += ["", f"{_safe(taken)}."]
     counts = {status: sum(item.status == status for item in run.checklist) for status in ("fail", "warn", "pass", "not-checked")}
     lines += ["", "Checklist: " + ", ".join(f"{count} {status}" for status, count in counts.items()) + "."]
     if run.problems:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postmortem.model import Outcome, RankedCause, Report, RunReport, Status, Verdict
-from postmortem.render.wording import SIGNS, VERDICTS, percent, size, visible
+from postmortem.render.wording import SIGNS, VERDICTS, leading_tags, percent, size, visible
 
 STYLES: dict[Status, str] = {"fail": "bold red", "warn": "yellow", "pass": "green", "not-checked": "dim", "not-applicable": "dim"}
 VERDICT_STYLES: dict[Verdict, str] = {
@@ -72,6 +72,8 @@ def _run(console: Console, run: RunReport) -> None:
             "dim",
         )
     )
+    if taken := leading_tags(run.tags):
+        _indented(console, 0, Text(visible(taken), "dim"))
     _indented(console, 0, Text(visible(run.headline)))
     for rank, cause in enumerate(run.causes, start=1):
         _cause(console, rank, cause, outcomes)

@@ -23,6 +23,7 @@ from postmortem.model import (
     Report,
     RunReport,
     Status,
+    TagRole,
     Verdict,
 )
 from postmortem.render.figures import LineDrawing, draw_lines, sparkline
@@ -54,6 +55,8 @@ VERDICT_SIGNS: dict[Verdict, Status] = {
     "unreadable": "not-checked",
 }
 """The status whose sign and colour a verdict wears."""
+SHOWN_TAGS = 400
+"""Rows of tags that a page lists in all its runs together; each run has at least its first ten."""
 SECTIONS = (("loss", "Loss"), ("layers", "Layers"), ("data", "Data"))
 
 
@@ -157,6 +160,8 @@ class RunView:
     checklist: tuple[ItemView, ...]
     log_next: tuple[AdviceView, ...]
     sections: tuple[SectionView, ...]
+    tags: tuple[TagRole, ...]
+    """What the first tags were taken for: as many as the page has room for."""
     counts: Mapping[Status, int]
     """Checks by status."""
     item_counts: Mapping[Status, int]
@@ -173,10 +178,11 @@ def view_runs(report: Report) -> tuple[RunView, ...]:
     """Every run of a report, arranged for the page."""
     pages: dict[tuple[str, str], Page] = {(page.kind, page.id): page for page in report.pages}
     several = len(report.runs) > 1
-    return tuple(view_run(run, index, pages, f"run-{index + 1}-" if several else "") for index, run in enumerate(report.runs))
+    room = max(10, SHOWN_TAGS // max(1, len(report.runs)))
+    return tuple(view_run(run, index, pages, f"run-{index + 1}-" if several else "", room) for index, run in enumerate(report.runs))
 
 
-def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], key: str) -> RunView:
+def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], key: str, room: int = SHOWN_TAGS) -> RunView:
     """One run. Names of checks, figures and advice that stand for nothing are left out, whoever wrote the report."""
     figures = _figures(run, index, key)
     by_exhibit = {figure.exhibit.id: figure for figure in figures}
@@ -202,6 +208,7 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         checklist=tuple(ItemView(item, _advice(item.log_next)) for item in run.checklist),
         log_next=_log_next(views),
         sections=_sections(figures, key),
+        tags=run.tags[:room],
         counts=_count(view.status for view in views),
         item_counts=_count(item.status for item in run.checklist),
         spark=_spark(run.exhibits),

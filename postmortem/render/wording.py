@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
-from postmortem.model import Status, Verdict
+from postmortem.model import Status, TagRole, Verdict
 
 SIGNS: dict[Status, str] = {"fail": "x", "warn": "!", "pass": "+", "not-checked": "?", "not-applicable": "-"}
 """One letter a status, for output without colour."""
@@ -70,6 +71,28 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == "ratio":
         return f"{number(value)}\u00d7"
     return number(value) if unit in _WITHOUT_NAME else f"{number(value)} {unit}"
+
+
+LEADING_ROLES = ("training-loss", "validation-loss", "learning-rate")
+
+
+def leading_tags(tags: Iterable[TagRole]) -> str:
+    """Which tags stand for the losses and the learning rate, in one line; empty where none does."""
+    tags = tuple(tags)
+    found = {}
+    for role in LEADING_ROLES:
+        leading = next((one for one in tags if one.main and _stands_for(one, role)), None)
+        if leading is not None:
+            group = f" ({leading.group})" if leading.group else ""
+            part = "" if leading.role == role else f", {leading.role.replace('-', ' ')}"
+            found[role] = f"{role.replace('-', ' ')} {leading.tag!r}{group}{part}"
+    return f"Taken for: {'; '.join(found.values())}" if found else ""
+
+
+def _stands_for(one: TagRole, role: str) -> bool:
+    """Whether a main tag stands for a role; where no total was logged, a part of the loss does."""
+    validation = one.split in ("validation", "test")
+    return one.role == role or (one.role == "part-of-loss" and role == ("validation-loss" if validation else "training-loss"))
 
 
 def percent(share: float) -> str:
