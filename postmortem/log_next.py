@@ -40,6 +40,10 @@ ADVICE: dict[str, Advice] = {
         "Log the learning rate that the optimizer used.",
         'rate = optimizer.param_groups[0]["lr"]\nwriter.add_scalar("train/learning_rate", rate, step)',
     ),
+    "wall-times": Advice(
+        "Log scalars while the run goes on, with a writer that stamps each with its time, at 20 steps or more.",
+        'writer.add_scalar("train/loss", loss.item(), step)',
+    ),
     "gradient-norm": Advice(
         "Log the gradient norm before clipping.",
         'norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)\nwriter.add_scalar("train/grad_norm", norm, step)',

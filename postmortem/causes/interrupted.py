@@ -27,6 +27,8 @@ PRIOR = 0.03
 EVIDENCE = (
     Evidence(5.0, "the run ended short of its plan", alarm=("abrupt-end",)),
     Evidence(4.0, "the run ended short of its plan and a file is cut off", alarm=("abrupt-end", "damaged-files")),
+    Evidence(0.5, "it had stood still before it ended", alarm=("abrupt-end", "stalled-progress")),
+    Evidence(0.5, "it had slowed down all along, as a leak makes it", alarm=("abrupt-end", "slowing-throughput")),
     Evidence(-4.0, "the run reached its planned end", passed=("abrupt-end",)),
 )
 USES = ("steps.last", "steps.planned")

@@ -18,6 +18,7 @@ from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
 from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.optimizer import measure_optimizer
+from postmortem.measure.pace import measure_pace
 from postmortem.measure.precision import measure_precision
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.roles import assign
@@ -80,6 +81,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     )
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
+    found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
     return RunMeasurements(
