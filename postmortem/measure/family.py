@@ -52,7 +52,7 @@ def _by_tags(roled: Sequence[Roled]) -> _Told | None:
         _preference(tagged)
         or _reinforcement(tagged)
         or _adversarial(losses)
-        or _first("detection", losses, _DETECTION)
+        or _detection(losses)
         or _physics(losses)
         or _variational(tagged, losses)
         or _first("segmentation", tagged, _SEGMENTATION)
@@ -87,6 +87,14 @@ def _adversarial(losses: _Tagged) -> _Told | None:
     made = next((one for one, present in losses if present & {"generator", "g", "gen", "netg"}), None)
     judged = any(present & {"discriminator", "d", "disc", "netd", "critic"} for _, present in losses)
     return ("gan", made.series.tag) if made is not None and judged else None
+
+
+def _detection(losses: _Tagged) -> _Told | None:
+    told = _first("detection", losses, _DETECTION)
+    every = {word for _, present in losses for word in present}
+    # A loss of classes beside one of regression: boxes, unless it is regularization.
+    boxes = next((one for one, present in losses if "reg" in present and one.role == "part-of-loss"), None)
+    return told or (("detection", boxes.series.tag) if boxes is not None and "cls" in every else None)
 
 
 def _physics(losses: _Tagged) -> _Told | None:

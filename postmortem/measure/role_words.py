@@ -24,7 +24,7 @@ ERRORS = _set("mse mae rmse error err")
 PLAIN = SPLIT_WORDS | _set(
     "loss losses total overall epoch epochs step steps batch iter iters iteration iterations avg average mean running smoothed smooth ema "
     "scalar scalars metrics metric log logs model sum global current minibatch per vs lm dict aggregated aggregate combined overall cost "
-    "costs"
+    "costs and"
 )
 """Words that leave a loss the total loss."""
 PLAIN_FOLDERS = PLAIN | _set("inner samples info stats summary performance results charts scalars tensorboard")
@@ -50,9 +50,9 @@ HARD_METRICS = _set(
 """What these words end is no loss, whatever stands before them or in the folder."""
 METRICS = HARD_METRICS | _set(
     "ap50 ap75 apl apm aps ar iou dice score scores metric metrics top5 acc5 prec5 bpb bpc correlation pearson spearman sensitivity "
-    "specificity jaccard hits mrr ndcg kl rms rel rank a1 a2 a3"
+    "specificity jaccard hits mrr ndcg kl rms rel rank a1 a2 a3 mape smape msle rougel"
 )
-_METRIC_PATTERN = re.compile(r"^(m?ap|fid|map)\d+k?$")
+_METRIC_PATTERN = re.compile(r"^(?:m?ap|fid|bleu|rouge|hits|ndcg|recall|precision)\d+k?$")
 THROUGHPUT = _set(
     "fps throughput speed time seconds sec runtime eta memory mem gpu cpu second duration latency ms elapsed timer timing timings wps ups "
     "sps tps ips wall mfu flops tflops rays"

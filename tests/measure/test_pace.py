@@ -15,13 +15,13 @@ from postmortem.model import FoundFile, Measured, Measurement, Missing, ReadOpti
 
 BEGIN = 1_700_000_000.0
 FILE = "events.out.tfevents.1700000000.host.1.0"
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]  # what numpy gives for a mean or a sum
 
 
 def series(walls: Floats, tag: str = "train/loss", source: str = FILE, every: int = 10) -> Series:
     """A loss that was logged at these times, one point every ten steps."""
     steps = every * np.arange(walls.size)
-    return Series(tag, "", steps, np.exp(-np.arange(walls.size) / walls.size), BEGIN + walls, source)
+    return Series(tag, "", steps, np.exp(-np.arange(walls.size) / walls.size), np.asarray(BEGIN + walls, dtype=np.float64), source)
 
 
 def run(*all_series: Series, files: tuple[str, ...] = (FILE,)) -> RunData:
