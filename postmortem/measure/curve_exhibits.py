@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.measure.roles import Role, Roled, main, main_training_loss
+from postmortem.measure.roles import Role, Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.thinning import thin
 from postmortem.measure.view import View, highest_rate
 from postmortem.model import Curve, LinePlot, Mark, Measurement
@@ -62,7 +62,7 @@ def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, 
 
 def _losses(roled: Sequence[Roled], rates: tuple[Curve, ...], measurements: Mapping[str, Measurement]) -> Iterator[LinePlot]:
     training = main_training_loss(roled)
-    validation = main(roled, "validation-loss", "validation")
+    validation = main_validation_loss(roled, training)
     leading = [one for one in (training, validation) if one is not None]
     of_loss = [one for one in roled if one.role in ("training-loss", "validation-loss", "data-loss", "part-of-loss")]
     others = sorted((one for one in of_loss if one not in leading), key=lambda one: -one.series.values.size)

@@ -187,7 +187,7 @@ def _gap(run: RunData, pace: Pace, times: Floats) -> Iterator[Measurement | Miss
     usual = max(float(np.median(np.diff(pace.wall_seconds))), 1e-9)
     pauses = max(float(gaps[order[2]]), usual)
     step = _step_at(pace, float(times[before[order[0]]]))
-    basis = f"nothing at all was logged for {longest:.4g} s after step {step}; points of {pace.series.tag!r} are {usual:.3g} s apart"
+    basis = f"after step {step}; points of {pace.series.tag!r} are {usual:.3g} s apart"
     yield Measurement("pace.longest_gap_seconds", longest, "seconds", basis, step)
     yield Measurement("pace.gap_to_usual", longest / usual, "ratio", basis, step)
     yield Measurement("pace.gap_to_pauses", longest / pauses, "ratio", f"over the third longest pause, {pauses:.3g} s; {basis}", step)

@@ -33,7 +33,8 @@ class Tag:
         # `Loss/train` and `update/loss/mean` say what they are one part earlier.
         while at > 0 and not set(pieces[at]) - (known.PLAIN - known.LOSS - {"epoch", "epochs"}) - {"mean"}:
             at -= 1
-        leaf = tuple(word for piece in pieces[at:] for word in piece)
+        # A tag without one Latin letter or digit still has a word, which says nothing.
+        leaf = tuple(word for piece in pieces[at:] for word in piece) or ("",)
         return Tag(text, leaf, tuple(word for piece in pieces[:at] for word in piece), split_of_tag(text, group))
 
     @property
@@ -55,7 +56,7 @@ class Tag:
     def own(self) -> frozenset[str]:
         """Words that tell a loss from the total loss."""
         if known.speaks_of_loss(self.leaf):
-            return frozenset(self.leaf) - known.PLAIN - ({"l"} if self.leaf[0] == "l" else set())
+            return frozenset(self.leaf) - known.PLAIN - (set() if self.present & known.LOSS else {"l", "err"})
         return frozenset(self.every) - known.PLAIN
 
     @property

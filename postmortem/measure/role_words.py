@@ -78,9 +78,10 @@ def has_cross_entropy(present: frozenset[str] | set[str]) -> bool:
 
 
 def speaks_of_loss(tag_words: Sequence[str]) -> bool:
-    """Whether a word says loss. BasicSR and its kin write `l_pix` for a loss."""
+    """Whether a word says loss. BasicSR and its kin write `l_pix` for a loss, scripts after the DCGAN tutorial `errD` and `errG`."""
     present = set(tag_words)
-    return bool(present & LOSS) or has_cross_entropy(present) or (len(tag_words) > 1 and tag_words[0] == "l")
+    short = len(tag_words) > 1 and (tag_words[0] == "l" or (tag_words[0] == "err" and tag_words[1] in ("d", "g")))
+    return bool(present & LOSS) or has_cross_entropy(present) or short
 
 
 def speaks_of_metric(tag_words: Sequence[str]) -> bool:

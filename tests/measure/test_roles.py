@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from postmortem.measure.roles import NAMED, assign, main, main_training_loss, main_validation_loss
+from postmortem.measure.roles import NAMED, ROLES, assign, main, main_training_loss, main_validation_loss
 from postmortem.measure.tags import split_of, words
 from postmortem.model import ReadOptions, Series
 
@@ -165,6 +167,15 @@ def test_groups_tell_equal_tags_apart() -> None:
     """Keras writes one tag into two folders: the folder says which is which."""
     roled = assign([drawn("epoch_loss", group="train"), drawn("epoch_loss", group="validation")], ReadOptions())
     assert [one.role for one in roled] == ["training-loss", "validation-loss"]
+
+
+@given(st.lists(st.text(max_size=30), max_size=6, unique=True), st.integers(0, 12))
+@settings(max_examples=100, deadline=None)
+def test_any_tags_have_roles(tags: list[str], points: int) -> None:
+    """Whatever a tag is made of (other scripts, signs alone, nothing), each series gets one of the known roles and a reason."""
+    for one in assign([drawn(tag, points) for tag in tags], ReadOptions()):
+        assert one.role in ROLES
+        assert one.why
 
 
 def test_no_series_no_roles() -> None:

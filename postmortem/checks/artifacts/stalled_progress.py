@@ -60,7 +60,7 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     gap, usual, pauses = measured["pace.longest_gap_seconds"], measured["pace.gap_to_usual"], measured["pace.gap_to_pauses"]
-    seen = f"the longest time without any point was {gap.value:,.0f} s, {usual.value:.3g} times the usual distance ({gap.basis})"
+    seen = f"nothing at all was logged for {gap.value:,.0f} s, {usual.value:.3g} times the usual distance of points: {gap.basis}"
     if gap.value >= LONG.value and usual.value >= TIMES_USUAL.value and pauses.value >= TIMES_PAUSES.value:
         return Finding("warn", seen, gap.value, LONG, gap.unit, gap.first_step)
     if gap.value >= LONG.value and usual.value >= TIMES_USUAL.value:
@@ -69,7 +69,7 @@ def judge(measured: Measured) -> Finding:
 
 
 def _given(gap: float, usual: float, pause: float) -> tuple[Measurement, ...]:
-    basis = f"nothing at all was logged for {gap:g} s after step 4100; points of 'train/loss' are {usual:g} s apart"
+    basis = f"after step 4100; points of 'train/loss' are {usual:g} s apart"
     return (
         Measurement("run.duration_seconds", 90_000.0, "seconds", "first to last time of 5 tags"),
         Measurement("pace.longest_gap_seconds", gap, "seconds", basis, 4100),
