@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postmortem.measure import role_words as known
-from postmortem.measure.roled import Role, side_of
+from postmortem.measure.roled import UNKNOWN, Role, side_of
 from postmortem.measure.tags import parts, split_of_tag
 
 
@@ -201,7 +201,7 @@ def _measured(tag: Tag, around: Around) -> tuple[Role, str] | None:
         return "metric", "folder of a metric"
     if present & known.REGULARIZATION - {"decay", "kl", "kld", "kldiv", "l2", "wd"} or leaf[-1:] == ("reg",):
         return None
-    return "other", "no word that is known"
+    return "other", UNKNOWN
 
 
 def _is_return(tag: Tag, around: Around) -> bool:

@@ -6,31 +6,22 @@ a bound that the quantity cannot leave. A tag whose numbers prove nothing keeps 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
 from postmortem.measure import role_words as known
-from postmortem.measure.roled import Role, Roled, side_of
+from postmortem.measure.role_sums import by_sums
+from postmortem.measure.roled import LEAST_POINTS, LOSS_ROLES, MOST_COMPARED, UNKNOWN, Role, Roled, side_of
 from postmortem.measure.smooth import Floats, finite_points
 from postmortem.measure.tags import words
 
-LEAST_POINTS = 8
-"""Fewer common points prove nothing."""
-ROUNDING = 2e-3
-"""Logs keep three or four digits: a sum holds within this share."""
-MOST_PARTS = 10
-"""Of more losses beside each other only the sum of all and of all but one or two are tried."""
-PROBED = 16
-"""Points at which a sum is tried before it is tried at all."""
-MOST_COMPARED = 60
-"""Of more losses than this in a run none is compared with the others: they are the losses of tasks or layers."""
+OTHER_UNITS = 1000.0
+"""Groups of parameters do not differ so much in their rates; a rate times 1e5, to be read more easily, does."""
 HIGHEST_ACCURACY = 100.5
 HIGHEST_RATE = 10.0
 """No usual optimizer takes a learning rate above this for half of its run; layer-wise ones (LARS) pass it only at their peak."""
-LOSS_ROLES: tuple[Role, ...] = ("training-loss", "validation-loss", "data-loss", "part-of-loss", "regularization")
 
 
 def by_values(named: Sequence[Roled]) -> tuple[Roled, ...]:
@@ -38,9 +29,10 @@ def by_values(named: Sequence[Roled]) -> tuple[Roled, ...]:
     told = [_alone(one) for one in named]
     told = _final_means(told)
     told = _coefficients(told)
+    told = _scaled_rates(told)
     told = _negated_returns(told)
     told = _running_extremes(told)
-    return tuple(_sums(told))
+    return tuple(by_sums(told))
 
 
 # --- one series -------------------------------------------------------------------------------------------------------
@@ -58,7 +50,7 @@ def _alone(one: Roled) -> Roled:
     if one.role == "loss-scale" and not _is_scale(values):
         role: Role = "part-of-loss" if side_of(one.split) == "train" else "other"
         return replace(one, role=role, why="words loss and scale, but its values are no powers of two")
-    if one.role == "other" and one.why == "no word that is known" and _counts_epochs(one, values):
+    if one.role == "other" and one.why == UNKNOWN and _counts_epochs(one, values):
         return replace(one, role="epoch", why=f"it counts up by one, each time after equally many points, to {values[-1]:g}")
     return one
 
@@ -116,6 +108,30 @@ def _is_constant(one: Roled) -> bool:
 
 def _long(told: Sequence[Roled]) -> list[Roled]:
     return [one for one in told if finite_points(one.series)[1].size >= LEAST_POINTS]
+
+
+def _scaled_rates(told: Sequence[Roled]) -> list[Roled]:
+    """A curve that is a number times a learning rate that moves: a rate in other units, or a setting that follows it."""
+    rates = [one for one in _long(told) if one.role == "learning-rate" and float(np.ptp(finite_points(one.series)[1])) > 0]
+    result = []
+    for one in told:
+        found = None
+        if one.role == "learning-rate" or one.why == UNKNOWN:
+            factors = ((_factor(one, other), other) for other in rates if other is not one)
+            found = next((pair for pair in factors if pair[0] is not None and (one.role == "other" or pair[0] >= OTHER_UNITS)), None)
+        result.append(
+            one if found is None else replace(one, role="other", why=f"{found[0]:.4g} times {found[1].series.tag!r} at every step")
+        )
+    return result
+
+
+def _factor(one: Roled, other: Roled) -> float | None:
+    """The number that turns the other into this one at every common step; None where there is none."""
+    common = _common(one, other)
+    if common is None or float(np.ptp(common[1])) == 0 or common[1].max() == 0:
+        return None
+    factor = float(common[0][int(np.argmax(common[1]))] / common[1].max())
+    return factor if factor > 0 and np.all(np.abs(common[0] - factor * common[1]) <= 1e-4 * np.abs(common[0])) else None
 
 
 def _negated_returns(told: Sequence[Roled]) -> list[Roled]:
@@ -179,79 +195,3 @@ def _equal(one: Roled, other: Roled, sign: float = 1.0) -> bool:
     if common is None or float(np.ptp(common[0])) == 0:
         return False
     return bool(np.all(np.abs(common[0] - sign * common[1]) <= 1e-4 * np.maximum(np.abs(common[0]), np.abs(common[1]))))
-
-
-# --- sums -------------------------------------------------------------------------------------------------------------
-
-
-def _sums(told: Sequence[Roled]) -> list[Roled]:
-    """Losses that are the sum of others beside them are totals, and those are their parts."""
-    result = list(told)
-    at = {id(one): index for index, one in enumerate(told)}
-    losses = [one for one in _long(told) if one.role in LOSS_ROLES]
-    if len(losses) > MOST_COMPARED:
-        return result
-    proofs = [proof for proof in _proofs(losses) if not set(words(proof[0].series.tag)) & (known.ADVERSARIAL | known.AGENT)]
-    for total, members in proofs:
-        rivals = [proof for proof in proofs if proof[0] is not total and _beside(proof[0], total)]
-        if any(not _within(rival, total, members) for rival in rivals):
-            continue  # each side of a pair, each task, has a sum of its own; none of them is the run's
-        names = ", ".join(repr(member.series.tag) for member in members)
-        role: Role = "training-loss" if side_of(total.split) == "train" else "validation-loss"
-        result[at[id(total)]] = replace(total, role=role, why=f"the sum of {names} at every step")
-        rest = [member for member in members if member.role != "regularization"]
-        for member in (*rest, *(rival for rival, _ in rivals)):
-            alone = len(rest) == 1 and role == "training-loss"
-            why = f"a part of the sum {total.series.tag!r}"
-            result[at[id(member)]] = replace(member, role="data-loss" if alone else "part-of-loss", why=why)
-    return result
-
-
-def _beside(one: Roled, other: Roled) -> bool:
-    return side_of(one.split) == side_of(other.split) and one.series.group == other.series.group
-
-
-def _within(rival: tuple[Roled, tuple[Roled, ...]], total: Roled, members: tuple[Roled, ...]) -> bool:
-    """Whether another sum is only a part of this one."""
-    return total not in rival[1] and (rival[0] in members or set(map(id, rival[1])) < set(map(id, members)))
-
-
-def _proofs(losses: Sequence[Roled]) -> Iterator[tuple[Roled, tuple[Roled, ...]]]:
-    """(total, its parts): every point of the one is the sum of the others, which all move and all count."""
-    grouped: dict[tuple[object, ...], list[Roled]] = {}
-    for one in losses:
-        steps = finite_points(one.series)[0]
-        grouped.setdefault((side_of(one.split), one.series.group, steps.size, int(steps[0]), int(steps[-1])), []).append(one)
-    for members in grouped.values():
-        alike = [one for one in members if np.array_equal(finite_points(one.series)[0], finite_points(members[0].series)[0])]
-        if len(alike) < 3:
-            continue
-        curves = np.stack([finite_points(one.series)[1] for one in alike])
-        for index, total in enumerate(alike):
-            found = _summands(curves, index)
-            if found:
-                yield total, tuple(alike[other] for other in found)
-
-
-def _summands(curves: Floats, total: int) -> tuple[int, ...]:
-    """Rows that add up to the row `total` at every point; empty where none do, or where it does not move."""
-    target = curves[total]
-    others = [row for row in range(len(curves)) if row != total]
-    # Rows that are the total once more, or that hardly count, would make sums of anything.
-    least = 5 * ROUNDING * float(np.median(np.abs(target)))
-    useful = [row for row in others if not _near(curves[row], target) and float(np.median(np.abs(curves[row]))) > least]
-    if float(np.ptp(target)) == 0 or len(useful) < 2:
-        return ()
-    # A few points refute nearly every sum; what is left is held against all.
-    some = np.linspace(0, target.size - 1, min(target.size, PROBED)).astype(np.int64)
-    probed = curves[:, some]
-    sizes = range(len(useful), 1, -1) if len(useful) <= MOST_PARTS else range(len(useful), len(useful) - 3, -1)
-    for size in sizes:
-        for chosen in combinations(useful, size):
-            if _near(probed[list(chosen)].sum(axis=0), probed[total]) and _near(curves[list(chosen)].sum(axis=0), target):
-                return chosen
-    return ()
-
-
-def _near(one: Floats, other: Floats) -> bool:
-    return bool(np.all(np.abs(one - other) <= ROUNDING * np.abs(other)))

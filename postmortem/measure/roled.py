@@ -26,8 +26,17 @@ Role: TypeAlias = Literal[
 ]
 ROLES: tuple[str, ...] = get_args(Role)
 
+LOSS_ROLES: tuple[Role, ...] = ("training-loss", "validation-loss", "data-loss", "part-of-loss", "regularization")
+LEAST_POINTS = 8
+"""Fewer common points prove nothing about two series."""
+MOST_COMPARED = 60
+"""Of more losses than this in a run none is compared with the others: they are the losses of tasks or layers."""
+
 NAMED = "named by an option"
 """`Roled.why` of a series that the user chose with --loss-tag or --reg-tag: it wins over every other."""
+
+UNKNOWN = "no word that is known"
+"""`Roled.why` of a series of which the words say nothing: only then may its numbers give it a role that no word names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -131,6 +131,15 @@ def test_values_rule_out_a_learning_rate() -> None:
     assert told(loss=falling(), lr=np.where(PROGRESS < 0.1, 20.0, 2 * (1 - PROGRESS)))["lr"][0] == "learning-rate"
 
 
+def test_a_rate_in_other_units_is_no_learning_rate() -> None:
+    """The rate times 1e5 is told by its ratio to the rate itself; a second group at a tenth of the rate stays one."""
+    rate = 1e-3 * np.cos(PROGRESS)
+    found = told_of({"lr": rate, "lr_shown": 1e4 * rate, "lr/pg1": 0.1 * rate, "strength": 3 * rate, "train/loss": falling()})
+    assert found["lr_shown"] == ("other", "1e+04 times 'lr' at every step")
+    assert found["lr/pg1"][0] == "learning-rate"
+    assert found["strength"] == ("other", "3 times 'lr' at every step")
+
+
 def test_values_tell_a_scale_invariant_loss_from_a_loss_scale() -> None:
     """A gradient scaler doubles and halves; a loss called scale does not."""
     assert told(train__loss_scale=2.0 ** np.repeat([16, 17, 16, 15], 20))["train/loss_scale"][0] == "loss-scale"

@@ -170,7 +170,7 @@ def test_groups_tell_equal_tags_apart() -> None:
 
 
 @given(st.lists(st.text(max_size=30), max_size=6, unique=True), st.integers(0, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_tags_have_roles(tags: list[str], points: int) -> None:
     """Whatever a tag is made of (other scripts, signs alone, nothing), each series gets one of the known roles and a reason."""
     for one in assign([drawn(tag, points) for tag in tags], ReadOptions()):
