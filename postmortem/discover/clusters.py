@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from postmortem.discover.folders import Entry, Folder, shown
-from postmortem.discover.names import ORBAX_METADATA, alike, is_log_folder, is_side_writer, is_split, is_stamp, part_of_run, writer_process
+from postmortem.discover.names import (
+    ORBAX_METADATA,
+    alike,
+    is_log_folder,
+    is_metric_folder,
+    is_side_writer,
+    is_split,
+    is_stamp,
+    part_of_run,
+    writer_process,
+)
 
 Parts: TypeAlias = tuple[str, ...]
 """Folder names from the root down."""
@@ -84,6 +94,8 @@ def _gather(folder: Folder, is_root: bool = False) -> _Below:
     base = replace(base, files=base.files + loose)
     runs = [cluster for _, cluster in closed]
     part = "" if is_root else "step" if _is_orbax(folder) else part_of_run(folder.name, bool(core))
+    if not is_root and not part and is_metric_folder(folder.path.parts):
+        part = "part"  # a folder of metrics, named after the first word of theirs (`lr`)
     if not is_root and not part and any(entry.name.endswith(".distcp") for entry in core):
         part = "step"  # a folder of shards is one saved state, whatever its name
     # A folder named after a number of epochs that holds event files is a run of a sweep, not a saved step.

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from postmortem.discover.names import OTHER, FileKind, file_kind, is_data_folder, natural
+from postmortem.discover.names import OTHER, FileKind, file_kind, is_data_folder, is_metric_folder, natural
 
 _DEEPEST = 48
 _GHOST_FOLDERS = frozenset(("__macosx", "__pycache__", "node_modules", "site-packages"))
@@ -127,6 +127,7 @@ def _list(
         tree.notes.append(f"{where} could not be listed: {error.strerror}")
         return []
     in_data_folder = bool(folder.parts) and is_data_folder(folder.name)
+    one_metric_a_file = is_metric_folder(folder.path.parts)
     sharded = any(entry.name.endswith(".distcp") for entry in entries)
     below: list[Folder] = []
     for entry in entries:
@@ -153,6 +154,8 @@ def _list(
         else:
             # Other programs have a `.metadata` too.
             kind = OTHER if entry.name == ".metadata" and not sharded else file_kind(entry.name, in_data_folder)
+            if one_metric_a_file and entry.name.lower().endswith(".tsv"):
+                kind = FileKind("log")
             file = Entry(entry.name, Path(entry.path), status.st_size, kind, folder.parts)
             if entry.is_symlink():
                 file_links.append((folder, file))

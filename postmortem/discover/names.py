@@ -6,7 +6,9 @@ The words come from a survey of public training runs: how frameworks name event 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from postmortem.model import FileRole
@@ -35,7 +37,8 @@ DATA_WORDS = frozenset(
 )
 
 LOG_WORDS = _vocabulary(
-    "tb tboard tensorboard tf log logs logging events event summaries summary board fit runs run csv metrics lightning lightning_logs"
+    "tb tboard tensorboard tf log logs logging events event summaries summary board fit runs run csv metrics lightning lightning_logs "
+    "dvclive plots scalars vis"
 )
 _WEIGHT_WORDS = _vocabulary(
     "ckpt ckpts checkpoint checkpoints chkpt chkpts weight weights model models save saves saved snapshot snapshots state states params "
@@ -65,12 +68,21 @@ _NOT_WEIGHTS = re.compile(
 _ZIPPED_MODEL = re.compile(r"(rl_model_\d+_steps|(best|final|last)_(model|agent)|model|policy)\.zip")
 """As Stable-Baselines3 and its callbacks name their files; other zips are data sets and archives."""
 _TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json")
-_CONFIG_ENDINGS = (".yaml", ".yml", ".json")
+_CONFIG_ENDINGS = (".yaml", ".yml", ".json", ".toml")
 _CONFIG_STEMS = _vocabulary(
     "hparams hparam hyperparameters hyperparams hyper_parameters args arguments config conf cfg params opt opts options hyp settings flags "
-    "train_config training_config model_config train_args run_config"
+    "train_config training_config model_config train_args run_config training_args finetuning_args adapter_config overrides train_opt"
 )
-_LOG_TABLE_WORDS = _vocabulary("metrics metric results history log logs progress monitor scalars losses loss curves trainer_state stats")
+_TEXT_CONFIG_STEMS = _vocabulary(
+    "args opt train_opt hparams hyperparameters params config options flags settings commandline_args arguments"
+)
+_TEXT_TABLES = re.compile(r"(.*[_-])?log\.txt|progress\.txt|training\.log")
+"""Texts that may be tables: JSON lines as DETR writes them, tabs as Spinning Up does, commas as Keras does. Their content decides."""
+_LOG_TABLE_WORDS = _vocabulary(
+    "metrics metric results history log logs progress monitor scalars losses loss curves trainer_state stats monitors"
+)
+_LOG_NAMES = re.compile(r"summary\.(csv|tsv)|result\.json|(.*-)?tag-.+\.csv")
+"""As timm and Ray name their tables, and TensorBoard what is downloaded from it."""
 _MANIFEST_WORDS = _vocabulary(
     "manifest manifests dataset datasets data label labels target targets record records sample samples annotation annotations split "
     "splits metadata index train training val valid validation test dev eval"
@@ -101,8 +113,15 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return OTHER if lower.endswith((".profile-empty", ".json", ".csv", ".png")) else FileKind("events")
     if lower.endswith((".safetensors.index.json", ".bin.index.json")):
         return FileKind("checkpoint-index")
+    if lower.endswith((".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz")):
+        unpacked = _text_kind(lower.removesuffix(".gz"))
+        return unpacked if unpacked.role == "log" else OTHER
     if lower.endswith((*_TABLE_ENDINGS, *_CONFIG_ENDINGS)):
         return _text_kind(lower)
+    if lower.endswith(".txt") and lower.removesuffix(".txt").replace("-", "_") in _TEXT_CONFIG_STEMS:
+        return FileKind("config")
+    if _TEXT_TABLES.fullmatch(lower):
+        return FileKind("log")
     if name == ORBAX_METADATA:  # stands for its folder
         return FileKind("checkpoint")
     if _is_weights(lower) and not in_data_folder:
@@ -127,14 +146,16 @@ def _is_weights(lower: str) -> bool:
 def _text_kind(lower: str) -> FileKind:
     stem, _, ending = lower.rpartition(".")
     found = set(words(stem)) | {stem}
-    if ending in ("yaml", "yml", "json") and stem in _CONFIG_STEMS:
+    if f".{ending}" in _CONFIG_ENDINGS and stem.replace("-", "_") in _CONFIG_STEMS:
         return FileKind("config")
-    if ending in ("yaml", "yml"):
+    if ending in ("yaml", "yml", "toml"):
         return OTHER
+    if _LOG_NAMES.fullmatch(lower):
+        return FileKind("log")
     if ending == "json":
         is_log = stem == "trainer_state" or (bool(found & (_LOG_TABLE_WORDS - {"results"})) and stem not in _SUMMARY_STEMS)
         return FileKind("log") if is_log else OTHER
-    if ending != "parquet" and found & _LOG_TABLE_WORDS:
+    if ending != "parquet" and found & _LOG_TABLE_WORDS and stem not in _SUMMARY_STEMS:
         return FileKind("log")
     return FileKind("manifest", sure=bool(found & _MANIFEST_WORDS))
 
@@ -169,6 +190,12 @@ def part_of_run(folder: str, holds_files: bool = True) -> Literal["", "part", "s
         return ""
     known = LOG_WORDS | _WEIGHT_WORDS | DATA_WORDS
     return "part" if all(word in known or word in SPLITS for word in found) else ""
+
+
+def is_metric_folder(folders: Sequence[str]) -> bool:
+    """Whether the last of these folders, from the root down, is one in which DVCLive keeps a table for each metric."""
+    lower = [folder.lower() for folder in folders]
+    return "dvclive" in lower[-6:] or ("plots", "metrics") in pairwise(lower[-6:])
 
 
 def is_log_folder(folder: str) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from postmortem.model import Plain
 
-_LONGEST_LIST = 16
+LONGEST_LIST = 16
+"""Items of a list that are taken one by one."""
 _DEEPEST = 16
 _MOST_VISITS = 20_000  # aliases let a YAML file of 1 kB stand for billions of items
 
@@ -30,7 +31,7 @@ def _leaves(settings: Mapping[object, object]) -> Iterator[tuple[str, Plain]]:
         elif isinstance(value, Mapping):
             pending.extend((f"{prefix}.{key}" if prefix else str(key), item, depth + 1) for key, item in reversed(list(value.items())))
         elif isinstance(value, list | tuple):
-            if len(value) > _LONGEST_LIST:
+            if len(value) > LONGEST_LIST:
                 yield f"{prefix}.length", len(value)
             else:
                 pending.extend((f"{prefix}.{index}", item, depth + 1) for index, item in reversed(list(enumerate(value))))

@@ -7,15 +7,16 @@ behind the folder's name. A file that breaks its reader becomes a problem of the
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from postmortem.model import FileRole, FoundFile, FoundRun, Plain, Problem, ReadOptions, RunData, Series
+from postmortem.model import FileRole, FoundFile, FoundRun, Problem, ReadOptions, RunData, Series
 from postmortem.read.checkpoints import CheckpointData, read_checkpoints
 from postmortem.read.events import EventData, split_runs
+from postmortem.read.log_union import united
 from postmortem.read.manifests import ManifestsData, read_manifests
 from postmortem.read.tables import LogData, read_log
 
@@ -53,20 +54,19 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     )
     logs: list[LogData] = [log for file in (*of("log"), *of("config")) if (log := guarded(file.role, _one(read_log), (file,))) is not None]
     manifests: ManifestsData | None = guarded("manifest", read_manifests, (*of("manifest"), *given))
-    for part in (checkpoints, *logs, manifests):
+    tables = united(logs)
+    for part in (checkpoints, tables, manifests):
         if part is not None:
             problems.extend(part.problems)
             notes.extend(part.notes)
 
-    log_series = _longest_of_each(series for log in logs for series in log.series)
-    hyperparameters: dict[str, Plain] = {name: value for log in logs for name, value in log.hyperparameters.items()}
     whole = RunData(
         name=run.name,
         path=str(run.path),
         files=(*run.files, *given),
-        series=log_series,
+        series=tables.series,
         histograms=(),
-        hyperparameters=hyperparameters,
+        hyperparameters=tables.hyperparameters,
         checkpoints=() if checkpoints is None else checkpoints.checkpoints,
         manifests=() if manifests is None else manifests.manifests,
         problems=tuple(problems),
@@ -107,16 +107,6 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
         files=tuple(file for file in whole.files if file.name not in elsewhere),
         notes=(*one.notes, note, *((beside,) if beside else ())),
     )
-
-
-def _longest_of_each(found: Iterable[Series]) -> tuple[Series, ...]:
-    """One series a tag: a trainer that writes its whole history beside each checkpoint leaves the same curve many times, ever longer."""
-    best: dict[tuple[str, str], Series] = {}
-    for series in found:
-        known = best.get((series.tag, series.group))
-        if known is None or series.steps.size > known.steps.size:
-            best[series.tag, series.group] = series
-    return tuple(best.values())
 
 
 def _not_logged_twice(logs: Sequence[Series], events: Sequence[Series]) -> tuple[Series, ...]:

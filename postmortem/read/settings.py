@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, Plain, Problem
 from postmortem.read.plain import flatten
+from postmortem.read.settings_texts import overrides, settings_in_text
 from postmortem.read.texts import read_text
 
 if TYPE_CHECKING:
@@ -26,14 +28,41 @@ def read_settings(file: FoundFile) -> tuple[dict[str, Plain], tuple[Problem, ...
         text, _ = read_text(file.path)
         if not text.strip():
             return {}, (Problem(file.name, "truncated", f"holds nothing ({file.bytes} bytes)"),)
-        found = json.loads(text) if file.name.lower().endswith(".json") else _from_yaml(text)
+        found = _parsed(text, file.name.lower())
     except OSError as error:
         return {}, (Problem(file.name, "unreadable", f"could not be read: {error.strerror or error}"),)
     except (ValueError, RecursionError) as error:
         return {}, (Problem(file.name, "corrupt", f"is no valid settings file: {_first_line(error)}; all of it is lost"),)
-    if not isinstance(found, dict):
+    if isinstance(found, list):
+        found = overrides(found) or found
+    if found is None:
+        return {}, ()  # a text that is not made of settings, or a document of comments alone
+    if not isinstance(found, Mapping):
         return {}, (Problem(file.name, "unsupported", f"holds a {type(found).__name__}, not names with values"),)
     return {key: _number(value) for key, value in flatten(_without_wrapping(found)).items()}, ()
+
+
+def _parsed(text: str, name: str) -> object:
+    """The content by the file's ending; None for a text without settings.
+
+    Raises:
+        ValueError: where it is damaged.
+    """
+    if name.endswith(".json"):
+        return json.loads(text)
+    if name.endswith(".toml"):
+        return _from_toml(text)
+    if name.endswith(".txt"):
+        return json.loads(text) if text.lstrip().startswith("{") else settings_in_text(text)
+    return _from_yaml(text)
+
+
+def _from_toml(text: str) -> object:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
 
 
 def _from_yaml(text: str) -> object:
@@ -51,7 +80,8 @@ def _from_yaml(text: str) -> object:
         if isinstance(node, yaml.MappingNode):
             return loader.construct_mapping(node, deep=True)
         if isinstance(node, yaml.SequenceNode):
-            return loader.construct_sequence(node, deep=True)
+            items = loader.construct_sequence(node, deep=True)
+            return _ordered(items) if "OrderedDict" in node.tag else items
         return str(node.value) or suffix
 
     Loader.add_multi_constructor("", plain)
@@ -60,6 +90,13 @@ def _from_yaml(text: str) -> object:
         return yaml.load(text, Loader)
     except (yaml.YAMLError, TypeError, AttributeError) as error:  # unhashable keys, and dates that are none
         raise ValueError(_first_line(error)) from error
+
+
+def _ordered(items: list[object]) -> object:
+    """`!!python/object/apply:collections.OrderedDict - - - name` and its value, as Stable-Baselines3's zoo keeps its settings."""
+    pairs: list[object] = items[0] if len(items) == 1 and isinstance(items[0], list) else items
+    named = {pair[0]: pair[1] for pair in pairs if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)}
+    return named if len(named) == len(pairs) else items
 
 
 def _without_wrapping(found: Mapping[object, object]) -> dict[object, object]:

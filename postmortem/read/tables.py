@@ -5,163 +5,245 @@ A table becomes one series a numeric column, by its step, iteration or epoch col
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice, pairwise
+from pathlib import PurePath
 
 import numpy as np
 
 from postmortem.model import FoundFile, Plain, Problem, Series
+from postmortem.read.csv_rows import csv_table
 from postmortem.read.event_problems import counted
-from postmortem.read.rows import Floats, Table, csv_table, json_table
+from postmortem.read.json_documents import json_table
+from postmortem.read.json_lines import by_line, is_object, lines_table
+from postmortem.read.monitors import is_monitor, monitor_series
+from postmortem.read.rows import Floats, Table, as_number
 from postmortem.read.settings import read_settings
-from postmortem.read.texts import read_text
-
-_STEP_NAMES = (
-    ("step", "global_step", "_step", "steps", "num_steps", "train_step", "total_steps", "trainer/global_step"),
-    ("iteration", "iter", "iterations", "iters", "training_iteration", "update", "updates", "n_iter", "global_iter"),
-    ("timesteps", "total_timesteps", "time/total_timesteps", "num_timesteps", "timesteps_total", "num_env_steps_sampled", "env_steps"),
-    ("epoch", "epochs", "epoch_num", "ep"),
-    ("batch", "batches", "batch_idx", "episode", "episodes", "num_updates"),
+from postmortem.read.table_shapes import Mask, Part, is_curve_by_row, last_training, parts_of, pivoted
+from postmortem.read.table_steps import (
+    EPOCH_NAMES,
+    TIME_NAMES,
+    Restart,
+    dense,
+    in_order,
+    is_step_name,
+    placed,
+    plain,
+    step_column,
+    wall_seconds,
 )
-_TIME_NAMES = ("wall_time", "timestamp", "_timestamp", "time", "date", "created_at")
-_EARLIEST_UNIX_TIME = 1e9  # 2001: smaller times are durations
+from postmortem.read.texts import Reading, lines_of
+
+_LARGEST_DOCUMENT = 256 << 20
+"""Characters of a JSON document, which must be held whole; tables and JSON lines are read a line at a time, whatever their size."""
+_JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
+_OTHER_ENDINGS = (".txt", ".log")
+_TENSORBOARD_DOWNLOAD = re.compile(r".*?-?tag-(?P<tag>.+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogData:
-    """What one table or settings file holds."""
+    """What one table or settings file holds, or several of them together."""
 
     series: tuple[Series, ...] = ()
     hyperparameters: Mapping[str, Plain] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    kind: str = ""
+    """`monitor`, `trainer state`, `history`, `summary`, `text`, or empty for tables of rows and for settings."""
 
 
 def read_log(file: FoundFile) -> LogData:
-    """All curves and settings of one file of role `log` or `config`; never raises for what the file holds."""
+    """All curves and settings of one file of role `log` or `config`; never raises for what the file holds.
+
+    A file whose name ends as a text's (`training.log`, `log.txt`) is read where it is a table, and is of kind `text` where it is none.
+    """
     if file.role == "config":
         settings, problems = read_settings(file)
         return LogData(hyperparameters=settings, problems=problems)
+    reading = Reading()
     try:
-        text, undecoded = read_text(file.path)
+        table = _table(file, reading)
     except OSError as error:
         return LogData(problems=(Problem(file.name, "unreadable", f"could not be read: {error.strerror or error}"),))
-    if not text.strip():
-        return LogData(problems=(Problem(file.name, "truncated", f"holds nothing ({file.bytes} bytes)"),))
-    if text.startswith("version https://git-lfs"):
-        return LogData(problems=(Problem(file.name, "unsupported", "is a git-LFS pointer: the file itself was never fetched"),))
-    table = json_table(text) if file.name.lower().endswith((".json", ".jsonl", ".ndjson")) else csv_table(text, file.name)
-    if undecoded:
-        table.problems.append(("corrupt", f"{counted(undecoded, 'character')} could not be decoded"))
-    series = _series(table, file)
-    if not series and not table.problems:
+    if reading.broken:
+        kind = "truncated" if reading.broken.startswith("ends") else "corrupt"
+        table.problems.append(("truncated" if kind == "truncated" else "corrupt", f"{reading.broken}; {counted(table.rows, 'row')} read"))
+    if reading.undecoded:
+        where = f"the first in line {reading.first_undecoded}"
+        table.problems.append(("corrupt", f"{counted(reading.undecoded, 'character')} could not be decoded, {where}"))
+    series = monitor_series(table, file) if is_monitor(table) else _series(table, file)
+    if not series and not table.problems and not table.notes and table.kind != "trainer state":
         table.notes.append("holds no numeric column beside its step")
     return LogData(
         series,
         table.hyperparameters,
         tuple(Problem(file.name, kind, detail) for kind, detail in table.problems),
-        tuple(f"{file.name}: {note}" for note in table.notes),
+        tuple(f"{file.name}: {note}" for note in dict.fromkeys(table.notes)),
+        table.kind,
     )
 
 
+def _table(file: FoundFile, reading: Reading) -> Table:
+    """The file taken apart by what its ending, or else its beginning, says that it is."""
+    name = file.name.lower().removesuffix(".gz")
+    lines = lines_of(file.path, reading)
+    head, lines = _peeked(lines)
+    if not head:
+        return _without_rows("truncated", f"holds nothing ({file.bytes} bytes)")
+    if head[0].startswith("version https://git-lfs"):
+        return _without_rows("unsupported", "is a git-LFS pointer: the file itself was never fetched")
+    if name.endswith(_OTHER_ENDINGS) and not is_table(head):
+        return Table(kind="text", notes=["is text, no table"])
+    if name.endswith(_JSON_ENDINGS) or head[0].startswith(("{", "[{")):
+        is_lines, lines = (True, lines) if name.endswith((".jsonl", ".ndjson")) else by_line(lines)
+        if is_lines:
+            return lines_table(lines)
+        held: list[str] = []
+        size = 0
+        for line in lines:
+            held.append(line)
+            size += len(line)
+            if size > _LARGEST_DOCUMENT:
+                limit = f"more than {_LARGEST_DOCUMENT >> 20} MiB"
+                return _without_rows("unsupported", f"is one JSON document of {limit}, too large to be held; all of it is lost")
+        return json_table("".join(held))
+    return csv_table(lines, file.name)
+
+
+def _peeked(lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:
+    """The first lines that hold something, stripped; and all lines."""
+    seen: list[str] = []
+    head: list[str] = []
+    for line in lines:
+        seen.append(line)
+        if line.strip():
+            head.append(line.strip())
+        if len(head) == 12:
+            break
+    return head, chain(seen, lines)
+
+
+def _without_rows(kind: str, detail: str) -> Table:
+    table = Table()
+    table.problems.append(("truncated" if kind == "truncated" else "unsupported", detail))
+    return table
+
+
+def is_table(head: list[str]) -> bool:
+    """Whether the first filled lines of a text file are those of a table: JSON objects, or names with a step or epoch and then figures."""
+    if head[0].startswith("{"):
+        return is_object(head[0])
+    names, *rows = [
+        re.split(r"[,;\t]|\s+" if not re.search(r"[,;\t]", line) else r"[,;\t]", line) for line in head if not line.startswith("#")
+    ] or [[]]
+    names = [name.strip() for name in names if name.strip()]
+    if len(names) < 2 or not rows or any(as_number(name) is not None for name in names) or max(map(len, names)) > 60:
+        return False
+    numbers = [sum(as_number(cell) is not None for cell in row) for row in islice(rows, 3)]
+    counts = any(is_step_name(name) for name in names) or "loss" in " ".join(names).lower()
+    return counts and all(2 * number >= len(names) for number in numbers)
+
+
 def _series(table: Table, file: FoundFile) -> tuple[Series, ...]:
+    table = _named_by_file(pivoted(table), file)
     if not table.columns:
         return ()
-    whole = [name for name in table.columns if _is_whole(table.columns[name][1])]
-    step_name = _step_name(whole)
-    if step_name is not None and _is_shared(table, step_name):
-        # Many rows to each epoch: the batch counts, and where there is none, the row.
-        step_name = next((name for name in whole if _plain(name) in _STEP_NAMES[-1] and name != step_name), None)
-    steps = np.full(table.rows, np.nan)
-    if step_name is None:
-        steps[:] = np.arange(table.rows)
-        table.notes.append("has no column of whole steps, iterations or epochs; rows are numbered instead")
-    else:
-        rows, values = table.columns[step_name]
-        steps[rows] = values
-        lost = int(table.rows - rows.size)
-        if lost:
-            table.notes.append(f"{counted(lost, 'row')} without a {step_name} left aside")
-    steps = _in_order(steps, step_name, table)
-    walls = _wall_seconds(table)
+    chosen = last_training(table)
+    walls = wall_seconds(table)
     series: list[Series] = []
-    for name, (rows, values) in table.columns.items():
-        if name == step_name or (step_name is not None and _plain(name) in _TIME_NAMES and not np.all(np.isnan(walls))):
-            continue
-        keep = ~np.isnan(steps[rows])
-        rows, values = rows[keep], values[keep]
-        if not rows.size:
-            continue
-        own_steps = steps[rows].astype(np.int64)
-        order = np.argsort(own_steps, kind="stable")
-        series.append(Series(name, file.group, own_steps[order], values[order], walls[rows][order], file.name))
+    main: Floats | None = None
+    for part in parts_of(table, file.group):
+        for apart in table.apart or [chosen]:
+            rows = part.rows & chosen & apart
+            if not rows.any():
+                continue
+            count = _count(table, part, rows, main)
+            if count is None:
+                return ()
+            main = count.steps if main is None else np.fmax(main, count.steps)
+            series.extend(_of_part(table, file, part, count, walls))
     return tuple(series)
 
 
-def _step_name(names: Sequence[str]) -> str | None:
-    """The column that counts: steps before iterations, time steps, epochs and batches."""
-    by_plain = {_plain(name): name for name in reversed(names)}
-    for wanted in _STEP_NAMES:
-        for name in wanted:
-            if name in by_plain:
-                return by_plain[name]
-    return None
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """The step of each row of a part (NaN elsewhere), the column that it came from, and restarts among the rows."""
+
+    name: str | None
+    steps: Floats
+    restarts: tuple[Restart, ...] = ()
 
 
-def _is_shared(table: Table, step_name: str) -> bool:
-    """Whether most points of the fullest column share their step with others of the same column."""
-    steps = np.full(table.rows, np.nan)
-    steps[table.columns[step_name][0]] = table.columns[step_name][1]
-    fullest = max((rows for name, (rows, _) in table.columns.items() if name != step_name), key=len, default=None)
-    if fullest is None:
-        return False
-    # A number that falls back may begin anew each epoch or after a restart: `_in_order` deals with it.
-    known = steps[fullest][~np.isnan(steps[fullest])]
-    return bool(known.size >= 4 and np.all(np.diff(known) >= 0) and np.unique(known).size < known.size / 2)
+def _count(table: Table, part: Part, rows: Mask, main: Floats | None) -> _Counted | None:
+    """The rows of a part counted; None where the table is no log."""
+    name = step_column(table, rows)
+    if name is None:
+        if table.kind != "history" and not is_curve_by_row(table):
+            table.notes.append("has no column of whole steps, iterations or epochs, and tells records or results apart: taken for no log")
+            return None
+        if table.kind != "history":
+            table.notes.append("has no column of whole steps, iterations or epochs; rows are numbered instead")
+        return _Counted(None, np.where(rows, np.arange(table.rows), np.nan))
+    steps = np.where(rows, dense(table, name), np.nan)
+    lost = int(np.count_nonzero(rows & np.isnan(steps)))
+    if lost:
+        table.notes.append(f"{counted(lost, 'row')} without a {name} left aside")
+    if part.follows and main is not None:
+        return _Counted(name, placed(steps, main))
+    return _Counted(name, *in_order(steps, name, table))
 
 
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_").replace("-", "_").replace(".", "/")
-
-
-def _is_whole(values: Floats) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and np.all(finite == np.floor(finite)) and np.all(np.abs(finite) < 2.0**62))
-
-
-def _in_order(steps: Floats, name: str | None, table: Table) -> Floats:
-    """Steps that fall back made fit: a number within the epoch goes on; of a log that was appended to, the later rows win."""
-    steps = np.where(np.isfinite(steps), steps, np.nan)
-    known = np.flatnonzero(~np.isnan(steps))
-    falls = np.flatnonzero(np.diff(steps[known]) < 0) + 1
-    if not falls.size:
-        return steps
-    epochs = next((table.columns[each] for each in table.columns if _plain(each) in ("epoch", "epochs") and each != name), None)
-    if epochs is not None and np.unique(epochs[1]).size > 1 and np.all(np.diff(epochs[1]) >= 0):
-        for fall in falls:
-            steps[known[fall:]] += steps[known[fall - 1]] + 1 - steps[known[fall]]
-        table.notes.append(f"{name} begins anew each epoch; its rows keep the order of writing")
-        return steps
-    replaced = 0
-    for fall in falls:
-        earlier = known[:fall]
-        late = earlier[steps[earlier] >= steps[known[fall]]]
-        # A row or two out of order is no restart.
-        if late.size >= 3:
-            replaced += late.size
-            steps[late] = np.nan
-    if replaced:
-        gone = f"{counted(replaced, 'earlier row')} gave way to later ones"
-        table.notes.append(f"{name} falls back {counted(len(falls), 'time')} (the log was appended to); {gone}")
-    return steps
-
-
-def _wall_seconds(table: Table) -> Floats:
-    walls = np.full(table.rows, math.nan)
+def _of_part(table: Table, file: FoundFile, part: Part, count: _Counted, walls: Floats) -> Iterator[Series]:
+    dated = not np.all(np.isnan(walls))
     for name, (rows, values) in table.columns.items():
-        if _plain(name) in _TIME_NAMES and values.size and np.nanmin(values) > _EARLIEST_UNIX_TIME:
-            # Seconds, or milliseconds where seconds would lie tens of thousands of years ahead.
-            walls[rows] = values / 1000 if np.nanmin(values) > _EARLIEST_UNIX_TIME * 1000 else values
-            break
-    return walls
+        if name == count.name or (dated and plain(name) in TIME_NAMES):
+            continue
+        keep = ~np.isnan(count.steps[rows])
+        for restart in count.restarts:
+            keep[keep] &= ~restart.replaces(rows[keep], count.steps)
+        kept, points = rows[keep], values[keep]
+        if not kept.size or (part.follows and plain(name) in EPOCH_NAMES | {"iter"}):
+            continue
+        own_steps = count.steps[kept].astype(np.int64)
+        order = np.argsort(own_steps, kind="stable")
+        yield Series(f"{part.prefix}{name}", part.group, own_steps[order], points[order], walls[kept][order], file.name)
+
+
+def _named_by_file(table: Table, file: FoundFile) -> Table:
+    """A column that is called `value`, or the one metric of a DVCLive file, under the name that its file has."""
+    path = PurePath(file.path)
+    stem = path.name.removesuffix(".gz").rpartition(".")[0]
+    metrics = [name for name in table.columns if not is_step_name(name) and plain(name) not in TIME_NAMES]
+    if len(metrics) != 1:
+        return table
+    below = _below_dvclive(path)
+    if below is not None:
+        tag = "/".join((*below, stem))
+    elif plain(metrics[0]) == "value":
+        download = _TENSORBOARD_DOWNLOAD.fullmatch(stem)
+        tag = download["tag"] if download else stem
+    else:
+        return table
+    table.columns = {tag if name == metrics[0] else name: column for name, column in table.columns.items()}
+    return table
+
+
+def _below_dvclive(path: PurePath) -> tuple[str, ...] | None:
+    """Folders between DVCLive's own and a file of it: `dvclive/plots/metrics/train/loss.tsv` is the metric `train/loss`.
+
+    Earlier versions kept files in `dvclive/scalars/`, or in `dvclive/` itself.
+    """
+    parents = [part.lower() for part in path.parts[:-1]]
+    if "dvclive" in parents:
+        start = parents.index("dvclive") + 1
+    elif ("plots", "metrics") in pairwise(parents):
+        start = list(pairwise(parents)).index(("plots", "metrics"))
+    else:
+        return None
+    for known in (["plots", "metrics"], ["scalars"], ["plots"]):
+        if parents[start : start + len(known)] == known:
+            return path.parts[start + len(known) : -1]
+    return path.parts[start:-1]

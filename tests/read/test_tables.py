@@ -50,10 +50,11 @@ def test_padded_headers_of_ultralytics(tmp_path: Path) -> None:
 
 
 def test_settings_line_of_monitor(tmp_path: Path) -> None:
-    """`monitor.csv` starts with settings as JSON behind a #; its rows have no step and are numbered, with a note."""
+    """`monitor.csv` starts with settings as JSON behind a #, and its rows are episodes: returns by the steps taken until their end."""
     data = log(tmp_path, "monitor.csv", '#{"t_start": 1.5, "env_id": "CartPole-v1"}\nr,l,t\n10.0,10,0.1\n12.5,12,0.3\n')
-    assert data.hyperparameters == {"t_start": 1.5, "env_id": "CartPole-v1"}
-    assert points(data, "r") == [(0, 10.0), (1, 12.5)] and "rows are numbered" in data.notes[0]
+    assert data.hyperparameters == {"env_id": "CartPole-v1"}
+    assert points(data, "episode_reward") == [(10, 10.0), (22, 12.5)] and points(data, "episode_length") == [(10, 10.0), (22, 12.0)]
+    assert by_tag(data)["episode_reward"].wall_seconds.tolist() == [1.6, 1.8] and "rows are episodes" in data.notes[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -110,8 +111,11 @@ def test_damaged_rows_are_counted(tmp_path: Path) -> None:
     data = log(tmp_path, "log.csv", content)
     assert points(data, "loss") == [(1, 1.0), (4, 4.0), (5, 5.0)]
     details = [problem.detail for problem in data.problems]
-    assert details[0].startswith("1 row with another number of cells than the header and 3 lines of an unfinished merge lost")
-    assert details[1].startswith("1 cell of numeric columns") and {problem.kind for problem in data.problems} == {"corrupt"}
+    assert details[0].startswith(
+        "1 row with another number of cells than the header (the first in line 4) and 3 lines of an unfinished merge lost"
+    )
+    assert details[1] == "1 cell of numeric columns hold no number and are lost, the first in line 6, column 'loss'"
+    assert {problem.kind for problem in data.problems} == {"corrupt"}
 
 
 def test_cut_last_row(tmp_path: Path) -> None:
@@ -157,7 +161,7 @@ def test_json_lines(tmp_path: Path) -> None:
     data = log(tmp_path, "metrics.json", content)
     assert by_tag(data)["loss.box"].steps.tolist() == [1, 2]
     assert [(problem.kind, problem.detail) for problem in data.problems] == [
-        ("corrupt", "1 line that are no JSON lost; 2 read"),
+        ("corrupt", "1 line that is no JSON (the first is line 2) lost; 2 read"),
         ("truncated", "ends within line 4: 1 line lost; 2 read"),
     ]
 
@@ -171,7 +175,7 @@ def test_history_of_keras(tmp_path: Path) -> None:
 def test_json_without_curves_is_noted(tmp_path: Path) -> None:
     """A summary is no log; that is said, and nothing is invented."""
     data = log(tmp_path, "metrics.json", '{"accuracy": 0.9}')
-    assert data.series == () and "holds no numeric column" in data.notes[0]
+    assert data.series == () and "holds single values, no curve" in data.notes[0]
 
 
 @settings(max_examples=150, deadline=None)
