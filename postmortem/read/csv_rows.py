@@ -38,6 +38,8 @@ class _Rows:
     pending: list[str] = field(default_factory=list)
     """Lines of rows not yet turned into numbers, with the right number of cells."""
     lines: list[int] = field(default_factory=list)
+    wordy: set[int] = field(default_factory=set)
+    """Places of columns that hold words."""
     odd: int = 0
     """Rows with another number of cells than the header."""
     first_odd: int = 0
@@ -124,6 +126,7 @@ def _chained(first: tuple[int, str] | None, numbered: Iterator[tuple[int, str]])
 def _use(rows: _Rows, names: list[str]) -> None:
     """Makes these names the header from here on."""
     rows.names = names
+    rows.wordy = set()
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         rows.table.notes.append(f"{', '.join(map(repr, twice[:3]))} names several columns; the first of each is read")
@@ -222,13 +225,11 @@ def _leave_last_cell(rows: _Rows) -> None:
     """A last line without its end may be cut within its last cell, where 1.5e-05 reads as 1.5."""
     line = rows.pending[-1]
     cell = line.rpartition(rows.delimiter)[2] if rows.delimiter is not None else line
-    if as_number(cell) is None:
-        return
     if rows.delimiter is None or len(rows.names) == 1:
         del rows.pending[-1], rows.lines[-1]
     else:
-        rows.pending[-1] = line[: -len(cell)]
-    rows.table.notes.append("its last line has no end and may be cut within its last figure, which is left aside")
+        rows.pending[-1] = line[: len(line) - len(cell)]
+    rows.table.notes.append("its last line has no end and may be cut within its last cell, which is left aside")
 
 
 def _flush(rows: _Rows) -> None:
@@ -237,39 +238,42 @@ def _flush(rows: _Rows) -> None:
         return
     first = rows.table.rows
     rows.table.rows += len(rows.pending)
-    block = _block(rows)
+    read = [index for index, name in enumerate(rows.names) if name and rows.names.index(name) == index]
+    figures = [index for index in read if index not in rows.wordy]
+    block = _block(rows, figures) if figures else None
     if block is not None:
-        for index, name in enumerate(rows.names):
-            if name and rows.names.index(name) == index:
-                filled = np.flatnonzero(block[:, index] != _BLANK)
-                rows.columns[name].add(filled + first, np.ascontiguousarray(block[filled, index]))
-    else:
-        split = [_cells(line, rows.delimiter) or [] for line in rows.pending]
-        for index, (name, cells) in enumerate(zip(rows.names, zip(*split, strict=True), strict=True)):
-            if name and rows.names.index(name) == index:
-                rows.columns[name].add_cells(cells, first, rows.lines, rows.delimiter == ";")
+        for place, index in enumerate(figures):
+            filled = np.flatnonzero(block[:, place] != _BLANK)
+            rows.columns[rows.names[index]].add(filled + first, np.ascontiguousarray(block[filled, place]))
+    one_by_one = read if block is None else [index for index in read if index in rows.wordy]
+    if one_by_one:
+        split = list(zip(*(_cells(line, rows.delimiter) or [] for line in rows.pending), strict=True))
+        for index in one_by_one:
+            column = rows.columns[rows.names[index]]
+            column.add_cells(split[index], first, rows.lines, rows.delimiter == ";")
+            if not column.rows[-1].size and column.words:
+                rows.wordy.add(index)
     rows.pending, rows.lines = [], []
 
 
-def _block(rows: _Rows) -> Floats | None:
-    """The pending lines as one array, where all cells are figures or empty; None where they are not."""
-    if rows.delimiter == ";" and any("," in line for line in rows.pending):
+def _block(rows: _Rows, figures: list[int]) -> Floats | None:
+    """The pending lines as one array, where these columns hold figures or nothing; None where they do not."""
+    text = "".join(rows.pending)
+    if '"' in text or (rows.delimiter == ";" and "," in text):
         return None
     lines = rows.pending
-    if rows.delimiter is not None:
-        blank = re.compile(rf"(?<![^{rows.delimiter}])[ ]*(?=[{rows.delimiter}\r\n]|$)")
-        if len(rows.names) > 1:
-            lines = [blank.sub(repr(_BLANK), line.rstrip("\r\n")) if _has_blank(line, rows.delimiter) else line for line in lines]
+    if rows.delimiter is not None and len(rows.names) > 1:
+        mark = rows.delimiter
+        if mark * 2 in text or f"\n{mark}" in text or text[:1] == mark or f"{mark}\n" in text or text[-1:] == mark:
+            # Twice, because neighbours share a mark.
+            text = f"\n{text.rstrip(chr(10))}\n".replace(mark * 2, f"{mark}{_BLANK}{mark}").replace(mark * 2, f"{mark}{_BLANK}{mark}")
+            lines = text.replace(f"\n{mark}", f"\n{_BLANK}{mark}").replace(f"{mark}\n", f"{mark}{_BLANK}\n")[1:-1].split("\n")
+    columns = None if len(figures) == len(rows.names) else figures
     try:
-        block: Floats = np.loadtxt(lines, dtype=np.float64, delimiter=rows.delimiter, comments=None, ndmin=2)
+        block: Floats = np.loadtxt(lines, dtype=np.float64, delimiter=rows.delimiter, comments=None, ndmin=2, usecols=columns)
     except (ValueError, OverflowError):
         return None
-    return block if block.shape == (len(lines), len(rows.names)) else None
-
-
-def _has_blank(line: str, delimiter: str) -> bool:
-    stripped = line.rstrip("\r\n")
-    return delimiter * 2 in stripped or stripped[:1] == delimiter or stripped[-1:] == delimiter or f"{delimiter} " in stripped
+    return block if block.shape == (len(rows.pending), len(figures)) else None
 
 
 def _tell(rows: _Rows, number: int, cut: bool) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from postmortem.read.event_problems import counted
-from postmortem.read.json_lines import COUNTERS, Builder, lines_table, parsed_line, short_settings
+from postmortem.read.json_lines import COUNTERS, Builder, lines_table, number_in_json, parsed_line, short_settings
 from postmortem.read.plain import flatten
 from postmortem.read.rows import Column, Table, close
 from postmortem.read.table_shapes import by_class, names_curve
@@ -116,11 +116,10 @@ def _history(curves: Mapping[str, list[object]]) -> Table:
         rows: list[int] = []
         numbers: list[float] = []
         for row, value in enumerate(values):
-            if isinstance(value, str) and value.strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
-                value = float(value)
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            number = number_in_json(value)
+            if number is not None:
                 rows.append(row)
-                numbers.append(float(value))
+                numbers.append(number)
             elif value is not None:
                 column.words[row] = str(value)
                 column.first_word = column.first_word or f"value {row + 1}"

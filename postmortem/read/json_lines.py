@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from sys import intern
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _CHUNK = 1024
 _LONGEST_SETTING = 200
 COUNTERS = frozenset(("step", "global_step", "iteration", "iter", "epoch", "current_steps", "training_iteration", "timesteps_total"))
 """Keys that a row of a log has, one of them at least."""
+_NUMBER_TYPES = frozenset((int, float))
 _PLAIN_TYPES = frozenset((int, float, str, bool, type(None)))
 
 
@@ -26,9 +28,8 @@ class Builder:
 
     def __init__(self) -> None:
         self.table = Table()
-        self._rows: dict[str, list[int]] = {}
-        self._values: dict[str, list[float]] = {}
-        self._words: dict[str, dict[int, str]] = {}
+        self._columns: dict[str, Column] = {}
+        self._pending: dict[tuple[str, ...], tuple[list[int], list[tuple[object, ...]]]] = {}
         self.nameless = 0
 
     def add(self, found: object) -> None:
@@ -40,27 +41,25 @@ class Builder:
         self.table.rows += 1
         if not (set(map(type, found.values())) <= _PLAIN_TYPES):
             found = self._flat(found)
-        for name, value in found.items():
-            if isinstance(value, str):
-                plain = value.strip().lower()
-                # In JSON a number is a number: texts that look like one are names, but for NaN, which strict writers put in quotes.
-                if plain.lstrip("+-") not in ("nan", "inf", "infinity"):
-                    if plain not in NO_VALUE:
-                        self._words.setdefault(name, {})[row] = value
-                    continue
-                number = float(plain)
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                try:
-                    number = float(value)
-                except OverflowError:  # an integer beyond 1e308
-                    number = math.inf if value > 0 else -math.inf
-            else:
-                continue
-            try:
-                self._rows[name].append(row)
-            except KeyError:
-                self._rows[name], self._values[name] = [row], []
-            self._values[name].append(number)
+        # Rows of the same names are turned into numbers together.
+        rows, values = self._pending.setdefault(tuple(found), ([], []))
+        rows.append(row)
+        values.append(tuple(found.values()))
+        if self.table.rows % _CHUNK == 0:
+            self._flush()
+
+    def _flush(self) -> None:
+        for names, (rows, values) in self._pending.items():
+            for name, cells in zip(names, zip(*values, strict=True), strict=True):
+                column = self._columns.setdefault(name, Column())
+                if set(map(type, cells)) <= _NUMBER_TYPES:
+                    try:
+                        column.add(np.array(rows, dtype=np.int64), np.array(cells, dtype=np.float64))
+                        continue
+                    except OverflowError:
+                        pass
+                _add_one_by_one(column, rows, cells)
+        self._pending = {}
 
     def _flat(self, found: dict[object, object]) -> dict[str, Plain]:
         config = found.pop("config", None)
@@ -73,18 +72,40 @@ class Builder:
 
     def finish(self) -> Table:
         """The table of all rows."""
-        columns: dict[str, Column] = {}
-        for name in (*self._rows, *(name for name in self._words if name not in self._rows)):
-            column = columns[name] = Column(words=self._words.get(name, {}))
-            if name in self._rows:
-                column.add(np.array(self._rows[name], dtype=np.int64), np.array(self._values[name], dtype=np.float64))
-            if column.words:
-                column.first_word = f"row {min(column.words) + 1}"
-        close(self.table, columns)
+        self._flush()
+        close(self.table, self._columns)
         if self.nameless:
             detail = f"{counted(self.nameless, 'row')} that hold no names lost; {self.table.rows} read"
             self.table.problems.append(("corrupt", detail))
         return self.table
+
+
+def _add_one_by_one(column: Column, rows: Sequence[int], cells: Sequence[object]) -> None:
+    """Cells that are not all numbers. In JSON a number is a number: texts that look like one are names, but for NaN, which strict writers
+    put in quotes."""
+    kept: list[int] = []
+    values: list[float] = []
+    for row, cell in zip(rows, cells, strict=True):
+        number = number_in_json(cell)
+        if number is not None:
+            kept.append(row)
+            values.append(number)
+        elif isinstance(cell, str) and cell.strip().lower() not in NO_VALUE:
+            column.words[row] = intern(cell) if len(cell) <= 40 else cell
+            column.first_word = column.first_word or f"row {row + 1}"
+    column.add(np.array(kept, dtype=np.int64), np.array(values, dtype=np.float64))
+
+
+def number_in_json(cell: object) -> float | None:
+    """The number that a value is, NaN and infinities in quotes among them; None for other values."""
+    if isinstance(cell, str):
+        return float(cell) if cell.strip().lower().lstrip("+-") in ("nan", "inf", "infinity") else None
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return None
+    try:
+        return float(cell)
+    except OverflowError:  # an integer beyond 1e308
+        return math.inf if cell > 0 else -math.inf
 
 
 def _without_long_lists(found: Mapping[object, object]) -> dict[object, object]:

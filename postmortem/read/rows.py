@@ -59,13 +59,6 @@ class Column:
     def add_cells(self, cells: Sequence[str], first_row: int, lines: Sequence[int], comma: bool) -> None:
         """Cells of consecutive rows. `comma` says that figures may have a decimal comma."""
         filled = [index for index, cell in enumerate(cells) if cell and not cell.isspace()]
-        try:
-            if any("_" in cells[index] for index in filled):
-                raise ValueError
-            self.add(np.array(filled, dtype=np.int64) + first_row, np.array([float(cells[index]) for index in filled], dtype=np.float64))
-            return
-        except ValueError:
-            pass
         rows: list[int] = []
         values: list[float] = []
         for index in filled:
@@ -86,7 +79,11 @@ def close(table: Table, columns: dict[str, Column]) -> None:
     for name, column in columns.items():
         rows = np.concatenate(column.rows) if column.rows else np.zeros(0, dtype=np.int64)
         if rows.size > len(column.words):
-            table.columns[name] = (rows, np.concatenate(column.values))
+            values = np.concatenate(column.values)
+            if np.any(np.diff(rows) < 0):
+                order = np.argsort(rows)
+                rows, values = rows[order], values[order]
+            table.columns[name] = (rows, values)
             lost += len(column.words)
             where = where or (f"the first in {column.first_word}, column {name!r}" if column.words else "")
         elif column.words:
@@ -105,7 +102,9 @@ def as_number(cell: str, comma: bool = False) -> float | None:
         pass
     if cell.endswith("%"):
         return as_number(cell[:-1], comma)
+    tensor = _TENSOR.match(cell)
+    if tensor:
+        return as_number(tensor[1])
     if comma and cell.count(",") == 1 and "." not in cell:
         return as_number(cell.replace(",", "."))
-    tensor = _TENSOR.match(cell)
-    return as_number(tensor[1]) if tensor else None
+    return None

@@ -34,7 +34,6 @@ _STEP_NAMES = (
 EPOCH_NAMES = frozenset(_STEP_NAMES[3])
 TIME_NAMES = ("wall_time", "timestamp", "_timestamp", "time", "date", "datetime", "created_at", "date_time")
 _EARLIEST_UNIX_TIME = 1e9  # 2001: smaller times are durations
-_FEWEST_REPLACED = 3  # earlier rows that a later start runs over; fewer may be rows out of order
 
 
 def plain(name: str) -> str:
@@ -134,10 +133,14 @@ def in_order(steps: Floats, name: str, table: Table) -> tuple[Floats, tuple[Rest
             continue
         beyond = np.flatnonzero(steps[known[fall:]] > np.max(steps[known[late]]))
         run_over = int(beyond[0]) if beyond.size else known.size - int(fall)
-        # A row or two out of order are no restart.
-        if np.count_nonzero(late) >= _FEWEST_REPLACED or run_over >= 2:
+        # One row out of order, or with a damaged step, is no restart.
+        if run_over >= 2:
             gone |= late
             restarts.append(Restart(int(known[fall]), step))
+        elif not beyond.size:
+            steps = steps.copy()
+            steps[known[fall]] = np.nan
+            table.notes.append(f"{name} falls back to {step:.0f} in the last row, which is left aside: one row tells no restart")
     if restarts:
         said = f"{counted(int(np.count_nonzero(gone)), 'earlier row')} gave way to later ones"
         table.notes.append(f"{name} falls back {counted(len(restarts), 'time')} (the log was appended to); {said}")

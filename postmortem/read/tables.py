@@ -136,9 +136,11 @@ def is_table(head: list[str]) -> bool:
     """Whether the first filled lines of a text file are those of a table: JSON objects, or names with a step or epoch and then figures."""
     if head[0].startswith("{"):
         return is_object(head[0])
-    names, *rows = [
-        re.split(r"[,;\t]|\s+" if not re.search(r"[,;\t]", line) else r"[,;\t]", line) for line in head if not line.startswith("#")
-    ] or [[]]
+    comments = next((index for index, line in enumerate(head) if not line.startswith("#")), 0)
+    filled = head[comments:]
+    if comments and as_number(filled[0].split()[0]) is not None:  # NumPy saves the names of columns in a comment
+        filled = [head[comments - 1].lstrip("# "), *filled]
+    names, *rows = [re.split(r"[,;\t]" if re.search(r"[,;\t]", line) else r"\s+", line) for line in filled]
     names = [name.strip() for name in names if name.strip()]
     if len(names) < 2 or not rows or any(as_number(name) is not None for name in names) or max(map(len, names)) > 60:
         return False
