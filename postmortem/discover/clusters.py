@@ -94,7 +94,8 @@ def _gather(folder: Folder, is_root: bool = False) -> _Below:
     base = replace(base, files=base.files + loose)
     runs = [cluster for _, cluster in closed]
     part = "" if is_root else "step" if _is_orbax(folder) else part_of_run(folder.name, bool(core))
-    if not is_root and not part and is_metric_folder(folder.path.parts):
+    one_metric_a_file = all(entry.name.lower().endswith(".tsv") for entry in core)
+    if not is_root and not part and one_metric_a_file and is_metric_folder(folder.path.parts):
         part = "part"  # a folder of metrics, named after the first word of theirs (`lr`)
     if not is_root and not part and any(entry.name.endswith(".distcp") for entry in core):
         part = "step"  # a folder of shards is one saved state, whatever its name

@@ -194,8 +194,8 @@ def part_of_run(folder: str, holds_files: bool = True) -> Literal["", "part", "s
 
 def is_metric_folder(folders: Sequence[str]) -> bool:
     """Whether the last of these folders, from the root down, is one in which DVCLive keeps a table for each metric."""
-    lower = [folder.lower() for folder in folders]
-    return "dvclive" in lower[-6:] or ("plots", "metrics") in pairwise(lower[-6:])
+    lower = [folder.lower() for folder in folders[-6:]]
+    return "dvclive" in lower or ("plots", "metrics") in pairwise(lower)
 
 
 def is_log_folder(folder: str) -> bool:

@@ -20,21 +20,40 @@ from postmortem.read.tables import LogData
 def united(logs: Sequence[LogData]) -> LogData:
     """What all tables and settings of a run say together; settings files win over what stands in logs, later files over earlier ones."""
     notes = [note for log in logs for note in log.notes]
-    series, said = _joined(_with_monitors_united(logs, notes))
+    states = sorted((log for log in logs if log.kind == "trainer state"), key=_progress)
+    others = [log for log in logs if log.kind != "trainer state"]
+    if states:
+        notes += _other_trainings(states)
+    series, said = _joined(_with_monitors_united([*states[-1:], *others], notes))
     return LogData(
         series=series,
-        hyperparameters={name: value for log in sorted(logs, key=_progress) for name, value in log.hyperparameters.items()},
+        hyperparameters={name: value for log in (*states, *others) for name, value in log.hyperparameters.items()},
         problems=tuple(problem for log in logs for problem in log.problems),
         notes=(*_folded(notes), *said),
     )
 
 
-def _progress(log: LogData) -> float:
-    """States of a trainer in order of their step, before all other files."""
-    if log.kind != "trainer state":
-        return float("inf")
-    step = log.hyperparameters.get("global_step")
-    return float(step) if isinstance(step, int | float) else 0.0
+def _progress(state: LogData) -> float:
+    """The step that a trainer had reached when it saved its state."""
+    step = state.hyperparameters.get("global_step")
+    return float(step) if isinstance(step, int | float) else max((float(series.steps[-1]) for series in state.series), default=0.0)
+
+
+def _other_trainings(states: Sequence[LogData]) -> list[str]:
+    """What is said of states whose history is not the beginning of the last one's: each state holds the whole history of its training."""
+    last = {(series.tag, series.group): series for series in states[-1].series}
+    strange: list[str] = []
+    for state in states[:-1]:
+        for series in state.series:
+            longer = last.get((series.tag, series.group))
+            if longer is not None and not _holds(longer, series):
+                strange.append(series.source)
+                break
+    if not strange:
+        return []
+    more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+    kept = next(iter(last.values())).source
+    return [f"{strange[0]}{more}: another history than {kept} tells: of another training, left aside"]
 
 
 def _with_monitors_united(logs: Sequence[LogData], notes: list[str]) -> list[Series]:

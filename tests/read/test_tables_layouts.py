@@ -61,6 +61,20 @@ def test_states_of_the_trainer_beside_each_checkpoint(tmp_path: Path) -> None:
     assert run.hyperparameters["global_step"] == 10 and run.problems == () and not any("trainer_state.json" in note for note in run.notes)
 
 
+def test_states_of_an_earlier_training(tmp_path: Path) -> None:
+    """Checkpoints that an earlier training left in the folder have a history of their own: it is not mixed in, and is told once."""
+    stale = trainer_state(4).replace('"loss": 2.', '"loss": 7.')
+    files = {f"out/checkpoint-{steps}/trainer_state.json": stale for steps in (3, 4)} | {
+        "out/checkpoint-10/trainer_state.json": trainer_state(10)
+    }
+    run = run_of(tmp_path, files)
+    assert curves(run)["", "loss"] == [(step, 3.0 - step / 10) for step in range(1, 11)]
+    assert [note for note in run.notes if "another history" in note] == [
+        "checkpoint-3/trainer_state.json and 1 more: another history than checkpoint-10/trainer_state.json tells: "
+        "of another training, left aside"
+    ]
+
+
 def test_last_row_of_the_trainer_is_a_mean(tmp_path: Path) -> None:
     """`train_loss` of the row with `train_runtime` sums the training up: a value beside the settings, no point of a curve."""
     state = json.loads(trainer_state(4))
