@@ -108,6 +108,10 @@ ADVICE: dict[str, Advice] = {
         "Train on 100 records until the loss is near zero, and analyze that run as well.",
         "small = torch.utils.data.Subset(train_set, range(100))\nloader = DataLoader(small, batch_size=20, shuffle=True)",
     ),
+    "job-log": Advice(
+        "Keep what the job prints, errors included, in a file beside the run, and print when training is done.",
+        '# start it with: python -u train.py > "$RUN/train.log" 2>&1\nprint(f"training completed after {step} steps")',
+    ),
     "num-classes": Advice(
         "Say how many classes there are: give a manifest, or the option --num-classes.",
         'writer.add_hparams({"num_classes": num_classes}, {})\n# or: postmortem analyze RUN --num-classes 10',

@@ -21,12 +21,19 @@ SCHEMA_VERSION = "1"
 Status: TypeAlias = Literal["fail", "warn", "pass", "not-checked", "not-applicable"]
 Verdict: TypeAlias = Literal["failed", "suspect", "healthy", "inconclusive", "unreadable"]
 ProblemKind: TypeAlias = Literal["truncated", "corrupt", "unsafe-pickle", "unsupported", "unreadable"]
-FileRole: TypeAlias = Literal["events", "checkpoint", "checkpoint-index", "manifest", "log", "config", "other"]
+FileRole: TypeAlias = Literal["events", "checkpoint", "checkpoint-index", "manifest", "log", "console", "config", "other"]
 Plain: TypeAlias = str | int | float | bool | None
 Algorithm: TypeAlias = Literal[
     "adam", "adamw", "nadam", "radam", "adamax", "prodigy", "dadapt-adam", "ademamix", "lamb", "adafactor", "lion", "sophia", "muon",
     "sgd", "rmsprop", "adagrad", "adadelta", "rprop", "asgd", "unknown",
 ]  # fmt: skip
+
+IncidentKind: TypeAlias = Literal[
+    "traceback", "device-out-of-memory", "host-out-of-memory", "shared-memory-full", "disk-full", "labels-out-of-range", "device-fault",
+    "collective-timeout", "crash", "shape-mismatch", "missing-file", "time-limit", "preempted", "node-failure", "cancelled",
+    "stopped-by-hand", "terminated", "killed", "child-failed", "exit-code", "nan", "overflow", "finished", "early-stopped",
+]  # fmt: skip
+"""What a line of a text log tells. The last two are good ends; `nan` and `overflow` end nothing by themselves."""
 
 ALARMS: tuple[Status, ...] = ("fail", "warn")
 
@@ -251,6 +258,54 @@ class Manifest:
     """(mean, standard deviation) of a numeric target, where labels are no classes; then `counts` is empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What one line of a text log (or several alike) tells of the job; whether it ended the job is for a measure to judge."""
+
+    kind: IncidentKind
+    line: int
+    """Line number, from 1, of the last time that it was said."""
+    text: str
+    """That line without control codes, secrets masked, at most 300 characters; of a traceback the exception and its message."""
+    frame: str = ""
+    """Of a traceback, the innermost frame outside of installed packages: `train.py, line 12, in main`."""
+    rank: int | None = None
+    count: int = 1
+    first_line: int = 0
+    """Line number of the first time."""
+    uncaught: bool = False
+    """Whether it is a traceback from the main script's top level: the process died of it."""
+    buffered: bool = False
+    """Whether what follows may be older than it: output to a file is held back, and errors are not."""
+    loud: bool = True
+    """False for a mention that alone proves nothing: part of a message that a program may print and go on."""
+    progress_after: int = 0
+    """Lines of training progress (step, epoch, loss) after the last time."""
+    losses_after: int = 0
+    """Those of them that name an epoch or a loss."""
+    bytes_after: int = 0
+    """Bytes from the end of the last time to the end of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A text log of a job: what the terminal or the scheduler would have shown."""
+
+    source: str
+    lines: int
+    bytes: int
+    incidents: tuple[Incident, ...]
+    """In the order of the lines at which they were last said; only those of the last start."""
+    starts: int = 1
+    """How often the log was begun: it is appended to where a job is started again."""
+    progress: int = 0
+    """Lines of training progress among those near the end."""
+    last_line: str = ""
+    """The last line that holds anything."""
+    bytes_skipped: int = 0
+    """Bytes in the middle of a very large file that were not looked at."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RunData:
     """All that could be read of one run. Files stay mapped for as long as the value lives."""
@@ -270,6 +325,8 @@ class RunData:
     event_files: int = 0
     images: tuple[LoggedImages, ...] = ()
     resumes: tuple[Resume, ...] = ()
+    consoles: tuple[Console, ...] = ()
+    """In natural order of name."""
 
 
 @dataclass(frozen=True, slots=True)

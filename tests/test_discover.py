@@ -360,6 +360,12 @@ ROLES = {
     ".metadata": "checkpoint-index",
     "__3_0.distcp": "checkpoint",
     ".hidden.pt": "other",
+    **dict.fromkeys(
+        ("slurm-1234.out", "nohup.out", "train.log", "train_log.txt", "log.txt", "stdout", "stderr.txt", "output.log"), "console"
+    ),
+    **dict.fromkeys(("job.o123456", "train.e123456", "train.sh.o1234-3", "console.log", "exp7.err", "20240101_120000.log"), "console"),
+    **dict.fromkeys(("debug.log", "debug-internal.log", "pip.log", "a.out", "README.txt", "catalog.txt", "requirements.txt"), "other"),
+    **dict.fromkeys(("20240101.log.json", "training_log.csv"), "log"),
 }
 
 
@@ -367,6 +373,45 @@ ROLES = {
 def test_role_by_name(name: str) -> None:
     """What a name is taken for."""
     assert file_kind(name).role == ROLES[name]
+
+
+TEXT_LOGS: dict[str, tuple[tuple[str, ...], dict[str, set[str]]]] = {
+    "alone in a folder": (("slurm-1234.out",), {".": {"slurm-1234.out"}}),
+    "of any name, alone": (("notes.log",), {".": {"notes.log"}}),
+    "output and errors of one job": (("slurm-12345.out", "slurm-12345.err"), {".": {"slurm-12345.out", "slurm-12345.err"}}),
+    "of two jobs, alone": (("slurm-1234.out", "slurm-1235.out"), {".#1": {"slurm-1234.out"}, ".#2": {"slurm-1235.out"}}),
+    "beside a run's files": ((f"a/{EVENTS}", "a/train.log", "a/notes.log"), {"a": {EVENTS, "train.log", "notes.log"}}),
+    "in a folder of its own within a run": ((f"a/tb/{EVENTS}", "a/logs/train.log"), {"a": {f"tb/{EVENTS}", "logs/train.log"}}),
+    "at the run's top": ((f"a/tb/{EVENTS}", "a/slurm-1.out"), {"a": {f"tb/{EVENTS}", "slurm-1.out"}}),
+    "of a run that left nothing else": ((f"a/{EVENTS}", "b/slurm-1.out"), {"a": {EVENTS}, "b": {"slurm-1.out"}}),
+    "of some program beside runs": ((f"a/{EVENTS}", "b/server.log"), {"a": {EVENTS}}),
+    "above one run": ((f"a/{EVENTS}", "slurm-1.out"), {"a": {EVENTS, "../slurm-1.out"}}),
+    "above several runs": ((f"a/{EVENTS}", f"b/{EVENTS}", "slurm-1.out"), {"a": {EVENTS}, "b": {EVENTS}}),
+    "above several runs, named after one": (
+        (f"exp1/{EVENTS}", f"exp10/{EVENTS}", "logs/exp1-1234.out"),
+        {"exp1": {EVENTS, "../logs/exp1-1234.out"}, "exp10": {EVENTS}},
+    ),
+    "in a data folder": ((f"a/{EVENTS}", "a/data/train.log"), {"a": {EVENTS}}),
+}
+
+
+@pytest.mark.parametrize("name", TEXT_LOGS)
+def test_text_logs(tmp_path: Path, name: str) -> None:
+    """Text logs go to the run that holds them, or that they are named after; a job's own is a run where there is nothing else."""
+    files, expected = TEXT_LOGS[name]
+    assert layout(make(tmp_path, *files)) == expected
+
+
+def test_text_log_of_no_single_run_is_told(tmp_path: Path) -> None:
+    """A job's output above several runs is given to none of them, and a note says so."""
+    make(tmp_path, f"a/{EVENTS}", f"b/{EVENTS}", "slurm-1.out")
+    assert any("slurm-1.out: text logs of no single run" in note for run in find_runs([tmp_path]) for note in run.notes)
+
+
+def test_text_log_given_beside_a_run(tmp_path: Path) -> None:
+    """A text log on the command line belongs to the run given with it."""
+    make(tmp_path, f"runs/a/{EVENTS}", "elsewhere/slurm-1.out")
+    assert layout(tmp_path / "runs" / "a", tmp_path / "elsewhere" / "slurm-1.out") == {".": {EVENTS, "slurm-1.out"}}
 
 
 PARTS = {

@@ -30,6 +30,7 @@ EVIDENCE = (
     Evidence(3.0, "the gradient norm burst", alarm=("gradient-norm-burst",)),
     Evidence(2.0, "the gradient norm kept growing", alarm=("growing-gradient-norm",)),
     Evidence(2.5, "the loss left the range of floats", alarm=("nonfinite-loss",)),
+    Evidence(1.0, "the job's log says that it stopped over NaN", alarm=("reported-nan",)),
     Evidence(2.0, "weights left the range of floats", alarm=("nonfinite-weights",)),
     Evidence(2.0, "the optimizer's moments left the range of floats", alarm=("nonfinite-optimizer-state",)),
     Evidence(2.0, "the gradient norm burst before the loss left the range of floats", alarm=("gradient-norm-burst", "nonfinite-loss")),

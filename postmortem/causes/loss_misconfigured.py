@@ -5,8 +5,8 @@ The number that is minimized is not the one that was meant: summed instead of av
 off by one or for another number of classes.
 
 ## How it shows
-A first loss far from ln(classes) although weights and inputs have a usual scale, a cross-entropy below zero, or a head whose
-width is not the number of classes.
+A first loss far from ln(classes) although weights and inputs have a usual scale, a cross-entropy below zero, a head whose
+width is not the number of classes, or a job that died because the loss refused a label.
 
 ## What to do
 Write down the expected first loss by hand and compare; check reduction, sign, and what the loss function expects (logits or
@@ -42,20 +42,26 @@ EVIDENCE = (
         passed=("large-initial-weights", "unscaled-inputs"),
     ),
     Evidence(2.5, "the head's width is not the number of classes", alarm=("mismatched-head",)),
+    Evidence(7.0, "the loss refused labels that the head has no class for", alarm=("out-of-range-labels",)),
     Evidence(-2.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
     Evidence(-1.0, "the loss is never below zero", passed=("negative-loss",)),
     Evidence(-2.5, "weights were too large from the start", alarm=("large-initial-weights",)),
     Evidence(-2.5, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
     Evidence(-3.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
 )
+EXPLAINS = ("interrupted",)
 USES = ("loss.first", "loss.chance")
 
 
 def summary(case: Case) -> str:
-    return case.said("negative-loss", "initial-loss-off", "mismatched-head", otherwise="The loss is not what it is meant to be.")
+    return case.said(
+        "out-of-range-labels", "negative-loss", "initial-loss-off", "mismatched-head", otherwise="The loss is not what it is meant to be."
+    )
 
 
 def fix(case: Case) -> str:
+    if case.outcomes.get("out-of-range-labels") is not None and case.outcomes["out-of-range-labels"].alarmed:
+        return "Count labels from 0, make the head as wide as the largest label plus 1, and set `ignore_index` for a label of 'none'."
     first, chance = case.number("loss.first"), case.number("loss.chance")
     if first and chance and first > 1.5 * chance:
         return (
@@ -77,6 +83,7 @@ EXAMPLES = (
         fail=("initial-loss-off",),
         passed=("large-initial-weights", "unscaled-inputs"),
     ),
+    CauseExample("labels that the loss refused", "likely", fail=("out-of-range-labels",)),
     CauseExample("a first loss at chance", "unlikely", passed=("initial-loss-off", "negative-loss")),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -87,6 +87,18 @@ _MANIFEST_WORDS = _vocabulary(
     "manifest manifests dataset datasets data label labels target targets record records sample samples annotation annotations split "
     "splits metadata index train training val valid validation test dev eval"
 )
+_CONSOLE_ENDING = re.compile(r"\.(?:log|out|err)(?:\.\d{1,2})?$|\.[oe]\d{3,}(?:[.-]\d+)?$")  # the last as SGE and PBS name a job's output
+_CONSOLE_NAMES = _vocabulary("stdout stderr console nohup output slurm logs log")
+_JOB_WORDS = _CONSOLE_NAMES | _vocabulary(
+    "train training trainer pretrain pretraining finetune finetuning main job run exp experiment rank worker node gpu std out err error "
+    "errors txt"
+)
+_NO_CONSOLE = _vocabulary(
+    "debug pip install setup build cmake make configure compile docker git npm yarn apt conda env access latex lint pytest mypy "
+    "tensorboard jupyter"
+)
+"""Logs of other programs than the training; `debug.log` and its like are the W&B client's own."""
+_NUMBERED_JOB = re.compile(r"\.[oe]\d")
 _SUMMARY_STEMS = frozenset(("all_results", "train_results", "eval_results", "test_results", "predict_results"))
 
 
@@ -126,7 +138,21 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return FileKind("checkpoint")
     if _is_weights(lower) and not in_data_folder:
         return FileKind("checkpoint")
-    return OTHER
+    return OTHER if in_data_folder else _console_kind(lower)
+
+
+def _console_kind(lower: str) -> FileKind:
+    """A text log by its name, surely a job's own where every word of it is such a word (`slurm-1234.out`, `train_rank0.log`)."""
+    ending = _CONSOLE_ENDING.search(lower)
+    stem = lower[: ending.start()] if ending else lower.removesuffix(".txt")
+    found = [word.rstrip("0123456789") for word in words(stem)]
+    if lower == "a.out" or _NO_CONSOLE & set(found):
+        return OTHER
+    known = all(word in _JOB_WORDS for word in found if word)
+    if ending:
+        return FileKind("console", sure=known or bool(_NUMBERED_JOB.match(lower[ending.start() :])))
+    plain = "." not in lower or lower.endswith(".txt")
+    return FileKind("console") if plain and known and _CONSOLE_NAMES & set(found) else OTHER
 
 
 def _is_weights(lower: str) -> bool:

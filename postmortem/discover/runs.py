@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from postmortem.discover.clusters import Cluster, Parts, cluster_runs
+from postmortem.discover.consoles import jobs, named_after, place_of
 from postmortem.discover.folders import Entry, Tree, list_tree, shown, tree_of_files
 from postmortem.discover.names import group_of, is_data_folder, is_split, natural
 from postmortem.model import FileRole, FoundFile, FoundRun
@@ -24,6 +25,7 @@ _ROLE_WORDS: dict[FileRole, tuple[str, str]] = {
     "checkpoint": ("checkpoint", "checkpoints"),
     "checkpoint-index": ("index of shards", "indexes of shards"),
     "log": ("log", "logs"),
+    "console": ("text log", "text logs"),
     "config": ("settings file", "settings files"),
     "manifest": ("table that may be a manifest", "tables that may be manifests"),
 }
@@ -65,7 +67,8 @@ def find_runs(paths: Sequence[Path]) -> tuple[FoundRun, ...]:
             reasons.append(_why_nothing(tree, path))
     if singles:
         tree = tree_of_files(singles)
-        shared = bool(runs) and all(entry.kind.role in ("manifest", "config") for entry in _entries(tree))
+        of_runs = {"manifest", "config", *(("console",) if len(runs) == 1 else ())}
+        shared = bool(runs) and all(entry.kind.role in of_runs for entry in _entries(tree))
         if shared:
             runs = [_with_shared(run, list(_entries(tree))) for run in runs]
         else:
@@ -95,14 +98,14 @@ class _Draft:
 
 def _runs_of(tree: Tree, path: Path) -> list[FoundRun]:
     clusters, loose = cluster_runs(tree.root)
-    if not clusters:
-        tables = [entry for entry in loose if entry.kind.role == "manifest"]
-        if not tables:
-            return []
+    if not clusters and any(entry.kind.role == "manifest" for entry in loose):
         clusters, loose = [Cluster((), loose)], []
     drafts = [
         _Draft(cluster, _common(entry.folder for entry in cluster.files), list(cluster.files), list(cluster.notes)) for cluster in clusters
     ]
+    _share_consoles(drafts, tree)
+    if not drafts:
+        return []
     _share_loose(drafts, loose, tree)
     drafts.sort(key=lambda draft: ([natural(part) for part in draft.anchor], natural(draft.cluster.label)))
     _add_other_files(drafts, tree)
@@ -120,6 +123,40 @@ def _runs_of(tree: Tree, path: Path) -> list[FoundRun]:
         first = runs[0]
         runs[0] = FoundRun(first.name, first.path, first.files, (*first.notes, *tree.notes, *left_out))
     return runs
+
+
+def _share_consoles(drafts: list[_Draft], tree: Tree) -> None:
+    """Gives text logs to the run whose folder holds them, or that they are named after; where no run is near they are runs themselves."""
+    bases = [min(draft.cluster.home, draft.anchor, key=len) for draft in drafts]
+    alone: dict[Parts, list[Entry]] = defaultdict(list)
+    aside: list[str] = []
+    for entry in _entries(tree):
+        if entry.kind.role != "console":
+            continue
+        holding = [len(base) for base in bases if entry.folder[: len(base)] == base]
+        place = place_of(entry.folder)
+        near = [index for index, base in enumerate(bases) if holding and base == entry.folder[: max(holding)]]
+        near = near or [index for index, base in enumerate(bases) if base[: len(place)] == place]
+        if len(near) > 1 or (near and not holding and not entry.kind.sure):
+            named = named_after(entry.name, [(bases[index] or ("",))[-1] for index in near])
+            if named is None:
+                aside.append(_relative(entry, ()))
+                continue
+            near = [near[named]]
+        if near:
+            draft = drafts[near[0]]
+            draft.files.append(entry)
+            if entry.folder[: len(draft.cluster.home)] == draft.cluster.home:
+                draft.anchor = _common([draft.anchor, entry.folder])
+        elif entry.kind.sure or not drafts:
+            alone[entry.folder].append(entry)
+        else:
+            aside.append(_relative(entry, ()))
+    for folder, entries in alone.items():
+        drafts.extend(_Draft(Cluster(folder, each, (), label), folder, list(each)) for label, each in jobs(entries))
+    if aside:
+        more = f" and {len(aside) - 3} more" if len(aside) > 3 else ""
+        tree.notes.append(f"{', '.join(aside[:3])}{more}: text logs of no single run by place and name, left aside")
 
 
 def _share_loose(drafts: list[_Draft], loose: list[Entry], tree: Tree) -> None:

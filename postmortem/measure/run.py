@@ -16,6 +16,7 @@ from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.curves import Classes, measure_curves
 from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
+from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
@@ -63,6 +64,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     run, table = _passed(run)
     found = _Found()
     found.keep(measure_files(run))
+    found.keep(measure_incidents(run))
     for measure in (
         measure_weights,
         measure_updates,
@@ -184,6 +186,9 @@ def _inputs(run: RunData) -> tuple[InputFile, ...]:
         optimizer = ", with optimizer state" if any(one.slots for one in checkpoint.optimizers) else ""
         told[checkpoint.source] = f"{len(checkpoint.tensors)} tensors, {step}{optimizer}"
         told.update({replica.source: f"{replica.rank} of {checkpoint.source}" for replica in checkpoint.replicas})
+    for console in run.consoles:
+        count = sum(incident.count for incident in console.incidents)
+        told[console.source] = f"{console.lines} lines, {count} of them about how the job fared"
     for manifest in run.manifests:
         told[manifest.source] = f"{manifest.rows} records, label column {manifest.label_column!r}"
     return tuple(InputFile(file.name, file.role, file.bytes, told.get(file.name, "")) for file in run.files if file.role != "other")

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from postmortem.model import FileRole, FoundFile, FoundRun, Problem, ReadOptions, RunData, Series
 from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.console import ConsoleData, read_console
 from postmortem.read.events import EventData, split_runs
 from postmortem.read.log_union import united
 from postmortem.read.manifests import ManifestsData, read_manifests
@@ -52,10 +53,18 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         lambda files: read_checkpoints(files, scratch),
         tuple(file for file in run.files if file.role in ("checkpoint", "checkpoint-index")),
     )
-    logs: list[LogData] = [log for file in (*of("log"), *of("config")) if (log := guarded(file.role, _one(read_log), (file,))) is not None]
+    logs: list[LogData] = []
+    told: list[ConsoleData] = []
+    for file in (*of("log"), *of("console"), *of("config")):
+        log = guarded(file.role, _one(read_log), (file,))
+        if log is not None and log.kind != "text":
+            logs.append(log)
+        elif log is not None and (text := guarded("console", _one(read_console), (file,))) is not None:
+            # Some tables are called like text logs (`training.log`, `log.txt`), and the other way round: the content tells.
+            told.append(text)
     manifests: ManifestsData | None = guarded("manifest", read_manifests, (*of("manifest"), *given))
-    tables = united(logs)
-    for part in (checkpoints, tables, manifests):
+    curves = united(logs)
+    for part in (checkpoints, curves, *told, manifests):
         if part is not None:
             problems.extend(part.problems)
             notes.extend(part.notes)
@@ -64,14 +73,15 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         name=run.name,
         path=str(run.path),
         files=(*run.files, *given),
-        series=tables.series,
+        series=curves.series,
         histograms=(),
-        hyperparameters=tables.hyperparameters,
+        hyperparameters=curves.hyperparameters,
         checkpoints=() if checkpoints is None else checkpoints.checkpoints,
         manifests=() if manifests is None else manifests.manifests,
         problems=tuple(problems),
         notes=tuple(notes),
         options=options,
+        consoles=tuple(text.console for text in told if text.console is not None),
     )
     if not trainings:
         return (whole,)
@@ -97,13 +107,16 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
     last = index == trainings
     elsewhere = {file.name for file in whole.files if file.role == "events"} - set(data.files)
     note = f"{trainings} trainings lie in this folder; this is number {index}, by its event files {', '.join(data.files)}"
-    beside = "checkpoints and logs beside them are taken for the last training's" if whole.checkpoints or whole.series else ""
+    beside = (
+        "checkpoints and logs beside them are taken for the last training's" if whole.checkpoints or whole.series or whole.consoles else ""
+    )
     return replace(
         one,
         name=f"{whole.name}#{index}",
         path=f"{whole.path}#{index}",
         series=one.series if last else data.series,
         checkpoints=whole.checkpoints if last else (),
+        consoles=whole.consoles if last else (),
         files=tuple(file for file in whole.files if file.name not in elsewhere),
         notes=(*one.notes, note, *((beside,) if beside else ())),
     )

@@ -56,9 +56,10 @@ class LogData:
 
 
 def read_log(file: FoundFile) -> LogData:
-    """All curves and settings of one file of role `log` or `config`; never raises for what the file holds.
+    """All curves and settings of one file of role `log`, `console` or `config`; never raises for what the file holds.
 
-    A file whose name ends as a text's (`training.log`, `log.txt`) is read where it is a table, and is of kind `text` where it is none.
+    A file of role `console`, or whose name ends as a text's (`training.log`, `log.txt`), is read where it is a table, and is of kind
+    `text` where it is none.
     """
     if file.role == "config":
         settings, problems = read_settings(file)
@@ -91,12 +92,13 @@ def _table(file: FoundFile, reading: Reading) -> Table:
     name = file.name.lower().removesuffix(".gz")
     lines = lines_of(file.path, reading)
     head, lines = _peeked(lines)
+    may_be_text = file.role == "console" or name.endswith(_OTHER_ENDINGS)
+    if may_be_text and (not head or not is_table(head)):
+        return Table(kind="text", notes=["is text, no table"])
     if not head:
         return _without_rows("truncated", f"holds nothing ({file.bytes} bytes)")
     if head[0].startswith("version https://git-lfs"):
         return _without_rows("unsupported", "is a git-LFS pointer: the file itself was never fetched")
-    if name.endswith(_OTHER_ENDINGS) and not is_table(head):
-        return Table(kind="text", notes=["is text, no table"])
     if name.endswith(_JSON_ENDINGS) or head[0].startswith(("{", "[{")):
         is_lines, lines = (True, lines) if name.endswith((".jsonl", ".ndjson")) else by_line(lines)
         if is_lines:

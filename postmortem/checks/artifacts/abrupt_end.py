@@ -2,7 +2,7 @@
 
 ## What it looks for
 The last step (or epoch) reached over the one that the settings planned. It alarms below 0.9, and warns below that where the
-settings name early stopping or patience.
+settings name early stopping or patience, or the job's log says that training came to its end.
 
 ## Why it matters
 A job that was killed, ran out of memory or hung has not shown what it can do: its last loss is not its final loss.
@@ -31,7 +31,7 @@ DONE = Threshold(
 )
 
 NEEDS = ("steps.done", "steps.planned")
-USES = ("run.early_stopping", "steps.last")
+USES = ("run.early_stopping", "steps.last", "job.end")
 CHECKLIST = ()
 FIGURE = ""
 
@@ -41,6 +41,9 @@ def judge(measured: Measured) -> Finding:
     seen = f"{done.value:.0%} of the {planned.value:g} {planned.unit} planned were done ({done.basis})"
     if done.value >= DONE.value:
         return Finding("pass", seen, done.value, DONE, done.unit)
+    if measured.text("job.end") in ("finished", "early-stopped"):
+        said = f"{seen}; the job's log says that training came to its end ({measured['job.end'].basis})"
+        return Finding("warn", said, done.value, DONE, done.unit, done.first_step)
     if measured.text("run.early_stopping") == "true":
         return Finding("warn", f"{seen}; the settings allow it to stop early", done.value, DONE, done.unit, done.first_step)
     return Finding("fail", seen, done.value, DONE, done.unit, done.first_step)
@@ -57,6 +60,11 @@ def _given(done: float, stopping: bool = False) -> tuple[Measurement, ...]:
 EXAMPLES = (
     Example("killed at a third", _given(0.31), "fail"),
     Example("stopped early by design", _given(0.31, stopping=True), "warn"),
+    Example(
+        "its log says that it was done",
+        (*_given(0.31), Measurement("job.end", float("nan"), "", "train.log, line 640: 'Training completed'", text="finished")),
+        "warn",
+    ),
     Example("came to its end", _given(1.0), "pass"),
     Example("nobody said how long it should be", (), "not-checked"),
 )

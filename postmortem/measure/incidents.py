@@ -1,0 +1,144 @@
+"""How the job ended, as its text logs tell: what it died of, or that it came to its end; NaN messages, overflows, refused labels.
+
+A line ends a job only where training does not go on after it. How sure that is depends on the line: a scheduler's own message, or a
+traceback that came out of the main script, is an end even where a little output that was buffered follows; a mention of an error in
+some message is one only where it is all but the last thing said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from postmortem.model import Console, Incident, IncidentKind, Measurement, Missing, RunData
+
+STRAGGLERS = 3
+"""Lines of progress after an end that prove nothing: a progress bar is drawn once more, other ranks finish their step."""
+BUFFERED_BYTES = 8192
+"""Output to a file is held back in a buffer of this size, and comes after the traceback of the script that wrote it."""
+NEAR_BYTES = 64 * 1024
+"""An end lies no further from the end of the file: beside what launchers, profilers and epilogues print, it is the last thing told."""
+LAST_WORDS_BYTES = 2048
+EVALUATION_LINES = 20
+"""Lines that name a loss or an epoch after the words that training is done: evaluation prints some too."""
+
+ROOTS: tuple[IncidentKind, ...] = ("labels-out-of-range", "device-out-of-memory", "shared-memory-full", "disk-full", "host-out-of-memory")
+"""What is the reason of all else that is told near it."""
+CONSEQUENCES: tuple[IncidentKind, ...] = ("stopped-by-hand", "collective-timeout", "killed", "terminated", "child-failed", "exit-code")
+"""What a job says when something else has ended it: the reason only where nothing else is told."""
+GOOD: tuple[IncidentKind, ...] = ("finished", "early-stopped")
+_NUMBERS = r"\d{4}-\d\d-\d\d(?:[/_T ]\d\d[-:]\d\d[-:]\d\d)?|\d{4,}"
+NAMES = ("job.end", "job.end_progress", "job.nan", "job.nan_end", "job.overflows", "job.label_faults")
+
+
+def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
+    """`job.end` and `job.end_progress`, `job.finished`, `job.nan`, `job.nan_end`, `job.overflows`, `job.label_faults`, `job.starts`."""
+    consoles = last_jobs([console for console in run.consoles if console.lines])
+    if not consoles:
+        reason = "the run has no text log" if not run.consoles else "the run's text logs are empty"
+        for name in (*NAMES, "job.finished", "job.starts"):
+            yield Missing(name, reason, "job-log")
+        return
+    yield from _end(consoles)
+    looked_at = ", ".join(f"{console.lines} lines of {console.source}" for console in consoles[:3])
+    looked_at += f" and {len(consoles) - 3} more text logs" if len(consoles) > 3 else ""
+    for name, kind in (("job.nan", "nan"), ("job.overflows", "overflow"), ("job.label_faults", "labels-out-of-range")):
+        told = [(console, incident) for console in consoles for incident in console.incidents if incident.kind == kind]
+        if kind == "labels-out-of-range":
+            told = [pair for pair in told if ends(pair[1])]
+        count = sum(incident.count for _, incident in told)
+        basis = looked_at if not told else f"{_quoted(*told[0], told[0][1].first_line)}, in {looked_at}"
+        yield Measurement(name, float(count), "lines", basis)
+    starts = max(consoles, key=lambda console: console.starts)
+    yield Measurement("job.starts", float(starts.starts), "starts", starts.source)
+
+
+def _end(consoles: Sequence[Console]) -> Iterator[Measurement | Missing]:
+    finish = _finish(consoles)
+    ending = _ending(consoles)
+    if ending is not None and finish is not None and finish[0] is ending[0] and finish[1].line > ending[1].line:
+        ending = None  # it went on to its end
+    nan = ending is not None and ending[1].kind == "nan"
+    yield Measurement("job.nan_end", float(nan), "", _quoted(*ending) if nan and ending is not None else "how the job ended")
+    if ending is not None:
+        console, incident = ending
+        yield Measurement("job.end", math.nan, "", _quoted(console, incident), text=incident.kind)
+        yield Measurement("job.end_progress", float(incident.progress_after), "lines", f"after line {incident.line} of {console.source}")
+    elif finish is not None:
+        yield Measurement("job.end", math.nan, "", _quoted(*finish), text=finish[1].kind)
+        yield Measurement("job.end_progress", 0.0, "lines", f"after line {finish[1].line} of {finish[0].source}")
+    else:
+        last = consoles[-1]
+        reason = (
+            f"{last.source} tells neither of a crash nor of an end of training; its last line, {last.lines}, is '{last.last_line[:100]}'"
+        )
+        yield Missing("job.end", reason, "job-log")
+        yield Missing("job.end_progress", reason, "job-log")
+    if finish is None:
+        yield Missing("job.finished", "no text log says that training came to its end", "job-log")
+    else:
+        yield Measurement("job.finished", float(finish[1].line), "line", _quoted(*finish), text=finish[1].kind)
+
+
+def last_jobs(consoles: Sequence[Console]) -> list[Console]:
+    """Of logs whose names differ in a long number only (`slurm-1234.out`, `slurm-1240.out`), those of the highest: the last job."""
+    numbers: dict[str, tuple[int, ...]] = {}
+    keys = [_job(console.source) for console in consoles]
+    for scheme, ids in keys:
+        numbers[scheme] = max(numbers.get(scheme, ()), ids)
+    return [console for console, (scheme, ids) in zip(consoles, keys, strict=True) if ids == numbers[scheme]]
+
+
+def _job(source: str) -> tuple[str, tuple[int, ...]]:
+    """A log's name without long numbers and dates, and these: what tells one job's log from the next one's."""
+    name = re.sub(r"\.(?:out|err|log|txt)$|(?<=\.)[oe](?=\d)", "", source)
+    name = re.sub(r"(run-\d{8}_\d{6})-[0-9a-z]{4,12}\b", r"\1", name)  # W&B puts a random word behind the time
+    numbers = re.findall(_NUMBERS, name)
+    return re.sub(_NUMBERS, "#", name), tuple(int(re.sub(r"\D", "", number)[:18]) for number in numbers)
+
+
+def ends(incident: Incident) -> bool:
+    """Whether an incident ended its job, by what follows it in the log."""
+    if incident.kind in GOOD or incident.kind == "overflow":
+        return False
+    few, near = incident.progress_after <= STRAGGLERS, incident.bytes_after <= NEAR_BYTES
+    if incident.uncaught:
+        held_back = incident.buffered and incident.bytes_after <= BUFFERED_BYTES * incident.count
+        return held_back or (few and near)
+    if incident.frame:  # something caught it, and may have raised it again out of the log's sight
+        return incident.progress_after <= 1 and incident.bytes_after <= BUFFERED_BYTES
+    if incident.loud and incident.text not in ("Killed", "Terminated"):
+        return few and near
+    return incident.progress_after == 0 and incident.bytes_after <= LAST_WORDS_BYTES
+
+
+def _ending(consoles: Sequence[Console]) -> tuple[Console, Incident] | None:
+    """What ended the job, the reason rather than what followed from it; None where nothing did."""
+    told = [(console, incident) for console in consoles for incident in console.incidents if ends(incident)]
+
+    def rank(pair: tuple[Console, Incident]) -> tuple[int, int]:
+        kind = pair[1].kind
+        if kind in ROOTS:
+            return 0, ROOTS.index(kind)
+        return (2, CONSEQUENCES.index(kind)) if kind in CONSEQUENCES else (1, 0)
+
+    return min(told, key=rank, default=None)  # of equals the first that was told
+
+
+def _finish(consoles: Sequence[Console]) -> tuple[Console, Incident] | None:
+    told = [
+        (console, incident)
+        for console in consoles
+        for incident in console.incidents
+        if incident.kind in GOOD and incident.losses_after <= EVALUATION_LINES
+    ]
+    return max(told, key=lambda pair: (pair[1].kind == "early-stopped", pair[1].line), default=None)
+
+
+def _quoted(console: Console, incident: Incident, line: int | None = None) -> str:
+    """`slurm-12.out, line 812: '...' (train.py, line 12, in main)`."""
+    extra = [incident.frame] if incident.frame else []
+    extra += [f"rank {incident.rank}"] if incident.rank is not None else []
+    extra += [f"{incident.count} times"] if incident.count > 1 else []
+    return f"{console.source}, line {line or incident.line}: '{incident.text}'" + (f" ({'; '.join(extra)})" if extra else "")
