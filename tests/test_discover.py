@@ -342,7 +342,6 @@ ROLES = {
     "metrics.csv.gz": "log",
     "train.csv.gz": "other",
     "log.txt": "log",
-    "detr-r50_log.txt": "log",
     "progress.txt": "log",
     "changelog.txt": "other",
     "requirements.txt": "other",
@@ -361,7 +360,7 @@ ROLES = {
     "__3_0.distcp": "checkpoint",
     ".hidden.pt": "other",
     **dict.fromkeys(
-        ("slurm-1234.out", "nohup.out", "train.log", "train_log.txt", "log.txt", "stdout", "stderr.txt", "output.log"), "console"
+        ("slurm-1234.out", "nohup.out", "train.log", "train_log.txt", "stdout", "stderr.txt", "output.log"), "console"
     ),
     **dict.fromkeys(("job.o123456", "train.e123456", "train.sh.o1234-3", "console.log", "exp7.err", "20240101_120000.log"), "console"),
     **dict.fromkeys(("debug.log", "debug-internal.log", "pip.log", "a.out", "README.txt", "catalog.txt", "requirements.txt"), "other"),

@@ -76,8 +76,9 @@ _CONFIG_STEMS = _vocabulary(
 _TEXT_CONFIG_STEMS = _vocabulary(
     "args opt train_opt hparams hyperparameters params config options flags settings commandline_args arguments"
 )
-_TEXT_TABLES = re.compile(r"(.*[_-])?log\.txt|progress\.txt|training\.log")
-"""Texts that may be tables: JSON lines as DETR writes them, tabs as Spinning Up does, commas as Keras does. Their content decides."""
+_TEXT_TABLES = re.compile(r"log\.txt|progress\.txt|training\.log")
+"""Texts that are tables as often as not: JSON lines as DETR writes them, tabs as Spinning Up does, commas as Keras does. Their content
+decides, and that of every text log (`console`) does too."""
 _LOG_TABLE_WORDS = _vocabulary(
     "metrics metric results history log logs progress monitor scalars losses loss curves trainer_state stats monitors"
 )
