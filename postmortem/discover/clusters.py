@@ -6,8 +6,10 @@ The tree is worked through from its leaves. Each folder hands up at most one ope
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import TypeAlias
 
 from postmortem.discover.folders import Entry, Folder, shown
@@ -22,9 +24,14 @@ from postmortem.discover.names import (
     part_of_run,
     writer_process,
 )
+from postmortem.discover.stores import STORE_NAMES, Store, stamp_of
 
 Parts: TypeAlias = tuple[str, ...]
 """Folder names from the root down."""
+
+_EVENT_TIME = re.compile(r"tfevents\.(\d{9,10})\.")
+_SAME_START_SECONDS = 36 * 3600.0
+"""Farther apart than this, two logs are of two trainings: 14 hours of time zones, and a job that waited or went on the next day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class Cluster:
     notes: tuple[str, ...] = ()
     label: str = ""
     """What tells it from other runs of the same home."""
+    store: Store = ""
+    """Set while it is what MLflow or Weights & Biases kept of a run, and nothing beside that."""
 
     @property
     def has_events(self) -> bool:
@@ -70,6 +79,8 @@ def cluster_runs(root: Folder) -> tuple[list[Cluster], list[Entry]]:
 
 
 def _gather(folder: Folder, is_root: bool = False) -> _Below:
+    if folder.store:
+        return _Below(None, _store_run(folder), [])
     core = [entry for entry in folder.files if entry.kind.role in ("events", "checkpoint", "checkpoint-index", "log")]
     loose = [entry for entry in folder.files if entry.kind.role in ("manifest", "config")]
     opened: list[tuple[Folder, Cluster]] = []
@@ -85,11 +96,14 @@ def _gather(folder: Folder, is_root: bool = False) -> _Below:
     if len(whole) > 1:
         closed.extend(whole)
         opened = [(child, cluster) for child, cluster in opened if not any(cluster is each for _, each in whole)]
+    closed = _with_saved_models(folder, closed)
     if not core and not opened:
-        return _Below(None, _pair_up(folder, closed), loose)
+        return _Below(None, _pair_up(folder, _join_store_runs(folder, closed)), loose)
     base = Cluster(
         folder.parts, core + [entry for _, cluster in opened for entry in cluster.files], tuple(n for _, c in opened for n in c.notes)
     )
+    if all(cluster.store for _, cluster in closed):
+        base, closed = _with_store_runs(folder, base, closed)
     base, closed = _absorb(folder, base, closed)
     base = replace(base, files=base.files + loose)
     runs = [cluster for _, cluster in closed]
@@ -166,8 +180,84 @@ def _join(one: Cluster, two: Cluster, note: str) -> Cluster:
 
 
 def _complement(weights: Cluster, curves: Cluster) -> bool:
+    if weights.store or curves.store:
+        return False  # each is a whole run
     return weights.has_weights and not weights.has_events and not curves.has_weights and (curves.has_events or curves.has_log)
 
 
 def _saves_steps(cluster: Cluster) -> bool:
     return any(entry.name == "trainer_state.json" or (entry.folder and part_of_run(entry.folder[-1]) == "step") for entry in cluster.files)
+
+
+# --- what MLflow and Weights & Biases kept ----------------------------------------------------------------------------
+
+
+def _store_run(folder: Folder) -> list[Cluster]:
+    """All that lies in a run's folder is of that run, whatever the names of the folders within it."""
+    files: list[Entry] = []
+    pending = [folder]
+    while pending:
+        each = pending.pop()
+        files.extend(entry for entry in each.files if entry.kind.role != "other")
+        pending.extend(reversed(each.folders))
+    cluster = Cluster(folder.parts, files, store=folder.store)
+    return [cluster] if cluster.has_weights or (files and folder.store != "mlflow-model") else []
+
+
+def _with_saved_models(folder: Folder, closed: list[tuple[Folder, Cluster]]) -> list[tuple[Folder, Cluster]]:
+    """Gives each model that MLflow saved beside its runs to the run that names it among its outputs."""
+    models = {cluster.home[-1]: cluster for _, cluster in closed if cluster.store == "mlflow-model"}
+    if not models:
+        return closed
+    owners: dict[str, list[Parts]] = defaultdict(list)
+    for run in folder.folders:
+        for output in (each for child in run.folders if run.store == "mlflow" and child.name == "outputs" for each in child.folders):
+            owners[output.name].append(run.parts)
+    taken = {name: owner[0] for name, owner in owners.items() if len(owner) == 1 and name in models}
+    kept: list[tuple[Folder, Cluster]] = []
+    for child, cluster in closed:
+        if cluster.store == "mlflow":
+            for name in [name for name, owner in taken.items() if owner == cluster.home]:
+                cluster = _join(cluster, models[name], f"models/{name}/ taken as part of the run, which names it among its outputs")
+            kept.append((child, cluster))
+        elif cluster.store != "mlflow-model" or cluster.home[-1] not in taken:
+            kept.append((child, cluster))
+    return kept
+
+
+def _join_store_runs(folder: Folder, closed: list[tuple[Folder, Cluster]]) -> list[tuple[Folder, Cluster]]:
+    """Gives the only run of MLflow, and the only one of Weights & Biases, to the only other run below the folder."""
+    others = [(child, cluster) for child, cluster in closed if not cluster.store]
+    if len(others) != 1:
+        return closed
+    stored = [(child, cluster) for child, cluster in closed if cluster.store]
+    joined, rest = _with_store_runs(folder, others[0][1], stored)
+    if len(rest) == len(stored):
+        return closed
+    return [(others[0][0], replace(joined, home=folder.parts)), *rest]
+
+
+def _with_store_runs(folder: Folder, base: Cluster, stored: list[tuple[Folder, Cluster]]) -> tuple[Cluster, list[tuple[Folder, Cluster]]]:
+    """The run with what MLflow and Weights & Biases kept of it. Where one of them kept several runs, nothing says which is its own."""
+    rest: list[tuple[Folder, Cluster]] = []
+    for child, cluster in stored:
+        alone = sum(each.store == cluster.store for _, each in stored) == 1
+        if alone and cluster.store != "mlflow-model" and _at_one_time(cluster, base):
+            where = "/".join(map(shown, cluster.home[len(folder.parts) :]))
+            base = _join(base, cluster, f"{where}/ taken as part of the run: the only run of {STORE_NAMES[cluster.store]} beside its files")
+        else:
+            rest.append((child, cluster))
+    return base, rest
+
+
+def _at_one_time(stored: Cluster, other: Cluster) -> bool:
+    """Whether the times in the names of two runs' files lie close together; True where one of them names no time."""
+    stamp = stamp_of(stored.home[-1]) if stored.home else ""
+    events = [float(match[1]) for entry in other.files if (match := _EVENT_TIME.search(entry.name))]
+    if not stamp or not events:
+        return True
+    try:
+        started = datetime.strptime(stamp, "%Y%m%d_%H%M%S").replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        return True
+    return min(abs(each - started) for each in events) <= _SAME_START_SECONDS

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postmortem.discover.names import OTHER, FileKind, file_kind, is_data_folder, is_metric_folder, natural
+from postmortem.discover.stores import Store, history_id, is_listed, is_model_of_mlflow, kind_in_store, may_be_copy, store_of
 
 _DEEPEST = 48
 _GHOST_FOLDERS = frozenset(("__macosx", "__pycache__", "node_modules", "site-packages"))
@@ -40,6 +41,10 @@ class Folder:
     parts: tuple[str, ...]
     files: list[Entry] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
+    store: Store = ""
+    """Whose run it holds or is part of; see `stores`."""
+    of_model: bool = False
+    """Whether it lies in a model that MLflow saved: a folder `data` holds weights then."""
 
 
 @dataclass(slots=True)
@@ -92,7 +97,27 @@ def list_tree(root: Path) -> Tree:
         else:
             folder.files.append(entry)
             folder.files.sort(key=lambda each: natural(each.name))
+    _leave_out_copies(tree)
     return tree
+
+
+def _leave_out_copies(tree: Tree) -> None:
+    """Takes out folders `latest-run` that hold what a run beside them holds: a link that a checkout or an archive made a copy of."""
+    pending = [tree.root]
+    while pending:
+        folder = pending.pop()
+        pending.extend(folder.folders)
+        for child in [child for child in folder.folders if child.store == "wandb" and may_be_copy(child.name)]:
+            run, held = history_id([file.name for file in child.files]), _held(child)
+            others = [each for each in folder.folders if each is not child and each.store == "wandb"]
+            if any((run and history_id([file.name for file in each.files]) == run) or _held(each) == held for each in others):
+                folder.folders.remove(child)
+                tree.left_out["copy of a run of Weights & Biases (latest-run)"] += 1
+
+
+def _held(folder: Folder) -> list[tuple[str, int]]:
+    """Names and sizes of the files right in a folder and in those right below."""
+    return [(file.name, file.bytes) for each in (folder, *folder.folders) for file in each.files]
 
 
 def tree_of_files(paths: list[Path]) -> Tree:
@@ -126,9 +151,13 @@ def _list(
     except OSError as error:
         tree.notes.append(f"{where} could not be listed: {error.strerror}")
         return []
-    in_data_folder = bool(folder.parts) and is_data_folder(folder.name)
     one_metric_a_file = is_metric_folder(folder.path.parts)
-    sharded = any(entry.name.endswith(".distcp") for entry in entries)
+    in_data_folder = bool(folder.parts) and is_data_folder(folder.name) and not folder.of_model
+    names = [entry.name for entry in entries]
+    sharded = any(name.endswith(".distcp") for name in names)
+    within_store = bool(folder.store)
+    folder.store = folder.store or store_of(folder.name or folder.path.resolve().name, names)
+    of_model = is_model_of_mlflow(names)
     below: list[Folder] = []
     for entry in entries:
         try:
@@ -142,13 +171,17 @@ def _list(
                 tree.left_out[f"folder {shown(name)}"] += 1
             elif len(folder.parts) >= _DEEPEST:
                 tree.notes.append(f"{where} holds folders more than {_DEEPEST} levels deep, which were not entered")
+            elif not is_listed(folder.store, name):
+                continue
             elif entry.is_symlink():
                 links.append((folder, name, Path(entry.path)))
             elif _identity(status) not in listed:
                 listed.add(_identity(status))
-                below.append(Folder(name, Path(entry.path), (*folder.parts, name)))
+                below.append(Folder(name, Path(entry.path), (*folder.parts, name), store=folder.store, of_model=of_model))
         elif not stat.S_ISREG(status.st_mode):
             tree.left_out["file that is no regular one"] += 1
+        elif within_store and folder.store == "mlflow" and entry.name == "meta.yaml":
+            pass  # in `outputs`: that the run made a model is told by the folder's name
         elif entry.name.startswith("._"):
             tree.left_out["companion file that macOS writes (._*)"] += 1
         else:
@@ -156,6 +189,8 @@ def _list(
             kind = OTHER if entry.name == ".metadata" and not sharded else file_kind(entry.name, in_data_folder)
             if one_metric_a_file and entry.name.lower().endswith(".tsv"):
                 kind = FileKind("log")
+            if folder.store or folder.name == "wandb":
+                kind = kind_in_store(folder.store or "wandb", entry.name, kind, not within_store)
             file = Entry(entry.name, Path(entry.path), status.st_size, kind, folder.parts)
             if entry.is_symlink():
                 file_links.append((folder, file))

@@ -135,6 +135,8 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return FileKind("config")
     if _TEXT_TABLES.fullmatch(lower):
         return FileKind("log")
+    if lower.endswith(".wandb"):  # history and configuration of one run, as Weights & Biases writes it
+        return FileKind("log")
     if name == ORBAX_METADATA:  # stands for its folder
         return FileKind("checkpoint")
     if _is_weights(lower) and not in_data_folder:

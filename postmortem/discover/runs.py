@@ -101,7 +101,13 @@ def _runs_of(tree: Tree, path: Path) -> list[FoundRun]:
     if not clusters and any(entry.kind.role == "manifest" for entry in loose):
         clusters, loose = [Cluster((), loose)], []
     drafts = [
-        _Draft(cluster, _common(entry.folder for entry in cluster.files), list(cluster.files), list(cluster.notes)) for cluster in clusters
+        _Draft(
+            cluster,
+            cluster.home if cluster.store else _common(entry.folder for entry in cluster.files),
+            list(cluster.files),
+            list(cluster.notes),
+        )
+        for cluster in clusters
     ]
     _share_consoles(drafts, tree)
     if not drafts:

@@ -10,12 +10,13 @@ from postmortem.model import Measurement, Missing, RunData
 def measure_files(run: RunData) -> Iterator[Measurement | Missing]:
     """`files.damaged`: files that contradict their own format; items by path.
 
-    An event file whose last record is cut off is left out: writers append, and a file of a running job ends in mid record.
+    An event file, or a history of Weights & Biases, whose last record is cut off is left out: writers append, and a file of a running or
+    killed job ends in mid record.
     """
-    events = {file.name for file in run.files if file.role == "events"}
+    appended = {file.name for file in run.files if file.role == "events" or file.name.endswith(".wandb")}
     damaged: dict[str, float] = {}
     for problem in run.problems:
-        unfinished = problem.kind == "truncated" and problem.path in events
+        unfinished = problem.kind == "truncated" and problem.path in appended
         if problem.kind in ("truncated", "corrupt") and not unfinished:
             damaged[problem.path] = damaged.get(problem.path, 0.0) + 1
     looked = [file for file in run.files if file.role not in ("other",)]

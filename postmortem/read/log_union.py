@@ -30,6 +30,7 @@ def united(logs: Sequence[LogData]) -> LogData:
         hyperparameters={name: value for log in (*states, *others) for name, value in log.hyperparameters.items()},
         problems=tuple(problem for log in logs for problem in log.problems),
         notes=(*_folded(notes), *said),
+        histograms=tuple(histogram for log in logs for histogram in log.histograms),
     )
 
 

@@ -1,7 +1,8 @@
-"""Nested settings made flat: dotted keys, plain values."""
+"""Nested settings made flat: dotted keys, plain values; and values that were written as text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from postmortem.model import Plain
@@ -10,6 +11,9 @@ LONGEST_LIST = 16
 """Items of a list that are taken one by one."""
 _DEEPEST = 16
 _MOST_VISITS = 20_000  # aliases let a YAML file of 1 kB stand for billions of items
+_WHOLE = re.compile(r"[-+]?(0|[1-9]\d{0,17})")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WORDS: dict[str, Plain] = {"true": True, "false": False, "none": None, "null": None}
 
 
 def flatten(settings: Mapping[object, object]) -> dict[str, Plain]:
@@ -39,3 +43,13 @@ def _leaves(settings: Mapping[object, object]) -> Iterator[tuple[str, Plain]]:
             yield prefix, value
         else:
             yield prefix, str(value)
+
+
+def plain_value(text: str) -> Plain:
+    """A parameter as it was before it was written as text: a number, yes or no, nothing, or the text itself."""
+    bare = text.strip()
+    if bare.lower() in _WORDS:
+        return _WORDS[bare.lower()]
+    if _WHOLE.fullmatch(bare):
+        return int(bare)
+    return float(bare) if _NUMBER.fullmatch(bare) else text

@@ -19,7 +19,8 @@ from postmortem.read.console import ConsoleData, read_console
 from postmortem.read.events import EventData, split_runs
 from postmortem.read.log_union import united
 from postmortem.read.manifests import ManifestsData, read_manifests
-from postmortem.read.tables import LogData, read_log
+from postmortem.read.store_logs import read_any_log
+from postmortem.read.tables import LogData
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     logs: list[LogData] = []
     told: list[ConsoleData] = []
     for file in (*of("log"), *of("console"), *of("config")):
-        log = guarded(file.role, _one(read_log), (file,))
+        log = guarded(file.role, _one(read_any_log), (file,))
         if log is not None and log.kind != "text":
             logs.append(log)
         elif log is not None and (text := guarded("console", _one(read_console), (file,))) is not None:
@@ -74,7 +75,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         path=str(run.path),
         files=(*run.files, *given),
         series=curves.series,
-        histograms=(),
+        histograms=curves.histograms,
         hyperparameters=curves.hyperparameters,
         checkpoints=() if checkpoints is None else checkpoints.checkpoints,
         manifests=() if manifests is None else manifests.manifests,
@@ -93,7 +94,7 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
     one = replace(
         whole,
         series=(*data.series, *_not_logged_twice(whole.series, data.series)),
-        histograms=data.histograms,
+        histograms=data.histograms or whole.histograms,
         hyperparameters={**whole.hyperparameters, **data.hyperparameters},
         problems=(*whole.problems, *data.problems),
         notes=(*whole.notes, *data.notes),

@@ -100,10 +100,12 @@ def _ordered(items: list[object]) -> object:
 
 
 def _without_wrapping(found: Mapping[object, object]) -> dict[object, object]:
-    """Settings of Weights & Biases stand as `lr: {desc: null, value: 0.1}`; here as `lr: 0.1`."""
+    """Settings of Weights & Biases stand as `lr: {desc: null, value: 0.1}`; here as `lr: 0.1`, and without what it keeps for itself."""
+    own = ("_wandb", "wandb_version") if "_wandb" in found or "wandb_version" in found else ()
     return {
         key: value["value"] if isinstance(value, dict) and "value" in value and set(value) <= {"desc", "value"} else value
         for key, value in found.items()
+        if key not in own
     }
 
 

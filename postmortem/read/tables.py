@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from postmortem.model import FoundFile, Plain, Problem, Series
+from postmortem.model import FoundFile, Histogram, Plain, Problem, Series
 from postmortem.read.csv_rows import csv_table
 from postmortem.read.event_problems import counted
 from postmortem.read.json_documents import json_table
@@ -53,6 +53,7 @@ class LogData:
     notes: tuple[str, ...] = ()
     kind: str = ""
     """`monitor`, `trainer state`, `history`, `summary`, `text`, or empty for tables of rows and for settings."""
+    histograms: tuple[Histogram, ...] = ()
 
 
 def read_log(file: FoundFile) -> LogData:

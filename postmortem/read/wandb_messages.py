@@ -1,0 +1,204 @@
+"""Decodes what the records of a `.wandb` file say of a run: history, settings, how it ended. Needs no package of theirs.
+
+Field numbers are those of `wandb_internal.proto` in the wandb package. Files of 14 versions from 0.10 to 0.31 were read: each value is JSON
+text, under one key up to 0.17 and under nested keys from 0.22 on. The definition of 0.31 has typed values beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+
+from postmortem.read.protobuf_walk import Message, message, number_in, signed
+from postmortem.read.raw import DamagedError
+
+_HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _STATS, _ALERT, _METRIC, _OUTPUT_RAW, _RUN, _EXIT = 2, 3, 4, 5, 7, 10, 12, 13, 17, 18
+_LEFT_ASIDE = {_OUTPUT: "output record", _OUTPUT_RAW: "output record", _STATS: "machine-load sample", _ALERT: "alert"}
+_TEXT, _MEDIUM = "text value", "image, table or other object"
+_NOT_FINITE = {'"NaN"': float("nan"), '"Infinity"': float("inf"), '"-Infinity"': float("-inf")}
+
+
+@dataclass(slots=True, eq=False)
+class WandbRun:
+    """What has been decoded so far of one file."""
+
+    rows: int = 0
+    """Records of history."""
+    columns: dict[str, tuple[array[int], array[float]]] = field(default_factory=dict)
+    """Key -> numbers of the rows that hold a number under it, and the numbers."""
+    objects: dict[str, list[tuple[int, dict[str, object]]]] = field(default_factory=dict)
+    """Key -> row and value, for values that are histograms."""
+    config: dict[str, object] = field(default_factory=dict)
+    summary: dict[str, object] = field(default_factory=dict)
+    step_metrics: dict[str, str] = field(default_factory=dict)
+    """Key, or the start of keys before a `*` -> the key that counts its steps, as `define_metric` was told."""
+    facts: dict[str, str | int] = field(default_factory=dict)
+    """`name`, `project`, `starting_step`, `resumed`, `exit_code`, `runtime_seconds`: those that a record states."""
+    left_aside: Counter[str] = field(default_factory=Counter)
+
+
+def take_record(run: WandbRun, payload: bytes) -> None:
+    """Adds what one record says. Raises DamagedError where it is no record; then nothing of it was added."""
+    for kind, values in message(payload).items():
+        value = values[-1]
+        if not isinstance(value, bytes):
+            continue
+        if kind == _HISTORY:
+            _take_history(run, value)
+        elif kind in (_CONFIG, _SUMMARY):
+            _take_items(run.config if kind == _CONFIG else run.summary, message(value))
+        elif kind == _METRIC:
+            _take_metric(run, message(value))
+        elif kind == _RUN:
+            _take_run(run, message(value))
+        elif kind == _EXIT:
+            end = message(value)
+            run.facts["exit_code"] = signed(number_in(end, 1))
+            run.facts["runtime_seconds"] = signed(number_in(end, 2))
+        elif kind in _LEFT_ASIDE:
+            run.left_aside[_LEFT_ASIDE[kind]] += 1
+
+
+def _take_history(run: WandbRun, data: bytes) -> None:
+    row = message(data)
+    numbers: list[tuple[str, float]] = []
+    objects: list[tuple[str, dict[str, object]]] = []
+    aside: list[str] = []
+    typed: dict[str, dict[str, object]] = {}
+    items = [message(item) for item in row.get(1, ()) if isinstance(item, bytes)]
+    for item in items:
+        # Recent versions write an object as one item for each of its fields: `h._type`, `h.values`, `h.bins`.
+        if len(item.get(2, ())) > 1 and item[2][-1] == b"_type":
+            typed[_key(item).rpartition(".")[0]] = {}
+    for item in items:
+        prefix, _, last = _key(item).rpartition(".")
+        if prefix in typed and 2 in item:
+            typed[prefix][last] = _json_value(item)
+        elif not any(prefix.startswith(f"{each}.") for each in typed):
+            _take_value(item, numbers, objects, aside)
+    for key, value in typed.items():
+        if value["_type"] == "histogram":
+            objects.append((key, value))
+        else:
+            aside.append(_MEDIUM)
+    if 2 in row and isinstance(step := row[2][-1], bytes):
+        numbers.append(("_step", float(signed(number_in(message(step), 1)))))
+    for key, number in dict(numbers).items():
+        column = run.columns.get(key)
+        if column is None:
+            column = run.columns[key] = (array("q"), array("d"))
+        column[0].append(run.rows)
+        column[1].append(number)
+    for key, value in objects:
+        run.objects.setdefault(key, []).append((run.rows, value))
+    run.left_aside.update(aside)
+    run.rows += 1
+
+
+def _take_value(item: Message, numbers: list[tuple[str, float]], objects: list[tuple[str, dict[str, object]]], aside: list[str]) -> None:
+    key = _key(item)
+    if 16 in item or 8 in item:
+        text = _text(item, 16 if 16 in item else 8)
+        try:
+            numbers.append((key, float(text)))
+            return
+        except ValueError:
+            pass
+        if text in _NOT_FINITE:
+            numbers.append((key, _NOT_FINITE[text]))
+        elif text.startswith("{"):
+            _take_object(key, text, numbers, objects, aside)
+        elif text not in ("null", "true", "false"):
+            aside.append(_TEXT)
+    elif 6 in item:
+        numbers.append((key, _double(item[6][-1])))
+    elif 5 in item:
+        folded = number_in(item, 5)
+        numbers.append((key, float((folded >> 1) ^ -(folded & 1))))
+    elif 7 in item:
+        aside.append(_TEXT)
+
+
+def _json_value(item: Message) -> object:
+    try:
+        return json.loads(_text(item, 16) or _text(item, 8) or json.dumps(_text(item, 7)))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError("a value in it is no JSON") from error
+
+
+def _take_object(
+    key: str, text: str, numbers: list[tuple[str, float]], objects: list[tuple[str, dict[str, object]]], aside: list[str]
+) -> None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError("a value in it is no JSON") from error
+    pending = [(key, value)]
+    while pending:
+        name, each = pending.pop()
+        if isinstance(each, dict) and each.get("_type") == "histogram":
+            objects.append((name, each))
+        elif isinstance(each, dict) and "_type" in each:
+            aside.append(_MEDIUM)
+        elif isinstance(each, dict):
+            pending.extend((f"{name}.{inner}", below) for inner, below in reversed(each.items()))
+        elif isinstance(each, int | float) and not isinstance(each, bool):
+            numbers.append((name, float(each)))
+        elif isinstance(each, str) and f'"{each}"' in _NOT_FINITE:
+            numbers.append((name, _NOT_FINITE[f'"{each}"']))
+
+
+def _take_items(into: dict[str, object], record: Message) -> None:
+    """Updates and removals of settings or of the summary."""
+    for item in record.get(1, ()):
+        if isinstance(item, bytes):
+            fields = message(item)
+            try:
+                into[_key(fields)] = json.loads(_text(fields, 16) or "null")
+            except (ValueError, RecursionError) as error:
+                raise DamagedError("a value in it is no JSON") from error
+    for item in record.get(2, ()):
+        if isinstance(item, bytes):
+            into.pop(_key(message(item)), None)
+
+
+def _take_metric(run: WandbRun, record: Message) -> None:
+    name = _text(record, 1) or _text(record, 2)
+    counter = _text(record, 4)
+    if name and counter:
+        run.step_metrics[name] = counter
+
+
+def _take_run(run: WandbRun, record: Message) -> None:
+    for field_number, name in ((8, "name"), (3, "project")):
+        if text := _text(record, field_number):
+            run.facts[name] = text
+    if number_in(record, 14):
+        run.facts["starting_step"] = signed(number_in(record, 14))
+    if number_in(record, 18):
+        run.facts["resumed"] = 1
+    for field_number, into in ((4, run.config), (5, run.summary)):
+        if field_number in record and isinstance(below := record[field_number][-1], bytes):
+            _take_items(into, message(below))
+
+
+def _key(item: Message) -> str:
+    """The key of an item; nested keys joined by dots, as their pages show them."""
+    if 2 in item:
+        return ".".join(each.decode("utf-8", "backslashreplace") for each in item[2] if isinstance(each, bytes))
+    return _text(item, 1)
+
+
+def _text(fields: Message, number: int) -> str:
+    value = fields.get(number, (b"",))[-1]
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else ""
+
+
+def _double(bits: int | bytes) -> float:
+    if not isinstance(bits, int):
+        raise DamagedError("a number in it has another type")
+    value: float = struct.unpack("<d", struct.pack("<Q", bits & 0xFFFFFFFFFFFFFFFF))[0]
+    return value
