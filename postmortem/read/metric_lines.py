@@ -16,6 +16,7 @@ _EARLIEST_MILLISECONDS = 1e11
 """1973 in milliseconds, the year 5138 in seconds: smaller times are seconds, as stores before MLflow 1.0 hold them."""
 _FEWEST_REPLACED = 3  # a step that falls back behind fewer points, or with fewer that follow, is a straggler, no restart
 _LARGEST_STEP = 2.0**62
+_SPACE, _LINE_END = 32, 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,23 +36,41 @@ class MetricLines:
 
 def parse_lines(data: bytes) -> MetricLines:
     """The points of a file of lines `milliseconds value [step [data set, digest]]`; raises nothing for what it holds."""
-    lines = data.split(b"\n")
-    rows = [line.split() for line in lines if line.strip()]
-    sound: list[tuple[float, float, float]] = []
-    bad_rows: list[int] = []
-    for index, row in enumerate(rows):
-        point = _point(row)
-        if point is None:
-            bad_rows.append(index)
-        else:
-            sound.append(point)
-    cut = bad_rows == [len(rows) - 1] and not data.endswith(b"\n")
-    table = np.array(sound, dtype=np.float64).reshape(-1, 3)
+    table, bad, cut = _regular(data), 0, False
+    if table is None:
+        table, bad, cut = _line_by_line(data)
     walls = table[:, 0]
     walls = np.where(walls >= _EARLIEST_MILLISECONDS, walls / 1000, walls)
     steps, kept, note = _ordered(table[:, 2].astype(np.int64))
     order = kept[np.argsort(steps[kept], kind="stable")]
-    return MetricLines(steps[order], table[order, 1], walls[order], len(bad_rows), cut, note)
+    return MetricLines(steps[order], table[order, 1], walls[order], bad, cut, note)
+
+
+def _regular(data: bytes) -> Floats | None:
+    """Times, values and steps of a file whose lines all hold these three, as nearly all do; None for any other."""
+    codes = np.frombuffer(data, np.uint8)
+    separators = codes[(codes == _SPACE) | (codes == _LINE_END)]
+    if not data.endswith(b"\n") or separators.size % 3 or not np.all(separators.reshape(-1, 3) == (_SPACE, _SPACE, _LINE_END)):
+        return None
+    try:
+        table = np.array(list(map(float, data.split())), dtype=np.float64)
+    except ValueError:
+        return None
+    if table.size != separators.size:
+        return None
+    table = table.reshape(-1, 3)
+    steps = table[:, 2]
+    sound = np.isfinite(table[:, 0]) & (np.abs(steps) < _LARGEST_STEP) & (steps == np.floor(steps))
+    return table if sound.all() else None
+
+
+def _line_by_line(data: bytes) -> tuple[Floats, int, bool]:
+    """The same of the lines that hold a point; how many hold none, and whether that is the last one alone and without its end."""
+    rows = [line.split() for line in data.split(b"\n") if line.strip()]
+    found = [_point(row) for row in rows]
+    sound = [point for point in found if point is not None]
+    cut = len(sound) == len(rows) - 1 and found[-1] is None and not data.endswith(b"\n")
+    return np.array(sound, dtype=np.float64).reshape(-1, 3), len(rows) - len(sound), cut
 
 
 def _point(row: list[bytes]) -> tuple[float, float, float] | None:
@@ -74,7 +93,7 @@ def _ordered(steps: Ints) -> tuple[Ints, Ints, str]:
     the step falls back, the run was started again under the same id: the later points count from their first step on.
     """
     everything = np.arange(steps.size)
-    if steps.size < 2:
+    if steps.size < 2 or bool(np.all(steps[1:] > steps[:-1])):
         return steps, everything, ""
     falls = np.flatnonzero(np.diff(steps) < 0) + 1
     distinct = np.unique(steps).size

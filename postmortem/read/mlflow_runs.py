@@ -24,6 +24,8 @@ from postmortem.read.tables import LogData
 
 _DEEPEST = 16
 _LONGEST_TEXT_BYTES = 64 << 10
+_READ_TAGS = ("mlflow.runName", "mlflow.parentRunId")
+"""Of the tags that MLflow sets itself; others tell who started what from where."""
 _STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 """MLflow's enumeration, which file stores hold as numbers."""
 
@@ -105,6 +107,8 @@ def _files(folder: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[
 
 def _texts(folder: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
     for name, path in _files(folder, shown, problems):
+        if name.startswith("mlflow.") and name not in _READ_TAGS:
+            continue
         data = _bytes_of(path, f"{shown}/{name}", problems)
         if data is not None:
             yield name, data[:_LONGEST_TEXT_BYTES].decode("utf-8", "replace")

@@ -12,7 +12,7 @@ LONGEST_LIST = 16
 _DEEPEST = 16
 _MOST_VISITS = 20_000  # aliases let a YAML file of 1 kB stand for billions of items
 _WHOLE = re.compile(r"[-+]?(0|[1-9]\d{0,17})")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?((0|[1-9]\d{0,99})(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?")
 _WORDS: dict[str, Plain] = {"true": True, "false": False, "none": None, "null": None}
 
 

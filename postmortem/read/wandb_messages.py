@@ -17,6 +17,8 @@ from postmortem.read.raw import DamagedError
 
 _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _STATS, _ALERT, _METRIC, _OUTPUT_RAW, _RUN, _EXIT = 2, 3, 4, 5, 7, 10, 12, 13, 17, 18
 _LEFT_ASIDE = {_OUTPUT: "output record", _OUTPUT_RAW: "output record", _STATS: "machine-load sample", _ALERT: "alert"}
+_ITEM, _KEYS, _VALUE = 0x0A, (0x0A, 0x12), b"\x82\x01"
+"""Field 1 of a row; field 1 or 2 and field 16 of an item, each with a length behind it."""
 _TEXT, _MEDIUM = "text value", "image, table or other object"
 _NOT_FINITE = {'"NaN"': float("nan"), '"Infinity"': float("inf"), '"-Infinity"': float("-inf")}
 
@@ -38,6 +40,8 @@ class WandbRun:
     facts: dict[str, str | int] = field(default_factory=dict)
     """`name`, `project`, `starting_step`, `resumed`, `exit_code`, `runtime_seconds`: those that a record states."""
     left_aside: Counter[str] = field(default_factory=Counter)
+    names: dict[bytes, str] = field(default_factory=dict)
+    """Keys as they lie in the file -> as text: each is decoded once."""
 
 
 def take_record(run: WandbRun, payload: bytes) -> None:
@@ -62,13 +66,21 @@ def take_record(run: WandbRun, payload: bytes) -> None:
             run.left_aside[_LEFT_ASIDE[kind]] += 1
 
 
+@dataclass(slots=True, eq=False)
+class _Row:
+    """What one record of history holds."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    objects: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
+
+
 def _take_history(run: WandbRun, data: bytes) -> None:
-    row = message(data)
-    numbers: list[tuple[str, float]] = []
-    objects: list[tuple[str, dict[str, object]]] = []
-    aside: list[str] = []
+    row = _Row()
+    at, items = _quick_items(data, row, run.names)
+    rest = message(data[at:])
+    items.extend(message(item) for item in rest.get(1, ()) if isinstance(item, bytes))
     typed: dict[str, dict[str, object]] = {}
-    items = [message(item) for item in row.get(1, ()) if isinstance(item, bytes)]
     for item in items:
         # Recent versions write an object as one item for each of its fields: `h._type`, `h.values`, `h.bins`.
         if len(item.get(2, ())) > 1 and item[2][-1] == b"_type":
@@ -78,60 +90,82 @@ def _take_history(run: WandbRun, data: bytes) -> None:
         if prefix in typed and 2 in item:
             typed[prefix][last] = _json_value(item)
         elif not any(prefix.startswith(f"{each}.") for each in typed):
-            _take_value(item, numbers, objects, aside)
+            _take_value(item, row)
     for key, value in typed.items():
         if value["_type"] == "histogram":
-            objects.append((key, value))
+            row.objects.append((key, value))
         else:
-            aside.append(_MEDIUM)
-    if 2 in row and isinstance(step := row[2][-1], bytes):
-        numbers.append(("_step", float(signed(number_in(message(step), 1)))))
-    for key, number in dict(numbers).items():
-        column = run.columns.get(key)
+            row.aside.append(_MEDIUM)
+    if 2 in rest and isinstance(step := rest[2][-1], bytes):
+        row.numbers["_step"] = float(signed(number_in(message(step), 1)))
+    columns = run.columns
+    for key, number in row.numbers.items():
+        column = columns.get(key)
         if column is None:
-            column = run.columns[key] = (array("q"), array("d"))
+            column = columns[key] = (array("q"), array("d"))
         column[0].append(run.rows)
         column[1].append(number)
-    for key, value in objects:
+    for key, value in row.objects:
         run.objects.setdefault(key, []).append((run.rows, value))
-    run.left_aside.update(aside)
+    run.left_aside.update(row.aside)
     run.rows += 1
 
 
-def _take_value(item: Message, numbers: list[tuple[str, float]], objects: list[tuple[str, dict[str, object]]], aside: list[str]) -> None:
+def _quick_items(data: bytes, row: _Row, names: dict[bytes, str]) -> tuple[int, list[Message]]:
+    """Takes the items at the start of a record that are one key and one short number, as nearly all are, without a general walk.
+
+    The answer is where the first other field begins, and items of the same shape that hold no number.
+    """
+    others: list[Message] = []
+    numbers = row.numbers
+    at, size = 0, len(data)
+    while at + 6 < size and data[at] == _ITEM and data[at + 1] < 128:
+        key_at = at + 2
+        stop = key_at + data[at + 1]
+        value_at = key_at + 2 + data[key_at + 1]
+        if not (value_at + 3 <= stop <= size and data[value_at : value_at + 2] == _VALUE and data[value_at + 2] == stop - value_at - 3):
+            break
+        if data[key_at] not in _KEYS:
+            break
+        key, text = data[key_at + 2 : value_at], data[value_at + 3 : stop]
+        try:
+            number = float(text)
+        except ValueError:
+            others.append({data[key_at] >> 3: [key], 16: [text]})
+        else:
+            name = names.get(key)
+            if name is None:
+                name = names[key] = key.decode("utf-8", "backslashreplace")
+            numbers[name] = number
+        at = stop
+    return at, others
+
+
+def _take_value(item: Message, row: _Row) -> None:
     key = _key(item)
     if 16 in item or 8 in item:
         text = _text(item, 16 if 16 in item else 8)
         try:
-            numbers.append((key, float(text)))
+            row.numbers[key] = float(text)
             return
         except ValueError:
             pass
         if text in _NOT_FINITE:
-            numbers.append((key, _NOT_FINITE[text]))
+            row.numbers[key] = _NOT_FINITE[text]
         elif text.startswith("{"):
-            _take_object(key, text, numbers, objects, aside)
+            _take_object(key, text, row)
         elif text not in ("null", "true", "false"):
-            aside.append(_TEXT)
+            row.aside.append(_TEXT)
     elif 6 in item:
-        numbers.append((key, _double(item[6][-1])))
+        row.numbers[key] = _double(item[6][-1])
     elif 5 in item:
         folded = number_in(item, 5)
-        numbers.append((key, float((folded >> 1) ^ -(folded & 1))))
+        row.numbers[key] = float((folded >> 1) ^ -(folded & 1))
     elif 7 in item:
-        aside.append(_TEXT)
+        row.aside.append(_TEXT)
 
 
-def _json_value(item: Message) -> object:
-    try:
-        return json.loads(_text(item, 16) or _text(item, 8) or json.dumps(_text(item, 7)))
-    except (ValueError, RecursionError) as error:
-        raise DamagedError("a value in it is no JSON") from error
-
-
-def _take_object(
-    key: str, text: str, numbers: list[tuple[str, float]], objects: list[tuple[str, dict[str, object]]], aside: list[str]
-) -> None:
+def _take_object(key: str, text: str, row: _Row) -> None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -140,15 +174,22 @@ def _take_object(
     while pending:
         name, each = pending.pop()
         if isinstance(each, dict) and each.get("_type") == "histogram":
-            objects.append((name, each))
+            row.objects.append((name, each))
         elif isinstance(each, dict) and "_type" in each:
-            aside.append(_MEDIUM)
+            row.aside.append(_MEDIUM)
         elif isinstance(each, dict):
             pending.extend((f"{name}.{inner}", below) for inner, below in reversed(each.items()))
         elif isinstance(each, int | float) and not isinstance(each, bool):
-            numbers.append((name, float(each)))
+            row.numbers[name] = float(each)
         elif isinstance(each, str) and f'"{each}"' in _NOT_FINITE:
-            numbers.append((name, _NOT_FINITE[f'"{each}"']))
+            row.numbers[name] = _NOT_FINITE[f'"{each}"']
+
+
+def _json_value(item: Message) -> object:
+    try:
+        return json.loads(_text(item, 16) or _text(item, 8) or json.dumps(_text(item, 7)))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError("a value in it is no JSON") from error
 
 
 def _take_items(into: dict[str, object], record: Message) -> None:
