@@ -16,6 +16,7 @@ from postmortem.discover.folders import Entry, Folder, shown
 from postmortem.discover.names import (
     ORBAX_METADATA,
     alike,
+    is_database,
     is_log_folder,
     is_metric_folder,
     is_side_writer,
@@ -81,10 +82,16 @@ def cluster_runs(root: Folder) -> tuple[list[Cluster], list[Entry]]:
 def _gather(folder: Folder, is_root: bool = False) -> _Below:
     if folder.store:
         return _Below(None, _store_run(folder), [])
-    core = [entry for entry in folder.files if entry.kind.role in ("events", "checkpoint", "checkpoint-index", "log")]
+    databases = [entry for entry in folder.files if is_database(entry.name)]
+    core = [
+        entry
+        for entry in folder.files
+        if entry.kind.role in ("events", "checkpoint", "checkpoint-index", "log") and not is_database(entry.name)
+    ]
     loose = [entry for entry in folder.files if entry.kind.role in ("manifest", "config")]
     opened: list[tuple[Folder, Cluster]] = []
-    closed: list[tuple[Folder, Cluster]] = []
+    # A database holds runs of its own, nobody knows which before it is opened: the file stands for the folder of a run.
+    closed = [(folder, Cluster((*folder.parts, entry.name), [entry], store="mlflow-database")) for entry in databases]
     for child in folder.folders:
         below = _gather(child)
         loose.extend(below.loose)
@@ -242,7 +249,7 @@ def _with_store_runs(folder: Folder, base: Cluster, stored: list[tuple[Folder, C
     rest: list[tuple[Folder, Cluster]] = []
     for child, cluster in stored:
         alone = sum(each.store == cluster.store for _, each in stored) == 1
-        if alone and cluster.store != "mlflow-model" and _at_one_time(cluster, base):
+        if alone and cluster.store in ("mlflow", "wandb") and _at_one_time(cluster, base):
             where = "/".join(map(shown, cluster.home[len(folder.parts) :]))
             base = _join(base, cluster, f"{where}/ taken as part of the run: the only run of {STORE_NAMES[cluster.store]} beside its files")
         else:

@@ -137,6 +137,8 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return FileKind("log")
     if lower.endswith(".wandb"):  # history and configuration of one run, as Weights & Biases writes it
         return FileKind("log")
+    if is_database(name):
+        return FileKind("log")
     if name == ORBAX_METADATA:  # stands for its folder
         return FileKind("checkpoint")
     if _is_weights(lower) and not in_data_folder:
@@ -156,6 +158,11 @@ def _console_kind(lower: str) -> FileKind:
         return FileKind("console", sure=known or bool(_NUMBERED_JOB.match(lower[ending.start() :])))
     plain = "." not in lower or lower.endswith(".txt")
     return FileKind("console") if plain and known and _CONSOLE_NAMES & set(found) else OTHER
+
+
+def is_database(name: str) -> bool:
+    """Whether a file of this name holds runs of its own, as MLflow names its SQLite store."""
+    return name.lower() in ("mlflow.db", "mlruns.db")
 
 
 def _is_weights(lower: str) -> bool:

@@ -357,6 +357,8 @@ def _owner(folder: Parts) -> Parts:
 
 
 def _relative(entry: Entry, anchor: Parts) -> str:
+    if anchor == (*entry.folder, entry.name):
+        return shown(entry.name)
     shared = len(_common([anchor, entry.folder]))
     return "/".join([".."] * (len(anchor) - shared) + [shown(part) for part in (*entry.folder[shared:], entry.name)])
 

@@ -14,15 +14,16 @@ from typing import Literal, TypeAlias
 
 from postmortem.discover.names import OTHER, FileKind
 
-Store: TypeAlias = Literal["", "mlflow", "mlflow-model", "wandb"]
+Store: TypeAlias = Literal["", "mlflow", "mlflow-model", "mlflow-database", "wandb"]
 
-STORE_NAMES: dict[Store, str] = {"mlflow": "MLflow", "mlflow-model": "MLflow", "wandb": "Weights & Biases"}
+STORE_NAMES: dict[Store, str] = {"mlflow": "MLflow", "mlflow-model": "MLflow", "mlflow-database": "MLflow", "wandb": "Weights & Biases"}
 
 _MLFLOW_PARTS = frozenset(("metrics", "params", "tags"))
 _NOT_LISTED: dict[Store, frozenset[str]] = {
     "": frozenset(),
     "mlflow": _MLFLOW_PARTS | {"inputs"},  # the reader of `meta.yaml` opens what is of use in them
     "mlflow-model": _MLFLOW_PARTS,
+    "mlflow-database": frozenset(),
     "wandb": frozenset(("media", "code", "tmp", "artifact")),  # what was shown and what was run, though names may look like artifacts
 }
 _RUN_ID = re.compile(r"[0-9a-f]{32}")

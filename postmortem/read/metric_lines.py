@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,16 @@ def parse_lines(data: bytes) -> MetricLines:
     table, bad, cut = _regular(data), 0, False
     if table is None:
         table, bad, cut = _line_by_line(data)
+    return replace(points_of(table), bad=bad, cut=cut)
+
+
+def points_of(table: Floats) -> MetricLines:
+    """The points of a table of times, values and steps, in order of writing."""
     walls = table[:, 0]
     walls = np.where(walls >= _EARLIEST_MILLISECONDS, walls / 1000, walls)
     steps, kept, note = _ordered(table[:, 2].astype(np.int64))
     order = kept[np.argsort(steps[kept], kind="stable")]
-    return MetricLines(steps[order], table[order, 1], walls[order], bad, cut, note)
+    return MetricLines(steps[order], table[order, 1], walls[order], note=note)
 
 
 def _regular(data: bytes) -> Floats | None:

@@ -8,7 +8,7 @@ that public repositories hold.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -39,12 +39,8 @@ def read_mlflow_run(file: FoundFile) -> LogData:
     problems = list(meta_problems)
     tags = dict(_texts(folder / "tags", f"{shown}tags", problems))
     series, notes = _metrics(folder / "metrics", f"{shown}metrics", file, problems)
-    settings: dict[str, Plain] = {name: plain_value(text) for name, text in _texts(folder / "params", f"{shown}params", problems)}
-    for name, text in tags.items():
-        if not name.startswith("mlflow."):
-            settings.setdefault(name, plain_value(text))
-    settings.update(_state(meta))
-    return LogData(series, settings, tuple(problems), (*_told(meta, tags, folder, series), *notes))
+    settings = settings_of_run(meta, dict(_texts(folder / "params", f"{shown}params", problems)), tags)
+    return LogData(series, settings, tuple(problems), (*notes_of_run(meta, tags, _experiment(folder), series), *notes))
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
@@ -130,20 +126,30 @@ def _status(meta: Mapping[str, Plain]) -> str:
     return _STATUS.get(status, status)
 
 
-def _state(meta: Mapping[str, Plain]) -> dict[str, Plain]:
-    """How the run ended, as MLflow holds it: `mlflow.status`, `mlflow.start_seconds`, `mlflow.end_seconds` (Unix time)."""
-    state: dict[str, Plain] = {"mlflow.status": _status(meta)} if _status(meta) else {}
+def settings_of_run(meta: Mapping[str, Plain], params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Plain]:
+    """Parameters, the user's own tags where no parameter has their name, and how MLflow holds that the run ended.
+
+    The latter as `mlflow.status` (a word), `mlflow.start_seconds` and `mlflow.end_seconds` (Unix time).
+    """
+    settings = {name: plain_value(text) for name, text in params.items()}
+    for name, text in tags.items():
+        if not name.startswith("mlflow."):
+            settings.setdefault(name, plain_value(text))
+    if _status(meta):
+        settings["mlflow.status"] = _status(meta)
     for key in ("start", "end"):
         milliseconds = meta.get(f"{key}_time")
         if isinstance(milliseconds, int | float) and milliseconds > 0:
-            state[f"mlflow.{key}_seconds"] = milliseconds / 1000
-    return state
+            settings[f"mlflow.{key}_seconds"] = milliseconds / 1000
+    return settings
 
 
-def _told(meta: Mapping[str, Plain], tags: Mapping[str, str], folder: Path, series: tuple[Series, ...]) -> tuple[str, ...]:
+def notes_of_run(meta: Mapping[str, Plain], tags: Mapping[str, str], experiment: str, series: Sequence[Series]) -> tuple[str, ...]:
+    """What MLflow says of the run: its name, its experiment, the run that it is a part of, and an end that is not as it should be."""
     told = []
     name = tags.get("mlflow.runName") or str(meta.get("run_name") or meta.get("name") or "")
-    of = " of ".join(part for part in (f"run {name.strip()!r}" if name.strip() else "", _experiment(folder)) if part)
+    named = (f"run {name.strip()!r}" if name.strip() else "", f"experiment {experiment!r}" if experiment else "")
+    of = " of ".join(part for part in named if part)
     parent = tags.get("mlflow.parentRunId", "").strip()
     under = f", a part of run {parent}" if parent else ""
     if of or parent:
@@ -166,7 +172,7 @@ def _experiment(folder: Path) -> str:
         found, _ = read_settings(FoundFile(path, path.name, "config", path.stat().st_size))
     except OSError:
         return ""
-    return f"experiment {str(found['name'])!r}" if "experiment_id" in found and found.get("name") else ""
+    return str(found.get("name") or "") if "experiment_id" in found else ""
 
 
 def _date(seconds: float) -> str:

@@ -13,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from postmortem.discover.names import is_database
 from postmortem.model import FileRole, FoundFile, FoundRun, Problem, ReadOptions, RunData, Series
 from postmortem.read.checkpoints import CheckpointData, read_checkpoints
 from postmortem.read.console import ConsoleData, read_console
 from postmortem.read.events import EventData, split_runs
 from postmortem.read.log_union import united
 from postmortem.read.manifests import ManifestsData, read_manifests
+from postmortem.read.mlflow_databases import KeptRun, read_mlflow_database
 from postmortem.read.store_logs import read_any_log
 from postmortem.read.tables import LogData
 
@@ -56,7 +58,10 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     )
     logs: list[LogData] = []
     told: list[ConsoleData] = []
+    databases = tuple(file for file in of("log") if is_database(file.path.name))
     for file in (*of("log"), *of("console"), *of("config")):
+        if file in databases:
+            continue
         log = guarded(file.role, _one(read_any_log), (file,))
         if log is not None and log.kind != "text":
             logs.append(log)
@@ -70,6 +75,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
             problems.extend(part.problems)
             notes.extend(part.notes)
 
+    kept = tuple(one for file in databases for one in guarded("log", _one(read_mlflow_database), (file,)) or ())
     whole = RunData(
         name=run.name,
         path=str(run.path),
@@ -84,9 +90,24 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         options=options,
         consoles=tuple(text.console for text in told if text.console is not None),
     )
+    if databases:
+        return tuple(_kept(whole, one) for one in kept) or (whole,)
     if not trainings:
         return (whole,)
     return tuple(_with_events(whole, data, index, len(trainings)) for index, data in enumerate(trainings, start=1))
+
+
+def _kept(whole: RunData, run: KeptRun) -> RunData:
+    """One run of a database that holds many: discovery gives such a file a run of its own, with nothing beside it."""
+    return replace(
+        whole,
+        name=f"{whole.name}#{run.name}" if run.name else whole.name,
+        path=f"{whole.path}#{run.name}" if run.name else whole.path,
+        series=run.data.series,
+        hyperparameters=run.data.hyperparameters,
+        problems=(*whole.problems, *run.data.problems),
+        notes=(*whole.notes, *run.data.notes),
+    )
 
 
 def _with_events(whole: RunData, data: EventData, index: int, trainings: int) -> RunData:
