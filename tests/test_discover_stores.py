@@ -58,16 +58,25 @@ def test_mlflow_run_is_its_meta_file(tmp_path: Path) -> None:
 
 
 def test_mlflow_run_given_as_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run's own folder can be given, by its path and as the current folder."""
+    """The run's own folder can be given, by its path and as the current folder, and so can the file that stands for it."""
     folder = make(tmp_path, *mlflow()) / "mlruns/0" / RUN
     assert roles(found(folder)["."]) == {"meta.yaml": "log"}
+    assert roles(found(folder / "meta.yaml")["."]) == {"meta.yaml": "log"}
     monkeypatch.chdir(folder)
     assert roles(found(Path())["."]) == {"meta.yaml": "log"}
 
 
 def test_artifacts_belong_to_the_run(tmp_path: Path) -> None:
-    """Weights under `artifacts`, in folders of any name and in the `data` folder of a saved model, are the run's."""
-    artifacts = ("model/MLmodel", "model/data/model.pth", "my net/checkpoints/epoch_1.pt", f"tb/{EVENTS}", "data/train.pt")
+    """Weights under `artifacts`, in folders of any name and in the `data` folder of a saved model, are the run's; a forest is none."""
+    artifacts = (
+        "forest/MLmodel",
+        "forest/model.pkl",
+        "model/MLmodel",
+        "model/data/model.pth",
+        "my net/checkpoints/epoch_1.pt",
+        f"tb/{EVENTS}",
+        "data/train.pt",
+    )
     run = found(make(tmp_path, *mlflow(), *(f"mlruns/0/{RUN}/artifacts/{name}" for name in artifacts)))[f"mlruns/0/{RUN}"]
     assert roles(run) == {
         "meta.yaml": "log",

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postmortem.discover.names import OTHER, FileKind, file_kind, is_data_folder, is_metric_folder, natural
-from postmortem.discover.stores import Store, history_id, is_listed, is_model_of_mlflow, kind_in_store, may_be_copy, store_of
+from postmortem.discover.stores import (
+    Store,
+    history_id,
+    is_model_of_mlflow,
+    is_read_with_run,
+    is_shown_only,
+    kind_in_store,
+    may_be_copy,
+    store_of,
+)
 
 _DEEPEST = 48
 _GHOST_FOLDERS = frozenset(("__macosx", "__pycache__", "node_modules", "site-packages"))
@@ -132,7 +141,10 @@ def tree_of_files(paths: list[Path]) -> Tree:
             if parts[:depth] not in folders:
                 made = folders[parts[:depth]] = Folder(parts[depth - 1], common.joinpath(*parts[:depth]), parts[:depth])
                 folders[parts[: depth - 1]].folders.append(made)
-        folders[parts].files.append(Entry(path.name, given, given.stat().st_size, file_kind(path.name), parts))
+        kind = file_kind(path.name)
+        if path.name == "meta.yaml":
+            kind = kind_in_store(store_of(path.parent.name, [each.name for each in path.parent.iterdir()]), path.name, kind, True)
+        folders[parts].files.append(Entry(path.name, given, given.stat().st_size, kind, parts))
     return tree
 
 
@@ -171,8 +183,10 @@ def _list(
                 tree.left_out[f"folder {shown(name)}"] += 1
             elif len(folder.parts) >= _DEEPEST:
                 tree.notes.append(f"{where} holds folders more than {_DEEPEST} levels deep, which were not entered")
-            elif not is_listed(folder.store, name):
-                continue
+            elif is_read_with_run(folder.store, name, not within_store):
+                pass
+            elif is_shown_only(folder.store, name):
+                tree.left_out[f"folder {shown(name)} of a Weights & Biases run"] += 1
             elif entry.is_symlink():
                 links.append((folder, name, Path(entry.path)))
             elif _identity(status) not in listed:
@@ -191,6 +205,8 @@ def _list(
                 kind = FileKind("log")
             if folder.store or folder.name == "wandb":
                 kind = kind_in_store(folder.store or "wandb", entry.name, kind, not within_store)
+            if of_model and entry.name.endswith(".pkl"):
+                kind = OTHER  # beside `MLmodel` lie models of scikit-learn and its like: networks lie in `data`
             file = Entry(entry.name, Path(entry.path), status.st_size, kind, folder.parts)
             if entry.is_symlink():
                 file_links.append((folder, file))

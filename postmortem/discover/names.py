@@ -100,6 +100,7 @@ _NO_CONSOLE = _vocabulary(
 )
 """Logs of other programs than the training; `debug.log` and its like are the W&B client's own."""
 _NUMBERED_JOB = re.compile(r"\.[oe]\d")
+_WANDB_FILES: dict[str, FileRole] = {"wandb-summary.json": "log", "wandb-metadata.json": "config", "wandb-events.jsonl": "other"}
 _SUMMARY_STEMS = frozenset(("all_results", "train_results", "eval_results", "test_results", "predict_results"))
 
 
@@ -129,15 +130,15 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
     if lower.endswith((".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz")):
         unpacked = _text_kind(lower.removesuffix(".gz"))
         return unpacked if unpacked.role == "log" else OTHER
+    if lower in _WANDB_FILES:
+        return FileKind(_WANDB_FILES[lower])
     if lower.endswith((*_TABLE_ENDINGS, *_CONFIG_ENDINGS)):
         return _text_kind(lower)
     if lower.endswith(".txt") and lower.removesuffix(".txt").replace("-", "_") in _TEXT_CONFIG_STEMS:
         return FileKind("config")
+    if lower.endswith(".wandb") or is_database(name):  # history and settings of one run of Weights & Biases; of many of MLflow
+        return FileKind("log")
     if _TEXT_TABLES.fullmatch(lower):
-        return FileKind("log")
-    if lower.endswith(".wandb"):  # history and configuration of one run, as Weights & Biases writes it
-        return FileKind("log")
-    if is_database(name):
         return FileKind("log")
     if name == ORBAX_METADATA:  # stands for its folder
         return FileKind("checkpoint")

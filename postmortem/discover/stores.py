@@ -19,29 +19,17 @@ Store: TypeAlias = Literal["", "mlflow", "mlflow-model", "mlflow-database", "wan
 STORE_NAMES: dict[Store, str] = {"mlflow": "MLflow", "mlflow-model": "MLflow", "mlflow-database": "MLflow", "wandb": "Weights & Biases"}
 
 _MLFLOW_PARTS = frozenset(("metrics", "params", "tags"))
-_NOT_LISTED: dict[Store, frozenset[str]] = {
-    "": frozenset(),
-    "mlflow": _MLFLOW_PARTS | {"inputs"},  # the reader of `meta.yaml` opens what is of use in them
-    "mlflow-model": _MLFLOW_PARTS,
-    "mlflow-database": frozenset(),
-    "wandb": frozenset(("media", "code", "tmp", "artifact")),  # what was shown and what was run, though names may look like artifacts
-}
+_MLFLOW_READ = _MLFLOW_PARTS | {"inputs"}
+_WANDB_SHOWN = frozenset(("media", "code", "tmp", "artifact"))
+"""What was shown and what was run: no artifact of a training, though the names in there may look like one."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _WANDB_RUN = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-\w+")
 _WANDB_HISTORY = re.compile(r"run-(\w+)\.wandb")
 _WANDB_LATEST = re.compile(r"latest-run(\.\d+)?")
 _WANDB_FILES = frozenset(("wandb-summary.json", "wandb-metadata.json", "wandb-history.jsonl"))
-_WANDB_KINDS = {
-    "config.yaml": FileKind("config"),
-    "wandb-summary.json": FileKind("log"),
-    "wandb-metadata.json": FileKind("config"),
-    "wandb-history.jsonl": FileKind("log"),
-    "wandb-events.jsonl": OTHER,  # load of the machine, as early versions sampled it
-    "debug.log": OTHER,  # of the client itself
-    "debug-internal.log": OTHER,
-    "debug-core.log": OTHER,
-}
+_WANDB_OWN_LOGS = frozenset(("debug.log", "debug-internal.log", "debug-core.log"))
+"""Of the client itself: what it sent where, and nothing of the training."""
 
 
 def store_of(name: str, inside: Sequence[str]) -> Store:
@@ -63,9 +51,14 @@ def history_id(inside: Sequence[str]) -> str:
     return next((match[1] for name in inside if (match := _WANDB_HISTORY.fullmatch(name))), "")
 
 
-def is_listed(store: Store, name: str) -> bool:
-    """Whether a folder of this name in a run's folder is listed with the run's files."""
-    return name not in _NOT_LISTED[store]
+def is_read_with_run(store: Store, name: str, in_own_folder: bool) -> bool:
+    """Whether a folder of this name holds what the reader of MLflow's `meta.yaml` opens, so that it need not be listed."""
+    return store in ("mlflow", "mlflow-model") and in_own_folder and name in _MLFLOW_READ
+
+
+def is_shown_only(store: Store, name: str) -> bool:
+    """Whether a folder of this name in a run of Weights & Biases holds images, tables and code rather than artifacts."""
+    return store == "wandb" and name in _WANDB_SHOWN
 
 
 def may_be_copy(name: str) -> bool:
@@ -82,9 +75,7 @@ def kind_in_store(store: Store, name: str, kind: FileKind, in_own_folder: bool) 
     """What a file in a run's folder is, given what its name alone says."""
     if name == "meta.yaml":
         return FileKind("log") if store == "mlflow" and in_own_folder else OTHER
-    if store == "wandb":
-        return _WANDB_KINDS.get(name, kind)
-    return kind
+    return OTHER if store == "wandb" and name in _WANDB_OWN_LOGS else kind
 
 
 def stamp_of(name: str) -> str:
