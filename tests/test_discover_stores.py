@@ -74,6 +74,7 @@ def test_artifacts_belong_to_the_run(tmp_path: Path) -> None:
         "model/MLmodel",
         "model/data/model.pth",
         "my net/checkpoints/epoch_1.pt",
+        "metrics/log.csv",
         f"tb/{EVENTS}",
         "data/train.pt",
     )
@@ -83,6 +84,7 @@ def test_artifacts_belong_to_the_run(tmp_path: Path) -> None:
         "artifacts/model/data/model.pth": "checkpoint",
         "artifacts/my net/checkpoints/epoch_1.pt": "checkpoint",
         f"artifacts/tb/{EVENTS}": "events",
+        "artifacts/metrics/log.csv": "log",
     }
 
 
@@ -121,6 +123,7 @@ def test_wandb_run(tmp_path: Path) -> None:
         "files/config.yaml": "config",
         "files/wandb-metadata.json": "config",
     }
+    assert any("2 x folder media of a Weights & Biases run" in note for run in runs.values() for note in run.notes)
 
 
 def test_wandb_run_without_history(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ _COUNTERS = ("trainer/global_step", "train/global_step", "global_step", "step", 
 """Steps of the trainer, as the integrations of Lightning and of Hugging Face, and many loops, log them beside every value."""
 _OWN_KEYS = frozenset(("_step", "_runtime", "_timestamp"))
 _LARGEST = 1 << 30
+_STOPPED_BY_HAND = 255
+"""What the wandb package keeps for a KeyboardInterrupt; for any other exception it keeps 1."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -164,7 +166,8 @@ def _told(run: WandbRun, file: FoundFile, records: int) -> tuple[str, ...]:
     if code is None and records:
         told.append(f"{file.name} ends without the record of how the process ended: it was killed, or had not ended yet")
     elif code:
-        told.append(f"Weights & Biases holds exit code {code} of the process{after}: it failed")
+        meaning = "it was stopped from the keyboard" if code == _STOPPED_BY_HAND else "it failed"
+        told.append(f"Weights & Biases holds exit code {code} of the process{after}: {meaning}")
     _, counter = _steps(run)
     if run.rows and counter != "_step":
         told.append(f"{file.name}: steps are those of {counter!r}" if counter else f"{file.name}: rows are numbered, as no key counts them")

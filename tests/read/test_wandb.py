@@ -177,7 +177,12 @@ def test_settings_of_the_run_record_and_later_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "held", "told"),
-    [(0, 0, ""), (1, 1, "holds exit code 1 of the process after 63 s: it failed"), (-9, -9, "exit code -9")],
+    [
+        (0, 0, ""),
+        (1, 1, "holds exit code 1 of the process after 63 s: it failed"),
+        (255, 255, "stopped from the keyboard"),
+        (-9, -9, "exit code -9"),
+    ],
 )
 def test_exit_code(tmp_path: Path, code: int, held: int, told: str) -> None:
     """The code with which the process ended is kept, and told where it is not 0."""
