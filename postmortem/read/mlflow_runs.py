@@ -26,6 +26,7 @@ _DEEPEST = 16
 _LONGEST_TEXT_BYTES = 64 << 10
 _READ_TAGS = ("mlflow.runName", "mlflow.parentRunId")
 """Of the tags that MLflow sets itself; others tell who started what from where."""
+_LATEST_MILLISECONDS = 1e15
 _STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 """MLflow's enumeration, which file stores hold as numbers."""
 
@@ -139,7 +140,7 @@ def settings_of_run(meta: Mapping[str, Plain], params: Mapping[str, str], tags: 
         settings["mlflow.status"] = _status(meta)
     for key in ("start", "end"):
         milliseconds = meta.get(f"{key}_time")
-        if isinstance(milliseconds, int | float) and milliseconds > 0:
+        if isinstance(milliseconds, int | float) and 0 < milliseconds < _LATEST_MILLISECONDS:
             settings[f"mlflow.{key}_seconds"] = milliseconds / 1000
     return settings
 

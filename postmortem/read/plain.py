@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -53,3 +54,11 @@ def plain_value(text: str) -> Plain:
     if _WHOLE.fullmatch(bare):
         return int(bare)
     return float(bare) if _NUMBER.fullmatch(bare) else text
+
+
+def float_of(value: float) -> float:
+    """A number that JSON or YAML gave as float64; a whole number of more than 308 digits is infinite, as it is when it is read as text."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

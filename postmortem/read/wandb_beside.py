@@ -14,7 +14,7 @@ import numpy as np
 
 from postmortem.model import FoundFile, Plain, Problem, Series
 from postmortem.read.event_problems import counted
-from postmortem.read.plain import flatten, plain_value
+from postmortem.read.plain import flatten, float_of, plain_value
 from postmortem.read.single_values import values_told
 from postmortem.read.tables import LogData
 from postmortem.read.texts import read_text
@@ -28,13 +28,13 @@ def read_wandb_summary(file: FoundFile) -> LogData:
     if problem is not None:
         return LogData(problems=(problem,))
     values = {
-        key: float(value)
+        key: float(value) if isinstance(value, str) else float_of(value)
         for key, value in flatten(_without_media(found)).items()
         if isinstance(value, int | float | str) and not isinstance(value, bool) and key not in _OWN_KEYS and _is_number(value)
     }
     step, wall = found.get("_step"), found.get("_timestamp")
-    at = np.array([step if isinstance(step, int) else 0], dtype=np.int64)
-    seconds = np.array([wall if isinstance(wall, int | float) else math.nan], dtype=np.float64)
+    at = np.array([step if isinstance(step, int) and abs(step) < 2**62 else 0], dtype=np.int64)
+    seconds = np.array([float_of(wall) if isinstance(wall, int | float) else math.nan], dtype=np.float64)
     series = tuple(
         Series(key, file.group, at, np.array([value]), seconds, file.name) for key, value in values.items() if not math.isfinite(value)
     )

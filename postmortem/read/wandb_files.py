@@ -141,8 +141,8 @@ def _buckets(value: dict[str, object]) -> tuple[Floats, Floats] | None:
     try:
         counts = np.array(value.get("values"), dtype=np.float64)
         packed = value.get("packedBins")
-        if isinstance(packed, dict):
-            edges = float(packed["min"]) + float(packed["size"]) * np.arange(int(packed["count"]) + 1, dtype=np.float64)
+        if isinstance(packed, dict) and packed["count"] == counts.size:
+            edges = float(packed["min"]) + float(packed["size"]) * np.arange(counts.size + 1, dtype=np.float64)
         else:
             edges = np.array(value.get("bins"), dtype=np.float64)
     except (TypeError, ValueError, KeyError, OverflowError):

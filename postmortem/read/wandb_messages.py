@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
+from postmortem.read.plain import float_of
 from postmortem.read.protobuf_walk import Message, message, number_in, signed
 from postmortem.read.raw import DamagedError
 
@@ -180,7 +181,7 @@ def _take_object(key: str, text: str, row: _Row) -> None:
         elif isinstance(each, dict):
             pending.extend((f"{name}.{inner}", below) for inner, below in reversed(each.items()))
         elif isinstance(each, int | float) and not isinstance(each, bool):
-            row.numbers[name] = float(each)
+            row.numbers[name] = float_of(each)
         elif isinstance(each, str) and f'"{each}"' in _NOT_FINITE:
             row.numbers[name] = _NOT_FINITE[f'"{each}"']
 

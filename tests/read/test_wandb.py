@@ -11,6 +11,7 @@ import json
 import math
 import struct
 import zlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from hypothesis import strategies as st
 
 from postmortem.model import FileRole, FoundFile, Series
 from postmortem.read.protobuf_walk import message
+from postmortem.read.raw import DamagedError
 from postmortem.read.records import Damage
 from postmortem.read.store_logs import read_any_log
 from postmortem.read.tables import LogData
+from postmortem.read.wandb_messages import WandbRun, take_record
 from postmortem.read.wandb_records import BLOCK_BYTES, FILE_HEADER, FIRST, LAST, MIDDLE, WHOLE, walk
 
 HISTORY, CONFIG, STATS, METRIC, OUTPUT, RUN, EXIT = 2, 5, 7, 12, 13, 17, 18
@@ -341,6 +344,35 @@ def test_damage_is_told_with_its_place(tmp_path: Path) -> None:
     (problem,) = data.problems
     lost = len(framed(row(1, loss=1.5))) - 7
     assert problem.kind == "corrupt" and f"1 stretch of {lost} bytes" in problem.detail and f"at byte {second}" in problem.detail
+
+
+RECORDS = (
+    row(3, loss=0.5, train={"a": 10**400, "b": [1]}, g=HISTOGRAM, note="x"),
+    piece(HISTORY, piece(1, item(("g", "_type"), "histogram")) + piece(1, item(("g", "values"), [1])) + piece(2, piece(1, 5))),
+    piece(RUN, piece(3, "p") + piece(4, piece(1, item("lr", 0.1))) + piece(14, 7)),
+    piece(CONFIG, piece(1, item("lr", {"x": [0.1]})) + piece(2, piece(1, "gone"))),
+    piece(METRIC, piece(2, "*") + piece(4, "seen")),
+    END,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(which=st.integers(0, len(RECORDS) - 1), at=st.integers(0, 10_000), new=st.binary(max_size=3), cut=st.integers(0, 40))
+def test_damaged_records_raise_nothing_else(which: int, at: int, new: bytes, cut: int) -> None:
+    """A record whose bytes are wrong though its checksum is right is taken, or refused as damaged: nothing else can happen."""
+    record = RECORDS[which]
+    place = at % len(record)
+    damaged = record[:place] + new + record[place + len(new) :]
+    run = WandbRun()
+    with suppress(DamagedError):
+        take_record(run, damaged[: len(damaged) - cut])
+    assert run.rows <= 1
+
+
+def test_number_too_large_for_a_float(tmp_path: Path) -> None:
+    """A whole number of 400 digits is infinite, by itself and within a dictionary."""
+    data = read(tmp_path, framed(*(row(step, loss=10**400, train={"loss": -(10**400)}) for step in range(2)), END))
+    assert points(data, "loss")[0][1] == math.inf and points(data, "train.loss")[0][1] == -math.inf
 
 
 def test_record_that_is_none(tmp_path: Path) -> None:
