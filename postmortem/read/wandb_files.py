@@ -74,7 +74,7 @@ def _decode(file: FoundFile, data: bytes) -> LogData:
     if bad_histograms:
         detail = f"{counted(bad_histograms, 'histogram')} lost that contradict themselves"
         problems = (*problems, Problem(file.name, "corrupt", detail))
-    return LogData(series, settings, problems, (*_told(run, file, records), *notes), histograms)
+    return LogData(series, settings, problems, (*_told(run, file, records), *notes), histograms=histograms)
 
 
 # --- curves -----------------------------------------------------------------------------------------------------------
