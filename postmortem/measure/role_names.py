@@ -114,10 +114,10 @@ def look_around(tags: Sequence[Tag]) -> Around:
 
 def plain_role(tag: Tag, around: Around) -> tuple[Role, str] | None:
     """Role of a tag that is no loss; None where its words point to a loss."""
-    return _counter_or_setting(tag) or _measured(tag, around)
+    return _counter_or_setting(tag, around) or _measured(tag, around)
 
 
-def _counter_or_setting(tag: Tag) -> tuple[Role, str] | None:
+def _counter_or_setting(tag: Tag, around: Around) -> tuple[Role, str] | None:
     present, every, leaf = tag.present, tag.every, tag.leaf
     if present & known.EPOCHS and not every - known.EPOCH_FOLDERS:
         return "epoch", "the tag says epoch and nothing else"
@@ -129,6 +129,8 @@ def _counter_or_setting(tag: Tag) -> tuple[Role, str] | None:
         return "throughput", "word of time, speed or memory"
     if every & known.EXTREMES and "norm" not in every:
         return "other", "a running extreme or spread, not a curve of its own"
+    if leaf[-1] == "cost" and present & known.COSTS_OF_TIME and len(leaf) == 2 and around.words & {"loss", "losses"}:
+        return "throughput", "the cost of a batch in seconds"
     is_loss = known.speaks_of_loss(leaf)
     telling = is_loss or known.speaks_of_metric(leaf) or present & known.ACCURACY
     named = known.has_learning_rate(leaf) and not telling
@@ -235,8 +237,11 @@ def loss_role(tag: Tag, around: Around) -> tuple[Role, str]:
     """Role of a tag whose words point to a loss."""
     total: Role = "training-loss" if tag.side == "train" else "validation-loss"
     totals, qualified = around.totals.get(tag.side, set()), around.qualified.get(tag.side, set())
-    if is_regularization(tag, around) and (totals or qualified):
-        return "regularization", "word of regularization beside another loss"
+    if is_regularization(tag, around):
+        if totals or qualified:
+            return "regularization", "word of regularization beside another loss"
+        if not known.speaks_of_loss(tag.leaf) and not tag.every & known.LOSS_FOLDERS:
+            return "other", "a penalty without a loss beside it"
     if tag.present & known.ERRORS and not known.speaks_of_loss(tag.leaf) and not tag.every & known.LOSS_FOLDERS:
         return _error_role(tag, around, total)
     if not tag.own:

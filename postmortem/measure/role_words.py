@@ -57,6 +57,8 @@ THROUGHPUT = _set(
     "fps throughput speed time seconds sec runtime eta memory mem gpu cpu second duration latency ms elapsed timer timing timings wps ups "
     "sps tps ips wall mfu flops tflops rays"
 )
+COSTS_OF_TIME = _set("batch data reader io")
+"""PaddlePaddle's trainers log `batch_cost` and `reader_cost` in seconds, beside the loss; without one a cost is the loss."""
 EXTREMES = _set("best min max std lowest")
 COEFFICIENTS = _set("coef coeff coefs coeffs coefficient lambda weight weights temperature mul mult multiplier factor")
 NO_LOSS = _set("values scores alpha ratio std signs")

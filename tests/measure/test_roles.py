@@ -112,6 +112,18 @@ def test_an_error_is_a_loss_only_without_one() -> None:
     assert roles("mse", "loss")["mse"] == "metric"
 
 
+def test_a_batch_cost_is_a_time_only_beside_a_loss() -> None:
+    """Seconds of a batch are called a cost by some and the loss of a batch by others: a loss beside it decides."""
+    assert roles("batch_cost", "loss") == {"batch_cost": "throughput", "loss": "training-loss"}
+    assert roles("batch_cost", "accuracy")["batch_cost"] == "training-loss"
+
+
+def test_a_penalty_alone_is_no_loss() -> None:
+    """Where no loss was logged, the penalty of an environment does not stand in for one."""
+    assert roles("monitoring/vol_penalty", "reward")["monitoring/vol_penalty"] == "other"
+    assert roles("penalty", "loss")["penalty"] == "regularization"
+
+
 def test_adversarial_losses_are_parts() -> None:
     """Neither side of an adversarial pair is the training loss."""
     assert set(roles("Generator Loss", "Discriminator Loss").values()) == {"part-of-loss"}
