@@ -1,4 +1,4 @@
-"""Roles of tags and families of runs over whole runs, as some seventy trainers and tutorials and some sixty scripts write them."""
+"""Roles of tags and families of runs over whole runs, as trainers, tutorials and single scripts write them."""
 
 from __future__ import annotations
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from postmortem.measure.roles import assign
 from postmortem.measure.run import measure_run
 from postmortem.measure.tag_table import MOST_TAGS, left_out, tag_roles
 from postmortem.model import ReadOptions, RunData, Series
+from postmortem.render.json import dump_measurements, parse_measurements
 
 
 def drawn(tag: str, points: int = 30, group: str = "") -> Series:
@@ -47,6 +50,15 @@ def test_tags_beyond_the_most_are_counted() -> None:
     assert list(left_out(roled)) == [
         f"6 of {MOST_TAGS + 6} scalar tags are not listed (6 of role 'other'); they were read and judged like the rest"
     ]
+
+
+def test_measurements_saved_before_there_were_tags_are_read() -> None:
+    """Saved measurements keep the tags, and older ones without them are read as having none."""
+    measured = measure_run(run(drawn("train/loss")))
+    saved = json.loads(dump_measurements((measured,), "1"))
+    assert parse_measurements(json.dumps(saved))[0].tags == measured.tags
+    del saved["runs"][0]["tags"]
+    assert parse_measurements(json.dumps(saved))[0].tags == ()
 
 
 def test_an_option_that_names_no_tag_is_a_note_of_the_run() -> None:
