@@ -21,6 +21,7 @@ _ROW_LISTS = ("log_history", "history", "logs", "log", "metrics", "results", "ep
 """Keys under which a document keeps its rows."""
 _SUMS_UP = frozenset(("train_runtime", "train_samples_per_second"))
 """Marks the last row of Hugging Face's Trainer: means over the whole training, no point of a curve."""
+_NUMBER = re.compile(r"(?P<counter>|epoch|step|iteration)[ _-]?(?P<number>\d{1,12})", re.IGNORECASE)
 _FLAT_OBJECT = re.compile(r"\{[^{}]*\}")
 _FLAT_LIST = re.compile(r'"([^"\\]{1,200})"\s*:\s*\[([^\[\]{}"]*)(\]?)')
 
@@ -50,6 +51,9 @@ def _document(parsed: object) -> Table:
             table = _rows_table(rows)
             table.hyperparameters.update(short_settings({name: value for name, value in parsed.items() if name != key}))
             return table
+    numbered = _numbered_rows(parsed)
+    if numbered:
+        return _rows_table(numbered)
     curves = dict(_lists(parsed))
     if not curves and COUNTERS & set(parsed) and not any(isinstance(value, dict) for value in parsed.values()):
         return _rows_table([parsed])  # lines of JSON, only one yet
@@ -58,6 +62,20 @@ def _document(parsed: object) -> Table:
         table.notes.append("holds single values, no curve")
         return table
     return _history(curves)
+
+
+def _numbered_rows(parsed: Mapping[object, object]) -> list[dict[object, object]]:
+    """The rows of a document that holds one under each epoch's number (`{"1": {...}, "2": {...}}`, `{"epoch_1": {...}}`); else none."""
+    found: list[dict[object, object]] = []
+    for key, value in parsed.items():
+        match = _NUMBER.fullmatch(key) if isinstance(key, str) else None
+        if match is None or not isinstance(value, dict):
+            return []
+        # Scores by class are numbered as well; they hold no loss.
+        if not match["counter"] and not any("loss" in str(name).lower() for name in value):
+            return []
+        found.append({match["counter"].lower() or "epoch": int(match["number"]), **value})
+    return found
 
 
 def _trainer_state(parsed: Mapping[object, object]) -> Table:

@@ -34,6 +34,8 @@ _SPLIT_NAMES = frozenset(
         "dataset",
     )
 )
+_STAGES = {"fit": "train", "validate": "validation", "sanity_check": "validation"}
+"""Lightning's words for them."""
 _NAME_NAMES = ("metric", "metric_name", "tag", "name", "key", "variable", "measure", "scalar", "series")
 _VALUE_NAMES = ("value", "values", "metric_value", "scalar", "val")
 _TRAINING_NAMES = (
@@ -138,7 +140,7 @@ def _split_column(table: Table) -> str | None:
     for name, found in table.texts.items():
         if plain(name) in _SPLIT_NAMES and 2 * len(found) >= table.rows:
             values = set(found.values())
-            if len(values) <= _MOST_SPLITS and any(group_of(value) for value in values):
+            if len(values) <= _MOST_SPLITS and any(group_of(value) or value.strip().lower() in _STAGES for value in values):
                 return name
     return None
 
@@ -149,7 +151,7 @@ def _by_split(table: Table, split: str, group: str) -> tuple[Part, ...]:
         by_value.setdefault(value, []).append(row)
     unsaid = np.ones(table.rows, dtype=bool)
     unsaid[list(table.texts[split])] = False
-    groups = {value: group_of(value) for value in by_value}
+    groups = {value: _STAGES.get(value.strip().lower(), group_of(value)) for value in by_value}
     shared = [each for each in groups.values() if list(groups.values()).count(each) > 1]
     # mmcv counts iterations anew in validation: the length of that set.
     follows = {"iter", "epoch"} <= set(table.columns)

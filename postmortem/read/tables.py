@@ -36,7 +36,7 @@ from postmortem.read.table_steps import (
 )
 from postmortem.read.texts import Reading, lines_of
 
-_LARGEST_DOCUMENT = 256 << 20
+_LARGEST_DOCUMENT = 128 << 20
 """Characters of a JSON document, which must be held whole; tables and JSON lines are read a line at a time, whatever their size."""
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _OTHER_ENDINGS = (".txt", ".log")

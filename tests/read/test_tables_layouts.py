@@ -215,6 +215,8 @@ def test_csv_logger_of_keras(tmp_path: Path) -> None:
         '{"history": {"loss": [3, 2], "val_loss": [3.5, 3]}, "epoch": [0, 1], "params": {"epochs": 2}}',
         '{"loss": {"0": 3, "1": 2}, "val_loss": {"0": 3.5, "1": 3}}',
         '[{"epoch": 0, "loss": 3, "val_loss": 3.5}, {"epoch": 1, "loss": 2, "val_loss": 3}]',
+        '{"0": {"loss": 3, "val_loss": 3.5}, "1": {"loss": 2, "val_loss": 3}}',
+        '{"epoch_0": {"loss": 3, "val_loss": 3.5}, "epoch_1": {"loss": 2, "val_loss": 3}}',
         '{"history": [{"epoch": 0, "loss": 3, "val_loss": 3.5}, {"epoch": 1, "loss": 2, "val_loss": 3}], "model": "resnet"}',
         '{"loss": [3, 2], "val_loss": [3.5, 3], "layers": [64, 64, 10], "per_class_acc": [0.5, 0.5]}',
     ],
@@ -228,8 +230,10 @@ def test_histories(tmp_path: Path, content: str) -> None:
 
 def test_lists_that_are_no_history(tmp_path: Path) -> None:
     """Points of a ROC curve or scores by class are no curves of a training, and that is said."""
-    run = run_of(tmp_path, {"a/metrics.json": '{"fpr": [0, 0.5, 1], "tpr": [0, 0.8, 1], "auc": 0.7}'})
+    run = run_of(tmp_path / "roc", {"a/metrics.json": '{"fpr": [0, 0.5, 1], "tpr": [0, 0.8, 1], "auc": 0.7}'})
     assert run.series == () and any("none of them by a name that curves have" in note for note in run.notes)
+    run = run_of(tmp_path / "report", {"a/metrics.json": '{"0": {"precision": 0.5, "f1": 0.6}, "1": {"precision": 0.25, "f1": 0.5}}'})
+    assert run.series == () and any("single values" in note for note in run.notes)
 
 
 def test_monitors_of_several_environments(tmp_path: Path) -> None:
@@ -338,6 +342,39 @@ def test_packed_tables(tmp_path: Path) -> None:
     with reading(found, ReadOptions()) as (cut,):
         assert 100 < cut.series[0].steps.size < 2000
         assert [problem.kind for problem in cut.problems][-1] == "truncated" and "compressed" in cut.problems[-1].detail
+
+
+def test_progress_of_spinning_up(tmp_path: Path) -> None:
+    """`progress.txt` has tabs between its columns, and counts interactions with the environment beside epochs."""
+    content = "Epoch\tAverageEpRet\tTotalEnvInteracts\tLossPi\n0\t20.5\t4000\t-0.01\n1\t25.5\t8000\t-0.02\n"
+    found = curves(run_of(tmp_path, {"ppo/ppo_s0/progress.txt": content}))
+    assert found["", "AverageEpRet"] == [(4000, 20.5), (8000, 25.5)] and found["", "LossPi"] == [(4000, -0.01), (8000, -0.02)]
+
+
+def test_tabs_behind_the_last_cell(tmp_path: Path) -> None:
+    """`log.txt` of older classification scripts ends each line with a tab, and numbers no rows."""
+    content = "Learning Rate\tTrain Loss\tValid Loss\t\n0.1\t2.5\t2.75\t\n0.1\t1.5\t2.25\t\n"
+    found = curves(run_of(tmp_path, {"a/log.txt": content}))
+    assert found == {
+        ("", "Learning Rate"): [(0, 0.1), (1, 0.1)],
+        ("", "Train Loss"): [(0, 2.5), (1, 1.5)],
+        ("", "Valid Loss"): [(0, 2.75), (1, 2.25)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2026-01-31 12:00:00", "2026-01-31 12:01:00"),
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:01:00Z"),
+        ("2026-01-31 12:00:00.500", "2026-01-31 12:01:00.500"),
+        ("1769860800000", "1769860860000"),
+    ],
+)
+def test_dates_of_rows(tmp_path: Path, first: str, second: str) -> None:
+    """A column of dates or of Unix times, in seconds or milliseconds, dates the points."""
+    (series,) = run_of(tmp_path, {"a/log.csv": f"epoch,timestamp,loss\n0,{first},2\n1,{second},1\n"}).series
+    assert np.diff(series.wall_seconds).tolist() == [60.0] and 1769860800 <= series.wall_seconds[0] < 1769860801
 
 
 def test_cross_validation_in_one_table(tmp_path: Path) -> None:
