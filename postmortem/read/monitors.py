@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from postmortem.model import FoundFile, Series
+from postmortem.read.event_problems import counted
 from postmortem.read.rows import Table
 
 RETURN = "episode_reward"
 LENGTH = "episode_length"
+_LONGEST_EPISODE = 1e9
 
 
 def is_monitor(table: Table) -> bool:
@@ -28,7 +30,14 @@ def monitor_series(table: Table, file: FoundFile) -> tuple[Series, ...]:
     table.kind = "monitor"
     began = table.hyperparameters.pop("t_start", None)
     lengths = np.zeros(table.rows)
-    lengths[table.columns["l"][0]] = np.nan_to_num(table.columns["l"][1], nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
+    lengths[table.columns["l"][0]] = table.columns["l"][1]
+    sound = (lengths >= 0) & (lengths <= _LONGEST_EPISODE)
+    if not sound.all():
+        first = int(np.flatnonzero(~sound)[0]) + 1
+        table.problems.append(
+            ("corrupt", f"{counted(int((~sound).sum()), 'episode')} of impossible length, the first in row {first}; taken as 0 steps")
+        )
+        lengths[~sound] = 0
     seconds = np.full(table.rows, math.nan)
     seconds[table.columns["t"][0]] = table.columns["t"][1]
     if isinstance(began, int | float):
@@ -51,10 +60,10 @@ def united_monitors(found: Sequence[Sequence[Series]]) -> tuple[Series, ...]:
         for series in each:
             by_tag.setdefault(series.tag, []).append(series)
     ends = [np.array(series.wall_seconds) for series in by_tag[LENGTH]]
-    lengths = [series.values for series in by_tag[LENGTH]]
+    lengths = [np.diff(series.steps, prepend=0) for series in by_tag[LENGTH]]
     order = np.argsort(np.concatenate(ends), kind="stable")
     sorted_ends = np.concatenate(ends)[order]
-    total = np.cumsum(np.nan_to_num(np.concatenate(lengths)[order], nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)).astype(np.int64)
+    total = np.cumsum(np.concatenate(lengths)[order])
     united: list[Series] = []
     for tag, several in by_tag.items():
         walls = np.concatenate([series.wall_seconds for series in several])

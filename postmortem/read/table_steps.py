@@ -33,6 +33,7 @@ _STEP_NAMES = (
 )  # fmt: skip
 EPOCH_NAMES = frozenset(_STEP_NAMES[3])
 TIME_NAMES = ("wall_time", "timestamp", "_timestamp", "time", "date", "datetime", "created_at", "date_time")
+_HIGHEST_STEP = 2.0**62
 _MANY_RESTARTS = 4  # a job is seldom restarted so often; a table of several settings tried one after the other looks the same
 _EARLIEST_UNIX_TIME = 1e9  # 2001: smaller times are durations
 
@@ -81,7 +82,7 @@ def _is_shared(table: Table, step_name: str, among: NDArray[np.bool_]) -> bool:
 
 def _is_whole(values: Floats) -> bool:
     finite = values[np.isfinite(values)]
-    return bool(finite.size and np.all(finite == np.floor(finite)) and np.all(np.abs(finite) < 2.0**62))
+    return bool(finite.size and np.all(finite == np.floor(finite)) and np.all(np.abs(finite) < _HIGHEST_STEP))
 
 
 def dense(table: Table, name: str) -> Floats:
@@ -168,7 +169,7 @@ def _within_epoch(steps: Floats, known: NDArray[np.int64], falls: NDArray[np.int
     # An epoch has as many steps as the highest number seen in one, and one more where the count begins at 0.
     length = float(steps[known].max()) + (1.0 if steps[known].min() == 0 else 0.0)
     counted_on: Floats = steps + (epochs - (1.0 if own.min() >= 1 else 0.0)) * length
-    return counted_on
+    return counted_on if np.nanmax(np.abs(counted_on)) < _HIGHEST_STEP else None
 
 
 def placed(steps: Floats, main: Floats) -> Floats:

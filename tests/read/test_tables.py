@@ -179,11 +179,11 @@ def test_json_without_curves_is_noted(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.json", "a.jsonl", "a.tsv", "a.yaml"]))
+@given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.json", "a.jsonl", "a.tsv", "log.txt", "a.yaml", "a.toml", "args.txt"]))
 def test_no_content_raises(tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str) -> None:
     """Whatever the bytes are, the answer is a value."""
     folder = tmp_path_factory.getbasetemp()
-    log(folder, name, content, "config" if name.endswith("yaml") else "log")
+    log(folder, name, content, "config" if name in ("a.yaml", "a.toml", "args.txt") else "log")
 
 
 def test_yaml_settings(tmp_path: Path) -> None:

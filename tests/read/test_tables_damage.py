@@ -194,6 +194,12 @@ def test_cells_as_scripts_print_them(place: Path) -> None:
     assert np.isnan(points(found)["loss"][2]) and points(found)["loss"][1] == 0.5 and found.problems == ()
 
 
+def test_episode_of_impossible_length(place: Path) -> None:
+    """A damaged length must not push all later episodes to absurd steps."""
+    found = read(place, "monitor.csv", b'#{"t_start": 1.0}\nr,l,t\n1,10,1\n2,1e300,2\n3,10,3\n')
+    assert found.series[0].steps.tolist() == [10, 10, 20] and "the first in row 2" in found.problems[0].detail
+
+
 def test_columns_between_spaces(place: Path) -> None:
     """Columns between runs of spaces, with the names in a comment as NumPy saves them, are read."""
     found = read(place, "log.txt", b"# epoch train_loss val_loss\n0   2.5   3.5\n1   1.5   2.5\n")
