@@ -69,7 +69,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
             # Some tables are called like text logs (`training.log`, `log.txt`), and the other way round: the content tells.
             told.append(text)
     manifests: ManifestsData | None = guarded("manifest", read_manifests, (*of("manifest"), *given))
-    curves = united(logs)
+    curves = guarded("log", lambda _: united(logs), of("log")) or LogData()
     for part in (checkpoints, curves, *told, manifests):
         if part is not None:
             problems.extend(part.problems)

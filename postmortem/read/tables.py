@@ -51,6 +51,7 @@ class LogData:
     hyperparameters: Mapping[str, Plain] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
     kind: str = ""
     """`monitor`, `trainer state`, `history`, `summary`, `text`, or empty for tables of rows and for settings."""
     histograms: tuple[Histogram, ...] = ()
@@ -84,7 +85,7 @@ def read_log(file: FoundFile) -> LogData:
         table.hyperparameters,
         tuple(Problem(file.name, kind, detail) for kind, detail in table.problems),
         tuple(f"{file.name}: {note}" for note in dict.fromkeys(table.notes)),
-        table.kind,
+        kind=table.kind,
     )
 
 
