@@ -187,10 +187,13 @@ def _count(table: Table, part: Part, rows: Mask, main: Floats | None) -> _Counte
     """The rows of a part counted; None where the table is no log."""
     name = step_column(table, rows)
     if name is None:
-        if table.kind != "history" and not is_curve_by_row(table):
+        shared = next((each for each, (_, values) in table.columns.items() if is_step_name(each) and np.unique(values).size > 1), None)
+        if shared is not None:
+            table.notes.append(f"many rows have the same {shared}; rows are numbered instead")
+        elif table.kind != "history" and not is_curve_by_row(table):
             table.notes.append("has no column of whole steps, iterations or epochs, and tells records or results apart: taken for no log")
             return None
-        if table.kind != "history":
+        elif table.kind != "history":
             table.notes.append("has no column of whole steps, iterations or epochs; rows are numbered instead")
         return _Counted(None, np.where(rows, np.arange(table.rows), np.nan))
     steps = np.where(rows, dense(table, name), np.nan)

@@ -88,6 +88,15 @@ def test_batches_begin_anew_each_epoch(tmp_path: Path) -> None:
     assert points(data, "loss") == [(step, float(step)) for step in range(15)] and "begins anew each epoch" in data.notes[0]
 
 
+def test_many_rows_to_an_epoch_and_nothing_that_counts_them(tmp_path: Path) -> None:
+    """Where only the epoch stands beside rows of batches, rows are numbered; a table of images of one epoch has no curve."""
+    rows = "".join(f"{epoch},{9 - epoch}\n" for epoch in range(3) for _ in range(5))
+    data = log(tmp_path, "log.csv", "epoch,loss\n" + rows)
+    assert [step for step, _ in points(data, "loss")] == list(range(15)) and "many rows have the same epoch" in data.notes[0]
+    data = log(tmp_path, "results.csv", "epoch,image,dice\n" + "".join(f"100,{index}.png,0.{index}\n" for index in range(9)))
+    assert data.series == () and "taken for no log" in data.notes[0]
+
+
 def test_log_that_was_appended_to_keeps_the_later_rows(tmp_path: Path) -> None:
     """A second run in the same file, header and all, replaces the first from its first step on; nothing is interleaved."""
     first = "".join(f"{step},1\n" for step in range(10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -102,6 +103,29 @@ def test_quotation_mark_that_is_never_closed(place: Path, at: int) -> None:
     assert [problem.detail for problem in found.problems] == [
         f"1 row with another number of cells than the header (the first in line {at + 1}) lost; {ROWS - 1} read"
     ]
+
+
+def test_quoted_cells(place: Path) -> None:
+    """Commas and line ends between quotation marks belong to their cell, as the csv module writes them."""
+    found = read(place, "a.csv", b'step,note,loss\n1,"a, b",0.5\n2,"two\nlines, ""quoted""",0.25\n3,,0.125\n')
+    assert points(found) == {"loss": {1: 0.5, 2: 0.25, 3: 0.125}} and found.problems == ()
+
+
+def test_document_too_large_to_be_held(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A JSON document beyond the limit is not read, and the reason is said; lines of JSON of that size are."""
+    monkeypatch.setattr("postmortem.read.tables._LARGEST_DOCUMENT", 1000)
+    rows = [{"step": step, "loss": 0.5} for step in range(100)]
+    found = read(place, "a.json", json.dumps(rows, indent=1).encode())
+    assert found.series == () and found.problems[0].kind == "unsupported" and "too large to be held" in found.problems[0].detail
+    assert len(points(read(place, "b.json", "".join(json.dumps(row) + "\n" for row in rows).encode()))["loss"]) == 100
+
+
+def test_small_file_that_unpacks_without_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a compressed table that stands for more than the limit the rows up to it are read, and the rest is told as lost."""
+    monkeypatch.setattr("postmortem.read.texts._MOST_UNPACKED", 1000)
+    text = "step,loss\n" + "".join(f"{step},0.5\n" for step in range(1000))
+    found = read(place, "a.csv.gz", gzip.compress(text.encode()))
+    assert 50 < len(points(found)["loss"]) < 200 and "the rest was not read" in found.problems[0].detail
 
 
 def test_last_figure_without_an_end(place: Path) -> None:
