@@ -54,7 +54,6 @@ class LogData:
     histograms: tuple[Histogram, ...] = ()
     kind: str = ""
     """`monitor`, `trainer state`, `history`, `summary`, `text`, or empty for tables of rows and for settings."""
-    histograms: tuple[Histogram, ...] = ()
 
 
 def read_log(file: FoundFile) -> LogData:
