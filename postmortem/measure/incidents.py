@@ -29,12 +29,13 @@ CONSEQUENCES: tuple[IncidentKind, ...] = ("stopped-by-hand", "collective-timeout
 """What a job says when something else has ended it: the reason only where nothing else is told."""
 GOOD: tuple[IncidentKind, ...] = ("finished", "early-stopped")
 _NUMBERS = r"\d{4}-\d\d-\d\d(?:[/_T ]\d\d[-:]\d\d[-:]\d\d)?|\d{4,}"
+_BESIDE = re.compile(r"eval|test|infer|predict|preprocess|prepare|download|convert|tokeniz|plot|export|deploy", re.IGNORECASE)
 NAMES = ("job.end", "job.end_progress", "job.nan", "job.nan_end", "job.overflows", "job.label_faults")
 
 
 def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
     """`job.end` and `job.end_progress`, `job.finished`, `job.nan`, `job.nan_end`, `job.overflows`, `job.label_faults`, `job.starts`."""
-    consoles = last_jobs([console for console in run.consoles if console.lines])
+    consoles = _of_training(last_jobs([console for console in run.consoles if console.lines]))
     if not consoles:
         reason = "the run has no text log" if not run.consoles else "the run's text logs are empty"
         for name in (*NAMES, "job.finished", "job.starts"):
@@ -88,6 +89,11 @@ def last_jobs(consoles: Sequence[Console]) -> list[Console]:
     for scheme, ids in keys:
         numbers[scheme] = max(numbers.get(scheme, ()), ids)
     return [console for console, (scheme, ids) in zip(consoles, keys, strict=True) if ids == numbers[scheme]]
+
+
+def _of_training(consoles: Sequence[Console]) -> list[Console]:
+    """Without the logs of what is done before and after training, where others are there."""
+    return [console for console in consoles if not _BESIDE.search(console.source.rpartition("/")[2])] or list(consoles)
 
 
 def _job(source: str) -> tuple[str, tuple[int, ...]]:

@@ -118,8 +118,9 @@ def _incident(group: Group, every: Sequence[int], losses: Sequence[int], size: i
         count=group.count,
         first_line=group.first_line,
         uncaught=group.uncaught,
-        # Nothing told of progress before it, though training had begun: a module that cannot be imported fails before that.
-        buffered=group.cut or (bisect_left(every, group.begin) == 0 and not text.startswith(_IMPORT)),
+        # Nothing told of progress before it, though it came from within the training code: all of that may have been held back. A module
+        # that cannot be imported, or a line of the main script itself, fails before training begins.
+        buffered=group.cut or (bisect_left(every, group.begin) == 0 and group.frames >= 2 and not text.startswith(_IMPORT)),
         loud=group.said.loud,
         progress_after=len(every) - bisect_right(every, end - 1),
         losses_after=len(losses) - bisect_right(losses, end - 1),

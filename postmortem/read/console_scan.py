@@ -35,6 +35,7 @@ class Group:
     text: bytes = b""
     frame: str = ""
     rank: int | None = None
+    frames: int = 0
     uncaught: bool = False
     cut: bool = False
     """Whether a line was cut off by it and goes on behind it, as buffered output does."""
@@ -103,33 +104,31 @@ class Scan:
             at = begin - piece.offset
             number += piece.data.count(b"\n", counted_to, at)
             counted_to = at
-            if _HEADER_KIND in kind:
+            if _HEADER_KIND in kind and HEADER in clean(line):
                 self.tracebacks += 1
                 if self.tracebacks <= _TRACEBACKS or self.size - begin < _LAST_BYTES:
-                    self._take_traceback(kinds, lines, index, following, number, begin)
+                    block = _block(lines, index, following, piece.data.endswith((b"\n", b"\r")))
+                    self._take_traceback(kinds, block, lines[max(0, index - 5) : index], number, begin, piece.data[at:] + following)
             elif (found := self.hot[kind] or said(clean(line))) is not None:
                 group = self._group(found, kind, line, number)
                 group.begin, group.end = begin, offset
 
     def _take_traceback(
-        self, kinds: Sequence[bytes], lines: Sequence[bytes], index: int, following: bytes, number: int, begin: int
+        self, kinds: Sequence[bytes], block: Sequence[bytes], above: Sequence[bytes], number: int, begin: int, data: bytes
     ) -> None:
-        block = list(lines[index : index + LONGEST])
-        if len(block) < LONGEST and following:
-            # The piece ends with a line end, after which `split` left an empty rest.
-            block = block[:-1] + following[: LONGEST * 2000].translate(LINE_ENDS).split(b"\n")[: LONGEST - len(block)]
-        before = next((last for line in reversed(lines[max(0, index - 5) : index]) if (last := clean(line).strip())), "")
+        """Takes in the traceback that a block of lines begins with; `data` are the same bytes as they stand in the file."""
+        before = next((last for line in reversed(above) if (last := clean(line).strip())), "")
         found = parse([clean(line) for line in block[:_SHORT]], before)
         if found is None or found.lines > _SHORT - 10:
             found = parse([clean(line) for line in block], before)
         if found is None:
             return
-        self._passed_over = begin + sum(len(line) + 1 for line in block[: found.lines])
+        self._passed_over = begin + _length(block[: found.lines])
         text, said_at = _reason(found)
         key = text.translate(TEMPLATE, DROPPED)
-        group = self._group(Said(exception_kind(text.decode()), True), key, text, number + said_at)
+        group = self._group(Said(exception_kind(text.decode()), True), key, text, number + data.count(b"\n", 0, _length(block[:said_at])))
         group.frame, group.uncaught, group.begin, group.end = found.frame, found.uncaught, begin, self._passed_over
-        group.rank = rank_of(clean(block[0]))
+        group.rank, group.frames = rank_of(clean(block[0])), found.frames
         before_it = block[0].partition(_HEADER_BYTES)[0]
         behind = block[found.lines] if found.lines < len(block) else b""
         group.cut = bool(before_it.strip()) and (before_it + behind).translate(TEMPLATE, DROPPED) in kinds
@@ -161,6 +160,19 @@ class Scan:
                 if len(self.starts) < _MOST_STARTS and (not self.starts or number - self.starts[-1][1] >= _STARTS_APART):
                     self.starts.append((piece.offset + offset, number))
             offset += len(line) + 1
+
+
+def _block(lines: Sequence[bytes], index: int, following: bytes, whole: bool) -> list[bytes]:
+    """The lines from one on, into the next piece where this one ends; `whole` says that it ends where a line ends."""
+    block = list(lines[index : index + LONGEST])
+    if len(block) < LONGEST and following:
+        more = following[: LONGEST * 2000].translate(LINE_ENDS).split(b"\n")[: LONGEST - len(block)]
+        block = block[:-1] + (more if whole else [block[-1] + more[0], *more[1:]])
+    return block
+
+
+def _length(lines: Sequence[bytes]) -> int:
+    return sum(len(line) + 1 for line in lines)
 
 
 def _holding(text: bytes) -> set[bytes]:

@@ -12,7 +12,7 @@ HEADER = "Traceback (most recent call last)"
 LONGEST = 400
 """Lines of a chain of tracebacks that are looked at."""
 
-_FRAME = re.compile(r'\s{1,8}File "([^"]{1,500})", line (\d{1,7})(?:, in (.{1,200}))?$')
+_FRAME = re.compile(r'>?\s{0,8}File "([^"]{1,500})", line (\d{1,7})(?:, in (.{1,200}))?$')
 _RICH_FRAME = re.compile(r"[│|]\s{0,4}(\S{1,300}\.py):(\d{1,7}) in (\S{1,200})")
 _EXCEPTION = re.compile(
     r"(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Za-z_]\w{0,60}(?:Error|Exception|Interrupt|Exit|Iteration|Timeout|Warning|Failure)(?:: |:?$)"
@@ -38,6 +38,8 @@ class Traceback(NamedTuple):
     last: str
     """The same of the last; equal where there is one only."""
     frame: str
+    frames: int
+    """How many frames the last of the chain has."""
     uncaught: bool
     line: int
     """Lines from its header to that of `exception`."""
@@ -48,6 +50,7 @@ class Traceback(NamedTuple):
 class _Link(NamedTuple):
     exception: str
     frame: str
+    frames: int
     from_top: bool
     said_at: int
     """Where in the body the exception stands."""
@@ -77,7 +80,7 @@ def parse(lines: Sequence[str], before: str) -> Traceback | None:
     frame = next((link.frame for link in links if link.frame), "")
     uncaught = (last.from_top and not _CAUGHT.search(prefix) and not _CAUGHT.search(before)) or before.startswith(_DEAD_ALL_THE_SAME)
     end = body[min(last.end, len(body) - 1)][0] + 1
-    return Traceback(first.exception, last.exception, frame, uncaught, body[first.said_at][0], end)
+    return Traceback(first.exception, last.exception, frame, last.frames, uncaught, body[first.said_at][0], end)
 
 
 def _own_lines(lines: Sequence[str], prefix: str) -> list[tuple[int, str]]:
@@ -113,13 +116,13 @@ def _link(body: Sequence[tuple[int, str]], start: int) -> _Link:
             if inner < len(body) and body[inner][1].startswith(f"Original {HEADER}"):
                 deeper = _link(body, inner)
                 if deeper.exception:
-                    return deeper._replace(frame=deeper.frame or _users(frames), from_top=_from_top(frames))
-            return _Link(message, _users(frames), _from_top(frames), position, end)
+                    return deeper._replace(frame=deeper.frame or _users(frames), frames=len(frames), from_top=_from_top(frames))
+            return _Link(message, _users(frames), len(frames), _from_top(frames), position, end)
         elif frames and not maybe and _OTHER_EXCEPTION.match(line):
             maybe, maybe_end = line, position
         elif position - end > 60:
             break
-    return _Link(maybe, _users(frames), _from_top(frames), maybe_end, max(end, maybe_end))
+    return _Link(maybe, _users(frames), len(frames), _from_top(frames), maybe_end, max(end, maybe_end))
 
 
 def _message(body: Sequence[tuple[int, str]], position: int) -> tuple[str, int]:

@@ -51,8 +51,8 @@ DROPPED = b"0123456789.-+"
 """Lines that are equal after `translate(TEMPLATE, DROPPED)` say the same with other numbers."""
 
 _PREFIX = re.compile(
-    r"(?:(?:\[rank ?\d+\]:?|rank ?\d+:|\[\d+\](?:<std\w+>)?:|\(\w{1,40} pid=\d+[^)]{0,60}\)|\d{1,4}: |std(?:err|out)\s?[|:]|"
-    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]{0,10}Z?\]?|\[?\d\d:\d\d:\d\d\]?)\s{0,8})+",
+    r"(?:(?:\[rank ?\d+\]:?|rank ?\d+:|\[\d+\](?:<std\w+>)?:|\(\w{1,40} pid=\d+[^)]{0,60}\)|\d{1,4}: |std(?:err|out)(?: F|\s?[|:])|"
+    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]{0,10}Z?\]?|\[?\d\d:\d\d:\d\d\]?) ?)+",
     re.IGNORECASE,
 )
 _RANK = re.compile(r"\[rank ?(\d+)\]|\brank[ =:]{0,2}(\d+)\b|^(\d{1,4}): |\[(\d+)\]<std", re.IGNORECASE)
@@ -155,17 +155,18 @@ _LINE_WORDS: tuple[tuple[IncidentKind, bool, str], ...] = (
     ("terminated", True, r"(?i)\bexit(?:ed with)?(?: exit)? ?(?:code|status)[ :=(]{1,3}143\b"),
     ("labels-out-of-range", True, _LABELS),
     ("device-fault", True, r"\bNVRM: Xid\b|uncorrectable (?:double bit )?ECC error|GPU has fallen off the bus"),
-    ("device-fault", True, r"\.cu:\d+: .{1,600}Assertion .{1,300} failed"),
+    ("device-fault", True, r"\.cu:\d+: .{1,300}Assertion .{1,200} failed"),
     ("device-fault", False, r"device-side assert triggered|illegal memory access was encountered|unspecified launch failure"),
     ("collective-timeout", True, r"Watchdog caught collective operation timeout|Some NCCL operations have failed or timed out"),
     ("collective-timeout", False, r"\bncclInternalError\b|\bncclSystemError\b|NCCL error in:"),
     ("crash", True, r"^(?:.{0,80}: line \d+:\s+\d+ )?Segmentation fault\b|^(?:.{0,80}: line \d+:\s+\d+ )?Bus error\b"),
     ("crash", True, r"\(core dumped\)|^Fatal Python error: |^terminate called after throwing|\*\*\* Process received signal \*\*\*"),
-    ("crash", True, r"\btask \d+: (?:Segmentation fault|Aborted|Bus error)"),
+    ("crash", True, r"exited on signal \d|\btask \d+: (?:Segmentation fault|Aborted|Bus error)"),
     ("device-out-of-memory", False, _DEVICE_MEMORY),
     ("disk-full", False, r"No space left on device|Disk quota exceeded"),
     ("child-failed", True, r"\.errors\.ChildFailedError\b|^\s{0,8}exitcode\s{1,4}: -?\d+ \(pid"),
     ("exit-code", True, r"\btask(?:s)? [\d,-]{1,40}: Exited with exit code [1-9]|^Exited with exit code [1-9]"),
+    ("exit-code", True, r"^Process finished with exit code [1-9]|returned a non-zero exit code"),
     ("exit-code", True, r"^\s{0,8}State\s{0,8}: FAILED\b|\bfailed \(exitcode: [1-9]"),
     (
         "overflow",
@@ -183,6 +184,7 @@ _LINE_WORDS: tuple[tuple[IncidentKind, bool, str], ...] = (
     ),
     ("finished", False, r"(?i)\btraining (?:completed?|finished) in \d|\bfinished training\b|\bdone training\b|\bcompleted training\b"),
     ("finished", False, r"(?i)^['\"{ ]{0,4}train_runtime\b|^\s{0,8}State\s{0,8}: COMPLETED\b|^Successfully completed\.$"),
+    ("finished", False, r"^Process finished with exit code 0$"),
     ("finished", False, r"(?i)\b\d+ epochs completed in \d"),
 )
 _LINES = tuple((kind, loud, re.compile(pattern)) for kind, loud, pattern in _LINE_WORDS)

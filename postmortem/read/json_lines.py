@@ -204,11 +204,6 @@ def short_settings(found: object) -> dict[str, Plain]:
     return {key: value for key, value in flat.items() if not (isinstance(value, str) and len(value) > _LONGEST_SETTING)}
 
 
-def is_object(line: str) -> bool:
-    """Whether a line is one JSON object."""
-    return isinstance(parsed_line(line), dict)
-
-
 def by_line(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
     """Whether lines hold one JSON object each, as far as the first two filled ones tell; and the lines, none of them lost."""
     seen: list[str] = []

@@ -17,7 +17,7 @@ from postmortem.model import FoundFile, Histogram, Plain, Problem, Series
 from postmortem.read.csv_rows import csv_table
 from postmortem.read.event_problems import counted
 from postmortem.read.json_documents import json_table
-from postmortem.read.json_lines import by_line, is_object, lines_table
+from postmortem.read.json_lines import by_line, lines_table, parsed_line
 from postmortem.read.monitors import is_monitor, monitor_series
 from postmortem.read.rows import Floats, Table, as_number
 from postmortem.read.settings import read_settings
@@ -136,9 +136,10 @@ def _without_rows(kind: str, detail: str) -> Table:
 
 
 def is_table(head: list[str]) -> bool:
-    """Whether the first filled lines of a text file are those of a table: JSON objects, or names with a step or epoch and then figures."""
+    """Whether the first filled lines of a text file are those of a table: JSON objects or names with a step, epoch or loss, and figures."""
     if head[0].startswith("{"):
-        return is_object(head[0])
+        found = parsed_line(head[0])
+        return isinstance(found, dict) and any(is_step_name(str(key)) or "loss" in str(key).lower() for key in found)
     comments = next((index for index, line in enumerate(head) if not line.startswith("#")), 0)
     filled = head[comments:]
     if comments and as_number(filled[0].split()[0]) is not None:  # NumPy saves the names of columns in a comment

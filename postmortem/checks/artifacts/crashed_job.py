@@ -3,7 +3,7 @@
 ## What it looks for
 The last thing that the job's text logs tell of its fate: a traceback, a message of the scheduler or the kernel, or the words that
 training is done. It alarms where the job died of it. Where more than 3 lines of progress stand after it, where somebody stopped the
-job, and where training had finished before, it warns.
+job, and where training had finished before (the log says so, or the steps planned were done), it warns.
 
 ## Why it matters
 A job that died has not shown what it can do, and its last line mostly says what has to be changed.
@@ -32,7 +32,7 @@ STRAGGLERS = Threshold(
 )
 
 NEEDS = ("job.end", "job.end_progress")
-USES = ("job.finished",)
+USES = ("job.finished", "steps.done")
 
 GOOD = ("finished", "early-stopped")
 WORDS = {
@@ -57,6 +57,8 @@ WORDS = {
     "child-failed": "one of its processes failed",
     "exit-code": "it ended with an exit code other than 0",
 }
+ALL_DONE = 0.99
+"""Share of the plan from which on a run has come to its end, whatever happened to the job then."""
 DECIDED = ("cancelled", "stopped-by-hand")
 """Somebody wanted it so: no proof that anything was wrong."""
 
@@ -74,6 +76,10 @@ def judge(measured: Measured) -> Finding:
     finished = measured.get("job.finished")
     if finished is not None:
         return Finding("warn", f"{seen}; training had finished before, {finished.basis}", after.value, STRAGGLERS, after.unit)
+    done = measured.number("steps.done")
+    if done is not None and done >= ALL_DONE:
+        said = f"{seen}; yet {done:.0%} of the steps planned were done"
+        return Finding("warn", said, after.value, STRAGGLERS, after.unit)
     if after.value > STRAGGLERS.value:
         said = f"{seen}; {after.value:.0f} lines of progress stand after it, which may be output that was buffered"
         return Finding("warn", said, after.value, STRAGGLERS, after.unit)
@@ -97,6 +103,11 @@ EXAMPLES = (
     Example("an error with buffered output behind it", _given("traceback", "slurm-12.out, line 812: 'KeyError: 3'", 40), "warn"),
     Example("stopped by hand", _given("stopped-by-hand", "slurm-12.out, line 812: 'KeyboardInterrupt'"), "warn"),
     Example("died after training was done", _given("disk-full", "slurm-12.out, line 812: 'No space left on device'", 0, True), "warn"),
+    Example(
+        "died after the last step",
+        (*_given("traceback", "slurm-12.out, line 812: 'KeyError: 3'"), Measurement("steps.done", 1.0, "share", "last step 3120")),
+        "warn",
+    ),
     Example("came to its end", _given("finished", "slurm-12.out, line 812: 'Training completed'"), "pass"),
     Example("stopped over NaN", _given("nan", "slurm-12.out, line 812: 'Loss is nan, stopping training'"), "not-applicable"),
     Example("no text log, or one that does not tell", (), "not-checked"),
