@@ -98,7 +98,7 @@ def _files(folder: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[
             if entry.is_dir(follow_symlinks=False):
                 if prefix.count("/") < _DEEPEST:
                     pending.append((f"{prefix}{name}/", Path(entry.path)))
-            elif entry.is_file() and not name.startswith("._"):
+            elif entry.is_file() and not name.startswith(("._", ".DS_Store")):
                 yield f"{prefix}{name}", Path(entry.path)
 
 

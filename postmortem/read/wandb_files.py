@@ -6,6 +6,7 @@ It is read from the file itself; neither the wandb package nor an account is nee
 from __future__ import annotations
 
 import math
+import mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from postmortem.model import FoundFile, Histogram, Problem, ProblemKind, Series
 from postmortem.read.event_problems import counted
 from postmortem.read.plain import flatten
 from postmortem.read.raw import DamagedError
-from postmortem.read.records import Damage
+from postmortem.read.records import Bytes, Damage
 from postmortem.read.single_values import with_single_values_apart
 from postmortem.read.tables import LogData
 from postmortem.read.wandb_messages import WandbRun, take_record
@@ -23,7 +24,6 @@ from postmortem.read.wandb_records import FILE_HEADER, walk
 _COUNTERS = ("trainer/global_step", "train/global_step", "global_step", "step", "iteration", "iter", "iterations", "iters")
 """Steps of the trainer, as the integrations of Lightning and of Hugging Face, and many loops, log them beside every value."""
 _OWN_KEYS = frozenset(("_step", "_runtime", "_timestamp"))
-_LARGEST = 1 << 30
 _STOPPED_BY_HAND = 255
 """What the wandb package keeps for a KeyboardInterrupt; for any other exception it keeps 1."""
 
@@ -33,20 +33,24 @@ Floats = NDArray[np.float64]
 
 def read_wandb_run(file: FoundFile) -> LogData:
     """Curves, histograms and settings of one `.wandb` file; never raises for what the file holds."""
-    if file.bytes > _LARGEST:
-        return _refused(file, "unsupported", f"has {file.bytes} bytes; files of more than {_LARGEST} are not read")
     try:
-        data = file.path.read_bytes()
-    except OSError as error:
-        return _refused(file, "unreadable", f"could not be read: {error.strerror or error}")
-    if not data.startswith(FILE_HEADER[:4]):
-        if data.startswith(b"version https://git-lfs"):
-            return _refused(file, "unsupported", "is a git-LFS pointer: the file itself was never fetched")
-        if not data:
-            return _refused(file, "truncated", "is empty (0 bytes)")
+        with file.path.open("rb") as handle:
+            if not handle.seek(0, 2):
+                return _refused(file, "truncated", "is empty (0 bytes)")
+            with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _read(file, data)
+    except (OSError, ValueError) as error:
+        return _refused(file, "unreadable", f"could not be read: {getattr(error, 'strerror', None) or error}")
+
+
+def _read(file: FoundFile, data: Bytes) -> LogData:
+    head = data[: len(FILE_HEADER)]
+    if head.startswith(b"version"):
+        return _refused(file, "unsupported", "is a git-LFS pointer: the file itself was never fetched")
+    if not head.startswith(FILE_HEADER[:4]):
         return _refused(file, "corrupt", f"does not begin as a history of Weights & Biases does; all {len(data)} bytes are lost")
-    if len(data) >= len(FILE_HEADER) and not data.startswith(FILE_HEADER):
-        return _refused(file, "unsupported", f"is of version {data[6]} of the format; version {FILE_HEADER[6]} is read")
+    if len(head) == len(FILE_HEADER) and head != FILE_HEADER:
+        return _refused(file, "unsupported", f"is of version {head[6]} of the format; version {FILE_HEADER[6]} is read")
     return _decode(file, data)
 
 
@@ -54,7 +58,7 @@ def _refused(file: FoundFile, kind: ProblemKind, detail: str) -> LogData:
     return LogData(problems=(Problem(file.name, kind, detail),))
 
 
-def _decode(file: FoundFile, data: bytes) -> LogData:
+def _decode(file: FoundFile, data: Bytes) -> LogData:
     run, records = WandbRun(), 0
     damage: list[Damage] = []
     undecodable: list[int] = []

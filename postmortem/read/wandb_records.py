@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from postmortem.read.records import Damage
+from postmortem.read.records import Bytes, Damage
 
 FILE_HEADER = b":W&B\xe1\xbe\x00"
 BLOCK_BYTES = 32768
@@ -26,7 +26,7 @@ _TYPE_AT = 6
 _TYPE_SUMS = {kind: zlib.crc32(bytes([kind])) for kind in (WHOLE, FIRST, MIDDLE, LAST)}
 
 
-def walk(data: bytes, damage: list[Damage]) -> Iterator[tuple[int, bytes]]:
+def walk(data: Bytes, damage: list[Damage]) -> Iterator[tuple[int, bytes]]:
     """Offset and payload of every record whose checksums are right, in order; what is lost is appended to `damage`.
 
     Raises nothing whatever the bytes are. The file's own header must have been looked at before.
@@ -68,7 +68,7 @@ def walk(data: bytes, damage: list[Damage]) -> Iterator[tuple[int, bytes]]:
         damage.append(Damage("cut", begun, size - begun))
 
 
-def chunk_at(data: bytes, at: int) -> tuple[int, int]:
+def chunk_at(data: Bytes, at: int) -> tuple[int, int]:
     """Type of the sound chunk that begins here, and where it ends; type 0 where there is none."""
     if at + CHUNK_HEADER.size > len(data):
         return 0, at
@@ -79,7 +79,7 @@ def chunk_at(data: bytes, at: int) -> tuple[int, int]:
     return (kind, stop) if zlib.crc32(data[at + CHUNK_HEADER.size : stop], _TYPE_SUMS[kind]) == checksum else (0, at)
 
 
-def _next_chunk(data: bytes, start: int) -> int | None:
+def _next_chunk(data: Bytes, start: int) -> int | None:
     """Where the first sound chunk at or after `start` begins; None if there is none."""
     for match in _MAY_BE_TYPE.finditer(data, start + _TYPE_AT):
         at = match.start() - _TYPE_AT
@@ -88,7 +88,7 @@ def _next_chunk(data: bytes, start: int) -> int | None:
     return None
 
 
-def _is_cut(data: bytes, at: int) -> bool:
+def _is_cut(data: Bytes, at: int) -> bool:
     """Whether the file ends within the chunk that begins here."""
     if at + CHUNK_HEADER.size > len(data):
         return True

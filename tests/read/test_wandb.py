@@ -18,11 +18,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 
-from postmortem.model import FileRole, FoundFile, Series
+from postmortem.discover import find_runs
+from postmortem.model import FileRole, FoundFile, ReadOptions, Series
 from postmortem.read.protobuf_walk import message
 from postmortem.read.raw import DamagedError
-from postmortem.read.records import Damage
+from postmortem.read.records import Damage, frame
+from postmortem.read.run import reading
 from postmortem.read.store_logs import read_any_log
 from postmortem.read.tables import LogData
 from postmortem.read.wandb_messages import WandbRun, take_record
@@ -431,3 +435,25 @@ def test_arguments_of_the_command_line(tmp_path: Path) -> None:
 def test_damaged_json(tmp_path: Path, name: str, content: str, kind: str) -> None:
     """JSON that is cut or of another shape is a problem."""
     assert [problem.kind for problem in read(tmp_path, content, name).problems] == [kind]
+
+
+# --- beside other logs ------------------------------------------------------------------------------------------------
+
+
+def test_event_files_win_over_the_same_tag(tmp_path: Path) -> None:
+    """A curve that event files hold too is taken from them; what only the history holds is added, histograms among it."""
+    events = [Event(wall_time=1.7e9, file_version="brain.Event:2")]
+    events += [
+        Event(wall_time=1.7e9 + step, step=step, summary=Summary(value=[Summary.Value(tag="train/loss", simple_value=float(step))]))
+        for step in range(3)
+    ]
+    (tmp_path / "events.out.tfevents.1700000000.host.7.0").write_bytes(b"".join(frame(event.SerializeToString()) for event in events))
+    folder = tmp_path / "wandb" / "run-20231114_221320-abc"
+    folder.mkdir(parents=True)
+    rows = [row(step, **{"train/loss": 9.0, "val/loss": 8.0 - step, "g": HISTOGRAM}) for step in range(5)]
+    (folder / "run-abc.wandb").write_bytes(framed(*rows, END))
+    (run,) = find_runs([tmp_path])
+    with reading(run, ReadOptions()) as (data,):
+        curves = {series.tag: series.values.tolist() for series in data.series}
+        assert curves == {"train/loss": [0.0, 1.0, 2.0], "val/loss": [8.0, 7.0, 6.0, 5.0, 4.0]}
+        assert [histogram.tag for histogram in data.histograms] == ["g"] and data.problems == ()
