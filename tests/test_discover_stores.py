@@ -174,6 +174,14 @@ def test_several_kept_runs_stay_runs_of_their_own(tmp_path: Path) -> None:
     assert runs.keys() == {"checkpoints", f"wandb/run-{STARTED}-abc", f"wandb/run-{LATER}-def"}
 
 
+def test_halves_of_a_run_are_joined_beside_kept_runs(tmp_path: Path) -> None:
+    """Kept runs that belong to nobody do not keep weights and curves apart."""
+    kept = [*wandb(), *wandb("def", LATER)]
+    assert len(found(make(tmp_path / "one", *kept, "checkpoints/a.pt", f"runs/x/{EVENTS}"))) == 3
+    assert len(found(make(tmp_path / "two", *kept, f"board/{EVENTS}", "snapshots/a.pt"))) == 3
+    assert len(found(make(tmp_path / "three", *wandb(), f"board/{EVENTS}", "snapshots/a.pt"))) == 1
+
+
 def test_kept_run_beside_several_trainings(tmp_path: Path) -> None:
     """Nor is one kept run given to one of two trainings."""
     runs = found(make(tmp_path, *wandb(), f"lightning_logs/version_0/{EVENTS}", f"lightning_logs/version_1/{EVENTS}"))

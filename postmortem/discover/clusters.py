@@ -103,17 +103,18 @@ def _gather(folder: Folder, is_root: bool = False) -> _Below:
     if len(whole) > 1:
         closed.extend(whole)
         opened = [(child, cluster) for child, cluster in opened if not any(cluster is each for _, each in whole)]
-    closed = _with_saved_models(folder, closed)
+    stored = _with_saved_models(folder, [(child, cluster) for child, cluster in closed if cluster.store])
+    closed = [(child, cluster) for child, cluster in closed if not cluster.store]
     if not core and not opened:
-        return _Below(None, _pair_up(folder, _join_store_runs(folder, closed)), loose)
+        return _Below(None, _join_store_runs(folder, _pair_up(folder, closed), stored), loose)
     base = Cluster(
         folder.parts, core + [entry for _, cluster in opened for entry in cluster.files], tuple(n for _, c in opened for n in c.notes)
     )
-    if all(cluster.store for _, cluster in closed):
-        base, closed = _with_store_runs(folder, base, closed)
     base, closed = _absorb(folder, base, closed)
+    if not closed:
+        base, stored = _with_store_runs(folder, base, stored)
     base = replace(base, files=base.files + loose)
-    runs = [cluster for _, cluster in closed]
+    runs = [cluster for _, cluster in (*closed, *stored)]
     part = "" if is_root else "step" if _is_orbax(folder) else part_of_run(folder.name, bool(core))
     one_metric_a_file = all(entry.name.lower().endswith(".tsv") for entry in core)
     if not is_root and not part and one_metric_a_file and is_metric_folder(folder.path.parts):
@@ -187,8 +188,6 @@ def _join(one: Cluster, two: Cluster, note: str) -> Cluster:
 
 
 def _complement(weights: Cluster, curves: Cluster) -> bool:
-    if weights.store or curves.store:
-        return False  # each is a whole run
     return weights.has_weights and not weights.has_events and not curves.has_weights and (curves.has_events or curves.has_log)
 
 
@@ -232,16 +231,13 @@ def _with_saved_models(folder: Folder, closed: list[tuple[Folder, Cluster]]) -> 
     return kept
 
 
-def _join_store_runs(folder: Folder, closed: list[tuple[Folder, Cluster]]) -> list[tuple[Folder, Cluster]]:
+def _join_store_runs(folder: Folder, runs: list[Cluster], stored: list[tuple[Folder, Cluster]]) -> list[Cluster]:
     """Gives the only run of MLflow, and the only one of Weights & Biases, to the only other run below the folder."""
-    others = [(child, cluster) for child, cluster in closed if not cluster.store]
-    if len(others) != 1:
-        return closed
-    stored = [(child, cluster) for child, cluster in closed if cluster.store]
-    joined, rest = _with_store_runs(folder, others[0][1], stored)
-    if len(rest) == len(stored):
-        return closed
-    return [(others[0][0], replace(joined, home=folder.parts)), *rest]
+    if len(runs) == 1:
+        joined, rest = _with_store_runs(folder, runs[0], stored)
+        if len(rest) < len(stored):
+            runs, stored = [replace(joined, home=folder.parts)], rest
+    return [*runs, *(cluster for _, cluster in stored)]
 
 
 def _with_store_runs(folder: Folder, base: Cluster, stored: list[tuple[Folder, Cluster]]) -> tuple[Cluster, list[tuple[Folder, Cluster]]]:
