@@ -71,9 +71,10 @@ def _decode(file: FoundFile, data: Bytes) -> LogData:
     series, notes = with_single_values_apart(_series(run, file), file.name)
     histograms, bad_histograms = _histograms(run, file)
     settings = flatten({key: value for key, value in run.config.items() if key != "_wandb"})
-    for key in ("exit_code", "runtime_seconds"):
-        if key in run.facts:
-            settings[f"wandb.{key}"] = run.facts[key]
+    if records:
+        settings["wandb.exit_code"] = run.facts.get("exit_code")  # None: no record of an end
+    if "runtime_seconds" in run.facts:
+        settings["wandb.runtime_seconds"] = run.facts["runtime_seconds"]
     problems = _problems(file, len(data), records, damage, undecodable)
     if bad_histograms:
         detail = f"{counted(bad_histograms, 'histogram')} lost that contradict themselves"

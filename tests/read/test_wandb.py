@@ -201,9 +201,9 @@ def test_exit_code(tmp_path: Path, code: int, held: int, told: str) -> None:
 def test_no_exit_record(tmp_path: Path) -> None:
     """A run that was killed has no record of its end, and a note says so."""
     data = read(tmp_path, framed(row(0, loss=1.0), row(1, loss=0.5)))
-    assert (
-        any("without the record of how the process ended" in note for note in data.notes) and "wandb.exit_code" not in data.hyperparameters
-    )
+    assert any("without the record of how the process ended" in note for note in data.notes) and data.hyperparameters == {
+        "wandb.exit_code": None
+    }
 
 
 def test_load_and_output_are_counted(tmp_path: Path) -> None:
