@@ -201,6 +201,15 @@ def test_event_files_in_a_kept_run(tmp_path: Path) -> None:
     assert roles(run)[f"files/train/{EVENTS}"] == "events" and "run-abc.wandb" in roles(run)
 
 
+def test_histories_that_were_put_together(tmp_path: Path) -> None:
+    """Histories of several runs in one folder are several runs."""
+    runs = found(make(tmp_path, "all/run-a.wandb", "all/run-b.wandb"))
+    assert {name: roles(run) for name, run in runs.items()} == {
+        "all/run-a.wandb": {"run-a.wandb": "log"},
+        "all/run-b.wandb": {"run-b.wandb": "log"},
+    }
+
+
 def test_history_given_as_a_single_file(tmp_path: Path) -> None:
     """A history can be given by itself."""
     assert roles(found(make(tmp_path, "run-abc.wandb") / "run-abc.wandb")["."]) == {"run-abc.wandb": "log"}

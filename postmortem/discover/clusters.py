@@ -82,16 +82,15 @@ def cluster_runs(root: Folder) -> tuple[list[Cluster], list[Entry]]:
 def _gather(folder: Folder, is_root: bool = False) -> _Below:
     if folder.store:
         return _Below(None, _store_run(folder), [])
-    databases = [entry for entry in folder.files if is_database(entry.name)]
+    whole_runs = _files_of_whole_runs(folder)
     core = [
         entry
         for entry in folder.files
-        if entry.kind.role in ("events", "checkpoint", "checkpoint-index", "log") and not is_database(entry.name)
+        if entry.kind.role in ("events", "checkpoint", "checkpoint-index", "log") and not any(entry is each for each, _ in whole_runs)
     ]
     loose = [entry for entry in folder.files if entry.kind.role in ("manifest", "config")]
     opened: list[tuple[Folder, Cluster]] = []
-    # A database holds runs of its own, nobody knows which before it is opened: the file stands for the folder of a run.
-    closed = [(folder, Cluster((*folder.parts, entry.name), [entry], store="mlflow-database")) for entry in databases]
+    closed = [(folder, Cluster((*folder.parts, entry.name), [entry], store=store)) for entry, store in whole_runs]
     for child in folder.folders:
         below = _gather(child)
         loose.extend(below.loose)
@@ -196,6 +195,13 @@ def _saves_steps(cluster: Cluster) -> bool:
 
 
 # --- what MLflow and Weights & Biases kept ----------------------------------------------------------------------------
+
+
+def _files_of_whole_runs(folder: Folder) -> list[tuple[Entry, Store]]:
+    """Files that stand for the folder of a run: databases, of whose runs nobody knows before they are opened, and gathered histories."""
+    databases: list[tuple[Entry, Store]] = [(entry, "mlflow-database") for entry in folder.files if is_database(entry.name)]
+    histories: list[tuple[Entry, Store]] = [(entry, "wandb") for entry in folder.files if entry.name.lower().endswith(".wandb")]
+    return databases + (histories if len(histories) > 1 else [])
 
 
 def _store_run(folder: Folder) -> list[Cluster]:

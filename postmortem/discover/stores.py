@@ -47,8 +47,9 @@ def store_of(name: str, inside: Sequence[str]) -> Store:
 
 
 def history_id(inside: Sequence[str]) -> str:
-    """Id of the run whose history lies among these files of Weights & Biases; empty where none does."""
-    return next((match[1] for name in inside if (match := _WANDB_HISTORY.fullmatch(name))), "")
+    """Id of the run whose history lies among these files; empty where none does, or those of several runs were put together."""
+    found = [match[1] for name in inside if (match := _WANDB_HISTORY.fullmatch(name))]
+    return found[0] if len(found) == 1 else ""
 
 
 def is_read_with_run(store: Store, name: str, in_own_folder: bool) -> bool:
