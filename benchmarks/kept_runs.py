@@ -25,7 +25,7 @@ from postmortem.read.wandb_records import BLOCK_BYTES, CHUNK_HEADER, FILE_HEADER
 
 RUNS, METRICS, POINTS, ROWS, KEYS = 100, 20, 100, 50_000, 10
 MLFLOW_SECONDS, WANDB_SECONDS = 2.0, 3.0
-"""Targets. 2 s for the store is the issue's; nobody set one for the history: 3 s are 170,000 scalars a second."""
+"""Targets. 2 s for the store, 3 s for the history, which is 170,000 scalars a second."""
 
 
 def write_store(root: Path) -> None:
