@@ -736,6 +736,8 @@ class Artifacts:
     parameters: int = 0
     manifests: int = 0
     bytes: int = 0
+    logs: int = 0
+    """Tables, JSON logs, runs of trackers and text logs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ def _artifacts(run: RunData) -> Artifacts:
         parameters=parameters,
         manifests=len(run.manifests),
         bytes=sum(file.bytes for file in run.files),
+        logs=sum(file.role in ("log", "console") for file in run.files),
     )
 
 

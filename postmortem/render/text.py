@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postmortem.model import Outcome, RankedCause, Report, RunReport, Status, Verdict
-from postmortem.render.wording import SIGNS, VERDICTS, leading_tags, percent, size, visible
+from postmortem.render.wording import SIGNS, VERDICTS, leading_tags, percent, plural, size, visible
 
 STYLES: dict[Status, str] = {"fail": "bold red", "warn": "yellow", "pass": "green", "not-checked": "dim", "not-applicable": "dim"}
 VERDICT_STYLES: dict[Verdict, str] = {
@@ -67,8 +67,9 @@ def _run(console: Console, run: RunReport) -> None:
     counted = run.artifacts
     console.print(
         Text(
-            f"{counted.event_files} event files, {counted.scalars} scalars, {counted.checkpoints} checkpoints, "
-            f"{counted.parameters} parameters, {counted.manifests} manifests, {size(counted.bytes)}",
+            f"{plural(counted.event_files, 'event file')}, {plural(counted.logs, 'log')}, {plural(counted.scalars, 'scalar')}, "
+            f"{plural(counted.checkpoints, 'checkpoint')}, {plural(counted.parameters, 'parameter')}, "
+            f"{plural(counted.manifests, 'manifest')}, {size(counted.bytes)}",
             "dim",
         )
     )
