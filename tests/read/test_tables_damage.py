@@ -162,11 +162,11 @@ def test_history_that_is_cut(place: Path) -> None:
 
 def test_undecodable_bytes_are_told_with_their_line(place: Path) -> None:
     """Bytes that are no text cost their cell; the line is named."""
-    found = read(place, "a.csv", b"step,loss\n1,0.5\n2,\xff\xfe5\n3,0.25\n")
-    assert points(found)["loss"] == {1: 0.5, 3: 0.25}
+    found = read(place, "a.csv", b"step,loss,name\n1,0.5,a\n2,\xff\xfe5,b\n3,0.25,c\n4,0.125,\xff\n")
+    assert points(found)["loss"] == {1: 0.5, 3: 0.25, 4: 0.125}
     assert {problem.detail for problem in found.problems} == {
         "1 cell of numeric columns hold no number and are lost, the first in line 3, column 'loss'",
-        "2 characters could not be decoded, the first in line 3",
+        "3 characters could not be decoded, the first in line 3",
     }
 
 
@@ -196,11 +196,27 @@ def test_rows_that_grow_without_a_header(place: Path) -> None:
 
 def test_one_resumed_epoch(place: Path) -> None:
     """A restart over two rows only is one; a single row out of order is none."""
-    assert points(read(place, "a.csv", b"epoch,loss\n0,5\n1,4\n2,3\n1,8\n2,7\n3,6\n"))["loss"] == {0: 5.0, 1: 8.0, 2: 7.0, 3: 6.0}
+    restarted = read(place, "a.csv", b"epoch,loss\n0,5\n1,4\n2,3\n1,8\n2,7\n3,6\n")
+    assert restarted.series[0].steps.tolist() == [0, 1, 2, 3] and restarted.series[0].values.tolist() == [5.0, 8.0, 7.0, 6.0]
     straggler = read(place, "a.csv", b"epoch,loss\n0,5\n2,3\n1,4\n3,2\n4,1\n")
     assert points(straggler)["loss"] == {0: 5.0, 1: 4.0, 2: 3.0, 3: 2.0, 4: 1.0} and straggler.notes == ()
     last = read(place, "a.csv", b"epoch,loss\n0,5\n1,4\n2,3\n3,2\n0,5\n")
     assert points(last)["loss"] == {0: 5.0, 1: 4.0, 2: 3.0, 3: 2.0} and "one row tells no restart" in last.notes[0]
+
+
+def test_column_that_a_restart_did_not_reach_again(place: Path) -> None:
+    """Points of validation that the second start has not come to again stay: nothing replaced them."""
+    first = "".join(f"{step},1,{2 if step in (3, 5) else ''}\n" for step in range(6))
+    second = "".join(f"{step},3,\n" for step in range(2, 5))
+    found = read(place, "a.csv", f"step,loss,val_loss\n{first}{second}".encode())
+    assert points(found) == {"loss": {0: 1.0, 1: 1.0, 2: 3.0, 3: 3.0, 4: 3.0}, "val_loss": {3: 2.0, 5: 2.0}}
+
+
+def test_rows_of_several_shapes_keep_the_order_of_writing(place: Path) -> None:
+    """Rows with and without a rate alternate; read by shape, they must not look like a log that was appended to."""
+    rows = [{"step": step, "loss": 9.0 - step} | ({"lr": 0.1} if step % 2 else {}) for step in range(8)]
+    found = read(place, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    assert points(found)["loss"] == {step: 9.0 - step for step in range(8)} and found.notes == ()
 
 
 def test_validation_rows_behind_all_rows_of_training(place: Path) -> None:
