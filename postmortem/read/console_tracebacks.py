@@ -50,6 +50,8 @@ class Traceback(NamedTuple):
 class _Link(NamedTuple):
     exception: str
     frame: str
+    own: bool
+    """Whether the frame lies outside of installed packages."""
     frames: int
     from_top: bool
     said_at: int
@@ -77,7 +79,7 @@ def parse(lines: Sequence[str], before: str) -> Traceback | None:
     first, last = links[0], links[-1]
     if not first.exception and not first.frame:
         return None
-    frame = next((link.frame for link in links if link.frame), "")
+    frame = next((link.frame for link in links if link.own), first.frame or last.frame)
     uncaught = (last.from_top and not _CAUGHT.search(prefix) and not _CAUGHT.search(before)) or before.startswith(_DEAD_ALL_THE_SAME)
     end = body[min(last.end, len(body) - 1)][0] + 1
     return Traceback(first.exception, last.exception, frame, last.frames, uncaught, body[first.said_at][0], end)
@@ -116,13 +118,13 @@ def _link(body: Sequence[tuple[int, str]], start: int) -> _Link:
             if inner < len(body) and body[inner][1].startswith(f"Original {HEADER}"):
                 deeper = _link(body, inner)
                 if deeper.exception:
-                    return deeper._replace(frame=deeper.frame or _users(frames), frames=len(frames), from_top=_from_top(frames))
-            return _Link(message, _users(frames), len(frames), _from_top(frames), position, end)
+                    return deeper._replace(frames=len(frames), from_top=_from_top(frames))
+            return _Link(message, *_users(frames), len(frames), _from_top(frames), position, end)
         elif frames and not maybe and _OTHER_EXCEPTION.match(line):
             maybe, maybe_end = line, position
         elif position - end > 60:
             break
-    return _Link(maybe, _users(frames), len(frames), _from_top(frames), maybe_end, max(end, maybe_end))
+    return _Link(maybe, *_users(frames), len(frames), _from_top(frames), maybe_end, max(end, maybe_end))
 
 
 def _message(body: Sequence[tuple[int, str]], position: int) -> tuple[str, int]:
@@ -147,14 +149,15 @@ def _next_link(body: Sequence[tuple[int, str]], end: int) -> int | None:
     return None
 
 
-def _users(frames: Sequence[tuple[str, str, str]]) -> str:
-    """The innermost frame outside of installed packages; where all are inside, the innermost."""
-    own = [frame for frame in frames if not _INSTALLED.search(frame[0])] or list(frames)
-    if not own:
-        return ""
-    file, line, function = own[-1]
+def _users(frames: Sequence[tuple[str, str, str]]) -> tuple[str, bool]:
+    """The innermost frame outside of installed packages, and that it is one; where all are inside, the innermost."""
+    own = [frame for frame in frames if not _INSTALLED.search(frame[0])]
+    if not frames:
+        return "", False
+    file, line, function = (own or list(frames))[-1]
     name = re.split(r"[\\/]", file)[-1]
-    return f"{name}, line {line}, in {function}" if function and function != "<module>" else f"{name}, line {line}"
+    inside = f", in {function}" if function and function != "<module>" else ""
+    return f"{name}, line {line}{inside}", bool(own)
 
 
 def _from_top(frames: Sequence[tuple[str, str, str]]) -> bool:

@@ -162,6 +162,7 @@ _LINE_WORDS: tuple[tuple[IncidentKind, bool, str], ...] = (
     ("crash", True, r"^(?:.{0,80}: line \d+:\s+\d+ )?Segmentation fault\b|^(?:.{0,80}: line \d+:\s+\d+ )?Bus error\b"),
     ("crash", True, r"\(core dumped\)|^Fatal Python error: |^terminate called after throwing|\*\*\* Process received signal \*\*\*"),
     ("crash", True, r"exited on signal \d|\btask \d+: (?:Segmentation fault|Aborted|Bus error)"),
+    ("traceback", False, r"^(?:Syntax|Indentation|Tab)Error: "),  # of the script itself: it comes without a traceback
     ("device-out-of-memory", False, _DEVICE_MEMORY),
     ("disk-full", False, r"No space left on device|Disk quota exceeded"),
     ("child-failed", True, r"\.errors\.ChildFailedError\b|^\s{0,8}exitcode\s{1,4}: -?\d+ \(pid"),
