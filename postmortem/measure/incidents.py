@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from postmortem.model import Console, Incident, IncidentKind, Measurement, Missing, RunData
+from postmortem.model import Console, Incident, IncidentKind, Measurement, Missing, Plain, RunData
 
 STRAGGLERS = 3
 """Lines of progress after an end that prove nothing: a progress bar is drawn once more, other ranks finish their step."""
@@ -28,6 +28,11 @@ ROOTS: tuple[IncidentKind, ...] = ("labels-out-of-range", "device-out-of-memory"
 CONSEQUENCES: tuple[IncidentKind, ...] = ("stopped-by-hand", "collective-timeout", "killed", "terminated", "child-failed", "exit-code")
 """What a job says when something else has ended it: the reason only where nothing else is told."""
 GOOD: tuple[IncidentKind, ...] = ("finished", "early-stopped")
+RECORDED_FAILURE, RECORDED_STOP = "recorded-failure", "recorded-stop"
+"""What a tracker noted down: that the process ended with an exception, or that somebody stopped it."""
+_STATUSES = {"FINISHED": "finished", "FAILED": RECORDED_FAILURE, "KILLED": RECORDED_STOP}
+_INTERRUPTED = 255
+"""What the W&B client records for KeyboardInterrupt (its `exit_hooks`, 0.31)."""
 _NUMBERS = r"\d{4}-\d\d-\d\d(?:[/_T ]\d\d[-:]\d\d[-:]\d\d)?|\d{4,}"
 _BESIDE = re.compile(r"eval|test|infer|predict|preprocess|prepare|download|convert|tokeniz|plot|export|deploy", re.IGNORECASE)
 NAMES = ("job.end", "job.end_progress", "job.nan", "job.nan_end", "job.overflows", "job.label_faults")
@@ -36,12 +41,17 @@ NAMES = ("job.end", "job.end_progress", "job.nan", "job.nan_end", "job.overflows
 def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
     """`job.end` and `job.end_progress`, `job.finished`, `job.nan`, `job.nan_end`, `job.overflows`, `job.label_faults`, `job.starts`."""
     consoles = _of_training(last_jobs([console for console in run.consoles if console.lines]))
+    recorded = _recorded(run.hyperparameters)
     if not consoles:
         reason = "the run has no text log" if not run.consoles else "the run's text logs are empty"
+        found = {one.name: one for one in recorded}
         for name in (*NAMES, "job.finished", "job.starts"):
-            yield Missing(name, reason, "job-log")
+            yield found.get(name) or Missing(name, reason, "job-log")
         return
-    yield from _end(consoles)
+    fate = list(_end(consoles))
+    # What a log says comes before what a tracker noted down: it has the line.
+    yield from recorded if any(isinstance(one, Missing) and one.name == "job.end" for one in fate) else ()
+    yield from fate
     looked_at = ", ".join(f"{console.lines} lines of {console.source}" for console in consoles[:3])
     looked_at += f" and {len(consoles) - 3} more text logs" if len(consoles) > 3 else ""
     for name, kind in (("job.nan", "nan"), ("job.overflows", "overflow"), ("job.label_faults", "labels-out-of-range")):
@@ -53,6 +63,22 @@ def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
         yield Measurement(name, float(count), "lines", basis)
     starts = max(consoles, key=lambda console: console.starts)
     yield Measurement("job.starts", float(starts.starts), "starts", starts.source)
+
+
+def _recorded(settings: Mapping[str, Plain]) -> tuple[Measurement, ...]:
+    """How the job ended by the records of MLflow or Weights & Biases: nothing where they tell of no end, as while it runs."""
+    code, status = settings.get("wandb.exit_code"), settings.get("mlflow.status")
+    if isinstance(code, int):
+        word = "finished" if code == 0 else RECORDED_STOP if code == _INTERRUPTED else RECORDED_FAILURE
+        basis = f"Weights & Biases recorded exit code {code}"
+    elif status in _STATUSES:
+        word, basis = _STATUSES[str(status)], f"MLflow recorded the status {status}"
+    else:
+        return ()
+    end = Measurement("job.end", math.nan, "", basis, text=word)
+    return (end, Measurement("job.end_progress", 0.0, "lines", "no text log")) + (
+        (Measurement("job.finished", 0.0, "line", basis, text=word),) if word == "finished" else ()
+    )
 
 
 def _end(consoles: Sequence[Console]) -> Iterator[Measurement | Missing]:

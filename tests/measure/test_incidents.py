@@ -11,7 +11,7 @@ import pytest
 from postmortem.diagnose import judge
 from postmortem.measure.incidents import BUFFERED_BYTES, NAMES, NEAR_BYTES, STRAGGLERS, ends, last_jobs, measure_incidents
 from postmortem.measure.run import measure_run
-from postmortem.model import Console, Incident, Measurement, Missing, ReadOptions, RunData, RunReport, Series
+from postmortem.model import Console, Incident, Measurement, Missing, Plain, ReadOptions, RunData, RunReport, Series
 
 ERROR = Incident("traceback", 90, "KeyError: 'x'", "train.py, line 7, in main", uncaught=True, first_line=90)
 MEMORY = replace(ERROR, kind="device-out-of-memory", line=95, text="torch.OutOfMemoryError: CUDA out of memory")
@@ -171,3 +171,32 @@ def test_log_that_says_it_is_done_tempers_an_early_end() -> None:
     assert "interrupted" not in {cause.id for cause in report.causes}
     silent = judge(measure_run(replace(run, consoles=())))
     assert silent.causes[0].id == "interrupted"
+
+
+# --- recorded by trackers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"wandb.exit_code": 0}, "finished"),
+        ({"wandb.exit_code": 1}, "recorded-failure"),
+        ({"wandb.exit_code": 255}, "recorded-stop"),
+        ({"mlflow.status": "FAILED"}, "recorded-failure"),
+        ({"mlflow.status": "FINISHED"}, "finished"),
+    ],
+)
+def test_end_that_a_tracker_recorded(settings: dict[str, Plain], word: str) -> None:
+    """Without a text log, exit code and status tell how the job ended."""
+    run = replace(run_of(), hyperparameters=settings)
+    found = {one.name: one for one in measure_incidents(run)}
+    end = found["job.end"]
+    assert isinstance(end, Measurement) and end.text == word and "recorded" in end.basis
+    assert isinstance(found["job.finished"], Measurement) == (word == "finished")
+
+
+@pytest.mark.parametrize("settings", [{}, {"wandb.exit_code": None}, {"mlflow.status": "RUNNING"}])
+def test_running_job_has_no_end(settings: dict[str, Plain]) -> None:
+    """No record of an end is no end."""
+    found = {one.name: one for one in measure_incidents(replace(run_of(), hyperparameters=settings))}
+    assert isinstance(found["job.end"], Missing)

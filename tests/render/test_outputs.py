@@ -121,7 +121,15 @@ def test_json_has_the_names_of_the_contract() -> None:
     assert run["checks"][1]["value"] is None
     assert run["checks"][0]["threshold"] == 1e-5
     assert list(run["causes"][0])[:9] == ["id", "probability", "summary", "first_step", "where", "evidence", "against", "fix", "confirm"]
-    assert run["artifacts"] == {"event_files": 1, "scalars": 20, "checkpoints": 2, "parameters": 100, "manifests": 1, "bytes": 12345, "logs": 0}
+    assert run["artifacts"] == {
+        "event_files": 1,
+        "scalars": 20,
+        "checkpoints": 2,
+        "parameters": 100,
+        "manifests": 1,
+        "bytes": 12345,
+        "logs": 0,
+    }
 
 
 def test_report_survives_json() -> None:

@@ -3,7 +3,8 @@
 ## What it looks for
 The last thing that the job's text logs tell of its fate: a traceback, a message of the scheduler or the kernel, or the words that
 training is done. It alarms where the job died of it. Where more than 3 lines of progress stand after it, where somebody stopped the
-job, and where training had finished before (the log says so, or the steps planned were done), it warns.
+job, and where training had finished before (the log says so, or the steps planned were done), it warns. Where no log tells, the exit
+code or status that Weights & Biases or MLflow recorded counts; it does not say whether training was done by then, so it warns.
 
 ## Why it matters
 A job that died has not shown what it can do, and its last line mostly says what has to be changed.
@@ -56,11 +57,15 @@ WORDS = {
     "killed": "killed by signal 9, mostly for want of memory",
     "child-failed": "one of its processes failed",
     "exit-code": "it ended with an exit code other than 0",
+    "recorded-failure": "it ended with an error",
+    "recorded-stop": "somebody stopped it",
 }
 ALL_DONE = 0.99
 """Share of the plan from which on a run has come to its end, whatever happened to the job then."""
-DECIDED = ("cancelled", "stopped-by-hand")
+DECIDED = ("cancelled", "stopped-by-hand", "recorded-stop")
 """Somebody wanted it so: no proof that anything was wrong."""
+UNDATED = "recorded-failure"
+"""An error that may have come after training, in a last evaluation or an upload."""
 
 
 def applies(measured: Measured) -> str:
@@ -72,7 +77,7 @@ def judge(measured: Measured) -> Finding:
     if end.text in GOOD:
         came = "training stopped early by design" if end.text == "early-stopped" else "training came to its end"
         return Finding("pass", f"{came}: {end.basis}", after.value, STRAGGLERS, after.unit)
-    seen = f"the job died ({WORDS.get(end.text, end.text)}): {end.basis}"
+    seen = f"{WORDS.get(end.text, end.text)}: {end.basis}"
     finished = measured.get("job.finished")
     if finished is not None:
         return Finding("warn", f"{seen}; training had finished before, {finished.basis}", after.value, STRAGGLERS, after.unit)
@@ -83,7 +88,7 @@ def judge(measured: Measured) -> Finding:
     if after.value > STRAGGLERS.value:
         said = f"{seen}; {after.value:.0f} lines of progress stand after it, which may be output that was buffered"
         return Finding("warn", said, after.value, STRAGGLERS, after.unit)
-    if end.text in DECIDED:
+    if end.text in DECIDED or end.text == UNDATED:
         return Finding("warn", seen, after.value, STRAGGLERS, after.unit)
     return Finding("fail", seen, after.value, STRAGGLERS, after.unit)
 
@@ -108,6 +113,7 @@ EXAMPLES = (
         (*_given("traceback", "slurm-12.out, line 812: 'KeyError: 3'"), Measurement("steps.done", 1.0, "share", "last step 3120")),
         "warn",
     ),
+    Example("W&B recorded an error", _given("recorded-failure", "Weights & Biases recorded exit code 1"), "warn"),
     Example("came to its end", _given("finished", "slurm-12.out, line 812: 'Training completed'"), "pass"),
     Example("stopped over NaN", _given("nan", "slurm-12.out, line 812: 'Loss is nan, stopping training'"), "not-applicable"),
     Example("no text log, or one that does not tell", (), "not-checked"),
