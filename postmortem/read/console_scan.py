@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from postmortem.read.console_lines import LINE_ENDS, Piece, clean
 from postmortem.read.console_tracebacks import HEADER, LONGEST, Traceback, parse
@@ -15,11 +16,15 @@ from postmortem.read.console_words import DROPPED, NEEDLES, TEMPLATE, Said, exce
 
 _KNOWN = 200_000
 """Kinds of lines that are remembered; more are forgotten and looked at again."""
+_KNOWN_BYTES = 32 << 20
+_KNOWN_INCIDENTS = 2000
+"""Incidents of one kind that say different things; further ones are counted together."""
 _TRACEBACKS = 500
 _LAST_BYTES = 1 << 20
 """Of more tracebacks than `_TRACEBACKS` only those so near the end of the file are taken apart."""
 _SHORT = 60
 """Lines of a traceback that are looked at first."""
+_LONGEST_TEXT = 4096
 _STARTS_APART = 20
 _MOST_STARTS = 50
 _HEADER_BYTES = HEADER.encode()
@@ -61,6 +66,7 @@ class Scan:
     tracebacks: int = 0
     _opening: tuple[bytes, bytes] | None = None
     """Kinds of the first two lines that hold anything: where they come again, the job was started again."""
+    _cold_bytes: int = 0
     _passed_over: int = 0
     """Offset up to which a traceback was taken in."""
 
@@ -71,7 +77,7 @@ class Scan:
         new = distinct - self.hot.keys() - self.cold
         first = self._opening[0] if self._opening is not None else b""
         told = not distinct.isdisjoint(self.hot)
-        if new or told or self._opening is None or first in distinct:
+        if new or told or self._opening is None or (first and first in distinct):
             lines = piece.data.translate(LINE_ENDS).split(b"\n")
             if new:
                 self._learn(new, kinds, lines)
@@ -83,8 +89,10 @@ class Scan:
 
     def _learn(self, new: set[bytes], kinds: Sequence[bytes], lines: Sequence[bytes]) -> None:
         """Tells which of the kinds of lines that were not seen before say anything."""
-        if len(self.cold) > _KNOWN:
+        self._cold_bytes += sum(map(len, new))
+        if len(self.cold) > _KNOWN or self._cold_bytes > _KNOWN_BYTES:
             self.cold.clear()
+            self._cold_bytes = sum(map(len, new))
         pending = _holding(b"\n".join(new))
         for kind, line in zip(kinds, lines, strict=True) if pending else ():
             if kind in pending:
@@ -135,18 +143,18 @@ class Scan:
 
     def _group(self, found: Said, key: bytes, text: bytes, line: int) -> Group:
         """The incidents that say the same, this one counted and taken for the last."""
-        key = key if len(self.groups) < _KNOWN else b""
+        key = key[:_LONGEST_TEXT] if len(self.groups) < _KNOWN_INCIDENTS else b""
         group = self.groups.get((found.kind, key))
         if group is None:
             group = self.groups[found.kind, key] = Group(found, line)
         group.count += 1
-        group.text, group.line = text, line
+        group.text, group.line = text[:_LONGEST_TEXT], line
         return group
 
     def _look_for_starts(self, kinds: Sequence[bytes], distinct: set[bytes], lines: Sequence[bytes], piece: Piece) -> None:
         """Remembers where the log was begun again: where its first two lines come again, numbers aside."""
         if self._opening is None:
-            held = [index for index, kind in enumerate(kinds) if len(kind.strip()) >= 8][:2]
+            held = list(islice((index for index, kind in enumerate(kinds) if len(kind.strip()) >= 8), 2))
             opening = [kinds[index] for index in held]
             tells = any(kinds[index] in self.hot or progress_of(clean(lines[index])) for index in held)
             self._opening = (opening[0], opening[1]) if len(set(opening)) == 2 and not tells else (b"", b"")

@@ -26,7 +26,7 @@ _INSTALLED = re.compile(
 )
 _LAUNCHER = re.compile(r"<frozen runpy>|runpy\.py$")
 _DEAD_ALL_THE_SAME = "Error executing job with overrides"  # Hydra cuts its own frames off, the main script's with them
-_NEVER_FATAL = ("Exception ignored in", "Exception in thread")
+_NEVER_FATAL = ("Exception ignored in", "Exception in thread", "Error in atexit", "--- Logging error ---")
 _CAUGHT = re.compile(r"\bwarn(?:ing)?\b|\bdebug\b|^Process \S{1,60}:$", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ def parse(lines: Sequence[str], before: str) -> Traceback | None:
         before: the line before them that holds anything.
 
     Returns:
-        None where it cannot have ended anything: raised in a destructor or a thread, or without an end and a frame.
+        None where it cannot have ended anything: raised in a destructor, a thread or while exiting, or without an end and a frame.
     """
     prefix = lines[0][: lines[0].index(HEADER)]
     if any(before.startswith(words) or words in prefix for words in _NEVER_FATAL):

@@ -200,6 +200,8 @@ _AND_WENT_ON = re.compile(
     r"retry|skipp|ignored|falling back|reducing batch|reduced batch|batch size (?:to|of) \d|\btrying\b|continuing", re.IGNORECASE
 )
 _STOPS = re.compile(r"stopp|terminat|abort|exiting|halt", re.IGNORECASE)
+_HELPERS = re.compile(r"\b(?:tensorboard|nvidia-smi|dcgmi|jupyter|sleep|tail|watch|ssh|rsync|top|htop|vmstat|dstat|mlflow|visdom)\b")
+"""Programs that a job's script starts in the background and ends itself."""
 _ONLY_PLANS = re.compile(r"\b(?:will|to be|when|if|until|before|after|once|not|n't|never|left|eta)\b", re.IGNORECASE)
 
 
@@ -211,6 +213,8 @@ def said(text: str) -> Said | None:
         if found is None:
             continue
         before = line[: found.start()]
+        if kind in ("killed", "terminated") and _HELPERS.search(line):
+            return None
         if kind in ("finished", "early-stopped"):
             return None if _ONLY_PLANS.search(before[-30:]) else Said(kind, loud)
         if not loud and kind != "overflow" and (_WENT_ON.search(before) or _AND_WENT_ON.search(line, found.end())):

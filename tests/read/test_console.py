@@ -326,6 +326,13 @@ WELL: dict[str, str] = {
     "Keras stops early": steps(0, 90) + "Epoch 00034: early stopping\n",
     "YOLO's end": steps(0, 90) + "100 epochs completed in 9.177 hours.\n" + "all 120 0.9 0.8\n" * 40,
     "end, then evaluation": steps(0, 90) + "Finished Training\nAccuracy of the network on the 10000 test images: 54 %\n",
+    "helper that the script ended": steps(0, 90)
+    + "/var/spool/slurmd/job1/slurm_script: line 9: 77 Terminated    nvidia-smi dmon > gpu.csv\n",
+    "helper that was killed": steps(0, 90) + "./job.sh: line 9: 77 Killed    tensorboard --logdir runs\n",
+    "message that could not be formatted": (
+        steps(0, 90) + "--- Logging error ---\n" + traceback("TypeError: not all arguments converted during string formatting", top="emit")
+    ),
+    "error while exiting": steps(0, 90) + "Error in atexit._run_exitfuncs:\n" + traceback("BrokenPipeError: [Errno 32] Broken pipe"),
     "folds": (steps(0, 90) + "Training complete in 3m 2s\n") * 5,
     "crash of an earlier start": (
         "Loading config a.yaml\nUsing device cuda:0\n"
