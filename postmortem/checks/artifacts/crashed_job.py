@@ -4,7 +4,8 @@
 The last thing that the job's text logs tell of its fate: a traceback, a message of the scheduler or the kernel, or the words that
 training is done. It alarms where the job died of it. Where more than 3 lines of progress stand after it, where somebody stopped the
 job, and where training had finished before (the log says so, or the steps planned were done), it warns. Where no log tells, the exit
-code or status that Weights & Biases or MLflow recorded counts; it does not say whether training was done by then, so it warns.
+code or status that Weights & Biases or MLflow recorded counts; whether training was done by then it does not say, so it warns where
+anything was logged.
 
 ## Why it matters
 A job that died has not shown what it can do, and its last line mostly says what has to be changed.
@@ -33,7 +34,7 @@ STRAGGLERS = Threshold(
 )
 
 NEEDS = ("job.end", "job.end_progress")
-USES = ("job.finished", "steps.done")
+USES = ("job.finished", "steps.done", "steps.last")
 
 GOOD = ("finished", "early-stopped")
 WORDS = {
@@ -88,7 +89,7 @@ def judge(measured: Measured) -> Finding:
     if after.value > STRAGGLERS.value:
         said = f"{seen}; {after.value:.0f} lines of progress stand after it, which may be output that was buffered"
         return Finding("warn", said, after.value, STRAGGLERS, after.unit)
-    if end.text in DECIDED or end.text == UNDATED:
+    if end.text in DECIDED or (end.text == UNDATED and measured.number("steps.last") is not None):
         return Finding("warn", seen, after.value, STRAGGLERS, after.unit)
     return Finding("fail", seen, after.value, STRAGGLERS, after.unit)
 
@@ -113,7 +114,14 @@ EXAMPLES = (
         (*_given("traceback", "slurm-12.out, line 812: 'KeyError: 3'"), Measurement("steps.done", 1.0, "share", "last step 3120")),
         "warn",
     ),
-    Example("W&B recorded an error", _given("recorded-failure", "Weights & Biases recorded exit code 1"), "warn"),
+    Example(
+        "W&B recorded an error, which may have come after training",
+        (*_given("recorded-failure", "Weights & Biases recorded exit code 1"), Measurement("steps.last", 900, "steps", "tag 'loss'")),
+        "warn",
+    ),
+    Example(
+        "W&B recorded an error before anything was logged", _given("recorded-failure", "Weights & Biases recorded exit code 1"), "fail"
+    ),
     Example("came to its end", _given("finished", "slurm-12.out, line 812: 'Training completed'"), "pass"),
     Example("stopped over NaN", _given("nan", "slurm-12.out, line 812: 'Loss is nan, stopping training'"), "not-applicable"),
     Example("no text log, or one that does not tell", (), "not-checked"),
