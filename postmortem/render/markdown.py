@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from postmortem.model import Report, RunReport
-from postmortem.render.wording import VERDICTS, leading_tags, number, percent, visible
+from postmortem.render.wording import VERDICTS, label, leading_tags, number, percent, visible
 
 MAX_LINES = 60
 RUNS_IN_FULL = 1
@@ -27,7 +27,7 @@ def _several(report: Report) -> list[str]:
     ordered = sorted(report.runs, key=lambda run: ("failed", "suspect", "unreadable", "inconclusive", "healthy").index(run.verdict))
     for run in ordered[:room]:
         top = run.causes[0] if run.causes else None
-        cells = (_safe(run.name), VERDICTS[run.verdict], top.title if top else "", percent(top.probability) if top else "")
+        cells = (_safe(label(run)), VERDICTS[run.verdict], top.title if top else "", percent(top.probability) if top else "")
         lines.append(f"| {' | '.join(cells)} |")
     if len(ordered) > room:
         lines += ["", f"and {len(ordered) - room} more runs"]

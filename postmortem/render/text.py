@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postmortem.model import Outcome, RankedCause, Report, RunReport, Status, Verdict
-from postmortem.render.wording import SIGNS, VERDICTS, leading_tags, percent, plural, size, visible
+from postmortem.render.wording import SIGNS, VERDICTS, label, leading_tags, percent, plural, size, visible
 
 STYLES: dict[Status, str] = {"fail": "bold red", "warn": "yellow", "pass": "green", "not-checked": "dim", "not-applicable": "dim"}
 VERDICT_STYLES: dict[Verdict, str] = {
@@ -49,7 +49,7 @@ def _overview(console: Console, report: Report) -> None:
     for run in report.runs:
         top = run.causes[0] if run.causes else None
         table.add_row(
-            Text(visible(run.name)),
+            Text(visible(label(run))),
             Text(VERDICTS[run.verdict], VERDICT_STYLES[run.verdict]),
             Text(percent(top.probability) if top else ""),
             Text(top.title if top else ""),

@@ -37,6 +37,7 @@ from postmortem.render.row_figures import (
     draw_heatmap,
     draw_table,
 )
+from postmortem.render.wording import label
 
 Drawing: TypeAlias = LineDrawing | DepthDrawing | HeatDrawing | CountDrawing | TableDrawing
 
@@ -141,6 +142,8 @@ class RunView:
     key: str
     """Stands before every id of the run's section, so that ids are unique on the page."""
     run: RunReport
+    label: str
+    """What tells it from the other runs of the report."""
     title: str
     """What the verdict says in a few words: the likely cause, or that there is none."""
     sentence: str
@@ -195,6 +198,7 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
     return RunView(
         key=key,
         run=run,
+        label=label(run),
         title=lead.cause.title if lead else _verdict_title(run.verdict),
         sentence=run.headline.removeprefix(f"{lead.cause.title}.").strip() if lead else run.headline,
         lead=lead,

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from postmortem.model import Status, TagRole, Verdict
+from postmortem.model import RunReport, Status, TagRole, Verdict
 
 SIGNS: dict[Status, str] = {"fail": "x", "warn": "!", "pass": "+", "not-checked": "?", "not-applicable": "-"}
 """One letter a status, for output without colour."""
@@ -132,6 +132,11 @@ def size(count: int) -> str:
         if scaled < 999.5:
             return f"{scaled:.3g} {unit}"
     return f"{scaled:,.0f} TB"
+
+
+def label(run: RunReport) -> str:
+    """What tells a run from the others of its report: its name, or its path where the path that was given is the run itself."""
+    return run.path if run.name == "." else run.name
 
 
 def plural(count: int, noun: str) -> str:
