@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -22,7 +23,7 @@ _CHUNK = 4096
 _MOST_COLUMNS = 4096
 _LONGEST_CELL_LINES = 20
 """Lines that one quoted cell may span."""
-_BLANK = 1.7654321098765432e300
+_BLANK = 7e300
 """Stands for an empty cell while a block of lines is read at once; no training writes it."""
 
 
@@ -141,9 +142,17 @@ def _read(rows: _Rows, numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
     marker = max(rows.names, key=len)
     held: list[tuple[int, str]] = []
     while True:
-        entry = held.pop() if held else next(numbered, None)
-        if entry is None:
-            return last
+        if not held:
+            block = list(islice(numbered, _CHUNK))
+            if not block:
+                return last
+            if _is_plain(rows, [line for _, line in block], marker):
+                _flush(rows)
+                rows.lines, rows.pending = (list(each) for each in zip(*block, strict=True))
+                last = block[-1]
+                continue
+            held = block[::-1]
+        entry = held.pop()
         number, line = entry
         if line.startswith(CONFLICT_MARKS):
             rows.conflicts += 1
@@ -177,10 +186,22 @@ def _read(rows: _Rows, numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
             rows.odd += 1
             rows.first_odd = rows.first_odd or number
             continue
-        rows.pending.append(line)
-        rows.lines.append(number)
+        # Not behind the row: of the last one, the last cell may have to be left aside.
         if len(rows.pending) >= _CHUNK:
             _flush(rows)
+        rows.pending.append(line)
+        rows.lines.append(number)
+
+
+def _is_plain(rows: _Rows, lines: list[str], marker: str) -> bool:
+    """Whether all of these lines are rows with the right number of cells and nothing else, as nearly all lines of a log are."""
+    if rows.delimiter is None or len(rows.names) == 1:
+        return False
+    text = "".join(lines)
+    if '"' in text or marker in text or any(mark in text for mark in CONFLICT_MARKS):
+        return False
+    delimiter, marks = rows.delimiter, len(rows.names) - 1
+    return text.count(delimiter) == marks * len(lines) and all(line.count(delimiter) == marks for line in lines)
 
 
 def _cells(line: str, delimiter: str | None) -> list[str] | None:
@@ -192,6 +213,13 @@ def _cells(line: str, delimiter: str | None) -> list[str] | None:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True))
     except (csv.Error, StopIteration):
         return None
+
+
+def _first_cells(line: str, delimiter: str | None, wanted: int) -> list[str]:
+    """The first cells of a sound line, as many as wanted."""
+    if '"' not in line:
+        return line.rstrip("\r\n").split(delimiter, wanted)[:wanted]
+    return (_cells(line, delimiter) or [])[:wanted]
 
 
 def _spanning(line: str, numbered: Iterator[tuple[int, str]], held: list[tuple[int, str]], rows: _Rows) -> tuple[str, list[str] | None]:
@@ -247,7 +275,7 @@ def _flush(rows: _Rows) -> None:
             rows.columns[rows.names[index]].add(filled + first, np.ascontiguousarray(block[filled, place]))
     one_by_one = read if block is None else [index for index in read if index in rows.wordy]
     if one_by_one:
-        split = list(zip(*(_cells(line, rows.delimiter) or [] for line in rows.pending), strict=True))
+        split = list(zip(*(_first_cells(line, rows.delimiter, max(one_by_one) + 1) for line in rows.pending), strict=True))
         for index in one_by_one:
             column = rows.columns[rows.names[index]]
             column.add_cells(split[index], first, rows.lines, rows.delimiter == ";")

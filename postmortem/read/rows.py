@@ -61,8 +61,12 @@ class Column:
         filled = [index for index, cell in enumerate(cells) if cell and not cell.isspace()]
         rows: list[int] = []
         values: list[float] = []
+        known: dict[str, float | None] = {}  # words repeat
         for index in filled:
-            number = as_number(cells[index], comma)
+            cell = cells[index]
+            if cell not in known:
+                known[cell] = as_number(cell, comma)
+            number = known[cell]
             if number is not None:
                 rows.append(index + first_row)
                 values.append(number)
