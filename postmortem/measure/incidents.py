@@ -149,8 +149,12 @@ def _ending(consoles: Sequence[Console]) -> tuple[Console, Incident] | None:
     """What ended the job, the reason rather than what followed from it; None where nothing did."""
     told = [(console, incident) for console in consoles for incident in console.incidents if ends(incident)]
 
+    lost = {console.source: incident.first_line for console, incident in told if incident.kind == "collective-timeout"}
+
     def rank(pair: tuple[Console, Incident]) -> tuple[int, int]:
         kind = pair[1].kind
+        if kind == "crash" and pair[1].first_line > lost.get(pair[0].source, pair[1].first_line):
+            return 3, 0  # the watchdog of NCCL ends its process by an abort
         if kind in ROOTS:
             return 0, ROOTS.index(kind)
         return (2, CONSEQUENCES.index(kind)) if kind in CONSEQUENCES else (1, 0)

@@ -6,18 +6,21 @@ A log tells of incidents; how much of what looks like training follows each of t
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from postmortem.model import Console, FoundFile, Incident, Problem
 from postmortem.read.console_lines import LINE_ENDS, Piece, clean, pieces, shown
 from postmortem.read.console_scan import Group, Scan
-from postmortem.read.console_words import DROPPED, TEMPLATE, progress_of, rank_of
+from postmortem.read.console_words import DROPPED, TEMPLATE, progress_of, rank_of, reached_end
 
 _BINARY = 0.3
 """Share of zero bytes in the first piece above which a file is no text."""
 _TAIL = 1 << 20
 """Bytes at the end of a log in which lines of progress are counted: an incident that ended the job lies well within."""
+_NEWEST = 2000
+"""Lines of progress that are kept to tell whether the last epoch came to its end."""
 _IMPORT = ("ImportError", "ModuleNotFoundError")
 
 
@@ -55,10 +58,14 @@ def read_console(file: FoundFile) -> ConsoleData:
         return ConsoleData(Console(file.name, 0, 0, ()))
     size = last[-1].offset + len(last[-1].data)
     lines = last[-1].lines_before + last[-1].data.count(b"\n") + (not last[-1].data.endswith(b"\n"))
-    every, losses = _progress(last, scan)
+    every, losses, newest = _progress(last, scan)
     begun = scan.starts[-1][0] if scan.starts else 0
     incidents = sorted(
-        (_incident(group, every, losses, size) for group in scan.groups.values() if group.end > begun), key=lambda one: one.line
+        (
+            *(_incident(group, every, losses, size) for group in scan.groups.values() if group.end > begun),
+            *_end_by_number(last, losses, newest, size),
+        ),
+        key=lambda one: one.line,
     )
     console = Console(file.name, lines, size, tuple(incidents), max(1, len(scan.starts)), len(every), shown(scan.last_line), skipped)
     return ConsoleData(console, notes=tuple(_notes(console)))
@@ -83,8 +90,9 @@ def _no_text(piece: Piece, file: FoundFile) -> Problem | None:
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _progress(last: Sequence[Piece], scan: Scan) -> tuple[list[int], list[int]]:
-    """Offsets of lines of training progress near the end, and of those that name an epoch or a loss."""
+def _progress(last: Sequence[Piece], scan: Scan) -> tuple[list[int], list[int], Sequence[tuple[bytes, bytes]]]:
+    """Offsets of lines of training progress near the end, and of those that name an epoch or a loss; the newest of the latter."""
+    newest: deque[tuple[bytes, bytes]] = deque(maxlen=_NEWEST)
     known: dict[bytes, int] = {}
     every: list[int] = []
     losses: list[int] = []
@@ -103,7 +111,19 @@ def _progress(last: Sequence[Piece], scan: Scan) -> tuple[list[int], list[int]]:
                 every.append(begin)
                 if grade == 2:
                     losses.append(begin)
-    return every, losses
+                    newest.append((kind, line))
+    return every, losses, newest
+
+
+def _end_by_number(last: Sequence[Piece], losses: Sequence[int], newest: Sequence[tuple[bytes, bytes]], size: int) -> Iterator[Incident]:
+    """The end that the numbers of the last line of progress tell (`Epoch [20/20]`), where no words do."""
+    told = [(kind, clean(line)) for kind, line in newest]
+    if not told or not reached_end(told):
+        return
+    piece = next(piece for piece in reversed(last) if piece.offset <= losses[-1])
+    line = piece.lines_before + piece.data.count(b"\n", 0, losses[-1] - piece.offset) + 1
+    behind = max(0, size - losses[-1] - len(newest[-1][1]))
+    yield Incident("finished", line, shown(told[-1][1].strip()), first_line=line, loud=False, bytes_after=behind)
 
 
 def _incident(group: Group, every: Sequence[int], losses: Sequence[int], size: int) -> Incident:

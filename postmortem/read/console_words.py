@@ -8,6 +8,7 @@ ended (a scheduler's own message); a mere mention, which a program may print and
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from postmortem.model import IncidentKind
@@ -97,7 +98,11 @@ _EXCEPTION_WORDS: tuple[tuple[IncidentKind, str], ...] = (
     ("stopped-by-hand", r"^KeyboardInterrupt\b"),
     ("device-out-of-memory", _DEVICE_MEMORY),
     ("shared-memory-full", r"killed by signal: Bus error|insufficient shared memory|unable to (?:open|write|allocate) shared memory"),
-    ("disk-full", r"No space left on device|Disk quota exceeded|QuotaExceeded"),
+    (
+        "disk-full",
+        # The latter two are torch.save's: it could not write on, or found less in the file than it had written.
+        r"No space left on device|Disk quota exceeded|QuotaExceeded|PytorchStreamWriter failed writing file|unexpected pos \d+ vs \d",
+    ),
     (
         "host-out-of-memory",
         r"^(?:\w+\.)*_?(?:Array)?MemoryError\b|Unable to allocate .{1,60} for an array|can't allocate memory|Cannot allocate memory|"
@@ -148,6 +153,11 @@ _LINE_WORDS: tuple[tuple[IncidentKind, bool, str], ...] = (
     ("host-out-of-memory", True, r"^oom-kill:|\binvoked oom-killer|^Detected \d+ oom[-_]kill event"),
     ("host-out-of-memory", False, r"DataLoader worker \(pid.{1,40}\) is killed by signal: Killed|DefaultCPUAllocator: .{0,40}memory"),
     ("shared-memory-full", False, r"DataLoader worker \(pid.{1,40}\) is killed by signal: Bus error"),
+    (
+        "shared-memory-full",
+        True,
+        r"^(?:\S{1,20} )?Unexpected bus error encountered in worker\b",
+    ),  # the exception that follows gives no reason
     ("killed", True, r"^Killed$|: line \d+:\s+\d+ Killed\b|\btask \d+: Killed\b|exitcode\s{0,4}:? -9\b|<Signals\.SIGKILL"),
     ("killed", True, r"(?i)\bexit(?:ed with)?(?: exit)? ?(?:code|status)[ :=(]{1,3}137\b|exited on signal 9\b"),
     ("terminated", True, r"^Terminated$|\btask \d+: Terminated\b|: line \d+:\s+\d+ Terminated\b|exitcode\s{0,4}:? -15\b"),
@@ -235,6 +245,32 @@ _PROGRESS = re.compile(
     re.IGNORECASE,
 )
 _NO_PROGRESS = re.compile(r"\s{0,20}(?:wandb:|slurmstepd|srun:|File \")")
+
+
+_EPOCH_OF = re.compile(r"\bepochs?\b[\s:=#\[(]{0,6}(\d{1,6})\s?(?:/|of)\s?(\d{1,6})\b", re.IGNORECASE)
+_COUNT_OF = re.compile(r"(?<![\d/.-])(\d{1,9})\s?/\s?(\d{1,9})(?![\d/.-])|(?<![\d.])(\d{1,3})%\|")
+_OF_AN_EPOCH = re.compile(r"\b(?:steps?|iters?|iterations?|batch(?:es)?|eta)\b", re.IGNORECASE)
+_LOSS_VALUE = re.compile(r"loss\w{0,20}['\"]?\]?\s{0,4}[:=(| ]\s{0,8}[-+]?(?:\d|\.\d)", re.IGNORECASE)
+
+
+def reached_end(lines: Sequence[tuple[bytes, str]]) -> bool:
+    """Whether lines of training progress end with the last of all epochs, and with that epoch's end: `(kind, text)`, the newest last.
+
+    The newest names a loss, and each count in it is at its number (`100/100`); one without a count stands once in the last epoch, as a
+    line about the whole epoch does. A single epoch tells nothing: what numbers it may never have run.
+    """
+    epochs = [_EPOCH_OF.search(text) for _, text in lines]
+    begun = [(index, int(found[1]), int(found[2])) for index, found in enumerate(epochs) if found is not None]
+    if not begun or not 2 <= begun[-1][1] == begun[-1][2] or not _LOSS_VALUE.search(lines[-1][1]):
+        return False
+    kind, text = lines[-1]
+    counts = _COUNT_OF.findall(_EPOCH_OF.sub(" ", text))
+    if counts:
+        return all(int(percent) == 100 if percent else int(done) == int(whole) for done, whole, percent in counts)
+    if _OF_AN_EPOCH.search(text):
+        return False
+    first = next(index for index, done, _ in begun if done == begun[-1][1])
+    return sum(each == kind for each, _ in lines[first:]) == 1
 
 
 def progress_of(text: str) -> int:

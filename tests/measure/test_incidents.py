@@ -59,6 +59,9 @@ def pairs() -> Iterator[tuple[tuple[Incident, ...], str]]:
     yield (LABELS, replace(ERROR, kind="device-fault")), "labels-out-of-range"
     yield (DONE, ERROR), "traceback"
     yield (replace(ERROR, line=60), DONE), "finished"
+    lost = Incident("collective-timeout", 91, "Watchdog caught collective operation timeout", first_line=91)
+    yield (lost, Incident("crash", 92, "terminate called after throwing", first_line=92)), "collective-timeout"  # the watchdog's own abort
+    yield (Incident("crash", 90, "Segmentation fault", first_line=90), lost), "crash"  # the others waited for the rank that had died
 
 
 @pytest.mark.parametrize(("incidents", "kind"), list(pairs()), ids=lambda each: each if isinstance(each, str) else "")

@@ -177,7 +177,19 @@ DEADLY: dict[str, tuple[str, str, str]] = {
         "terminated",
         "",
     ),
-    "ranks lost each other": (steps(0, 900) + WATCHDOG, "crash", "terminate called"),
+    "shared memory full, told apart from the exception": (
+        steps(0, 900)
+        + "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory (shm).\n"
+        + traceback("RuntimeError: DataLoader worker (pid(s) 2360127) exited unexpectedly"),
+        "shared-memory-full",
+        "bus error",
+    ),
+    "torch.save to a full disk": (
+        steps(0, 900) + traceback("RuntimeError: [enforce fail at inline_container.cc:337] . unexpected pos 448 vs 342"),
+        "disk-full",
+        "unexpected pos",
+    ),
+    "ranks lost each other": (steps(0, 900) + WATCHDOG, "collective-timeout", "Watchdog caught"),
     "NCCL error": (
         steps(0, 90)
         + traceback(
