@@ -331,6 +331,8 @@ ROLES = {
     "20230101_120000.log.json": "log",
     "scalars.json": "log",
     "result.json": "log",
+    "20240101_101010.json": "log",
+    "20240101.json": "other",
     "results.json": "other",
     "summary.csv": "log",
     "dataset_summary.csv": "manifest",

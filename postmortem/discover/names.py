@@ -82,8 +82,8 @@ decides, and that of every text log (`console`) does too."""
 _LOG_TABLE_WORDS = _vocabulary(
     "metrics metric results history log logs progress monitor scalars losses loss curves trainer_state stats monitors"
 )
-_LOG_NAMES = re.compile(r"summary\.(csv|tsv)|result\.json|(.*-)?tag-.+\.csv")
-"""As timm and Ray name their tables, and TensorBoard what is downloaded from it."""
+_LOG_NAMES = re.compile(r"summary\.(csv|tsv)|result\.json|(.*-)?tag-.+\.csv|\d{8}_\d{6}\.json")
+"""As timm and Ray name their tables, TensorBoard what is downloaded from it, and OpenMMLab the log of a start."""
 _MANIFEST_WORDS = _vocabulary(
     "manifest manifests dataset datasets data label labels target targets record records sample samples annotation annotations split "
     "splits metadata index train training val valid validation test dev eval"
