@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from postmortem.measure.roled import LEAST_POINTS
+from postmortem.measure.roles import Roled, main
+from postmortem.measure.smooth import finite_points
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, peak_row, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
@@ -18,6 +23,7 @@ NAMES = (
     "precision.subnormal",
     "precision.scale",
     "precision.scale_first",
+    "precision.scale_grown",
 )
 
 _HALF_TYPES = {"bfloat16", "float16"}
@@ -35,6 +41,25 @@ def measure_precision(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> 
         yield _clipped(view)
         yield _subnormal(view)
     yield from _scale(checkpoints)
+
+
+def logged_scale(roled: Sequence[Roled]) -> Iterator[Measurement]:
+    """`precision.scale` and `precision.scale_first` as the run's log tells them; nothing where it does not, or the scale never moved.
+
+    The first is the highest value of the last tenth of the points; `precision.scale_grown` counts the times that it rose after the middle.
+    """
+    one = main(roled, "loss-scale", "")
+    if one is None:
+        return
+    steps, values = finite_points(one.series)
+    if values.size < LEAST_POINTS or float(np.ptp(values)) == 0:
+        return
+    last = max(1, values.size // 10)
+    where = f"of {one.series.tag!r} in {one.series.source}"
+    yield Measurement(NAMES[6], float(values[-last:].max()), "", f"highest of the last {last} points {where}", int(steps[-1]))
+    yield Measurement(NAMES[7], float(values[0]), "", f"first point {where}", int(steps[0]))
+    rises = np.count_nonzero(np.diff(values[values.size // 2 :]) > 0)
+    yield Measurement(NAMES[8], float(rises), "times", f"rises in the second half {where}", int(steps[-1]))
 
 
 def _state_types(view: View, source: str) -> dict[str, set[str]]:
@@ -203,6 +228,7 @@ def _scale(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     if not known:
         yield from missing(NAMES[6:], "no checkpoint holds a gradient scaler's state", "scaler-state")
         return
+    yield Missing(NAMES[8], "no log of the gradient scaler's scale", "scaler-state")
     items = {f"step {checkpoint.step}" if checkpoint.step is not None else checkpoint.source: scale for checkpoint, scale in known}
-    for name, (checkpoint, scale) in zip(NAMES[6:], (known[-1], known[0]), strict=True):
+    for name, (checkpoint, scale) in zip(NAMES[6:8], (known[-1], known[0]), strict=True):
         yield Measurement(name, scale, "", f"gradient scaler in {checkpoint.source}", checkpoint.step, items)

@@ -20,7 +20,7 @@ from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
-from postmortem.measure.precision import measure_precision
+from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.roles import assign
 from postmortem.measure.settings import number_of, settings
@@ -78,6 +78,8 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_adapters,
     ):
         found.keep(measure(table, run.checkpoints))
+    if "precision.scale" not in found.values:
+        found.keep(logged_scale(roled))
     found.keep(
         measure_classes(run.manifests, found.whole("weights.head_rows"), found.whole("weights.parameters"), settings(run), _last_step(run))
     )

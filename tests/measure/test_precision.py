@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from postmortem.measure.precision import logged_scale
+from postmortem.measure.roles import assign
 from postmortem.measure.tensors import pass_over
-from postmortem.model import Measurement, Missing, Optimizer
+from postmortem.model import Measurement, Missing, Optimizer, ReadOptions, Series
 
 
 def number(found: dict[str, Measurement | Missing], name: str) -> Measurement:
@@ -71,6 +75,23 @@ def test_scale_of_the_gradient_scaler_first_and_last(lab: Any) -> None:
     assert number(found, "precision.scale_first").value == 65536
     nothing = lab.everything([lab.snapshot(model, None, 10, {"norm.scale": 3.0})])
     assert isinstance(nothing["precision.scale"], Missing)
+
+
+def logged(values: Sequence[float], tag: str = "train/loss_scale") -> dict[str, Measurement]:
+    """What a log of this scale tells."""
+    array = np.asarray(values, dtype=np.float64)
+    series = Series(tag, "", np.arange(array.size) * 10, array, np.full(array.size, np.nan), "events")
+    return {one.name: one for one in logged_scale(assign([series], ReadOptions()))}
+
+
+def test_scale_in_the_log() -> None:
+    """A scale that only falls ends where its last points stand at the highest; one that grows again is told; a constant one is none."""
+    falling = logged([65536 / 2.0 ** (index // 2) for index in range(100)])
+    assert falling["precision.scale"].value == 65536 / 2.0**45
+    assert falling["precision.scale_first"].value == 65536 and falling["precision.scale_grown"].value == 0
+    working = logged([0.25 * 2.0 ** (index % 10 // 5) for index in range(100)])
+    assert working["precision.scale_grown"].value == 5 and working["precision.scale"].value == 0.5
+    assert logged([1024.0] * 100) == {} and logged([4.0, 2.0]) == {} and logged([0.5, 0.25] * 20, "train/loss") == {}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)

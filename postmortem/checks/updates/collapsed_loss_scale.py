@@ -1,7 +1,8 @@
 """Gradient scaler that shrank to nothing
 
 ## What it looks for
-The scale that the float16 gradient scaler had reached in the last checkpoint. Fails below 1, warns below 16.
+The scale that the float16 gradient scaler had reached in the last checkpoint, or where none holds it at the end of the log. Fails below
+1, warns below 16; where the log shows it to grow again in its second half, it only warns below 1.
 
 ## Why it matters
 The scaler halves its scale whenever a gradient is not finite, and skips that update. A scale below 1 means that it has done so
@@ -11,7 +12,8 @@ nearly every step: most updates never happened.
 Find the layer whose gradients overflow (print them unscaled once), use bfloat16, or lower the learning rate.
 
 ## When it is wrong
-A fixed scale of exactly 1 is no scaler at work. The first ten skips, while the scale falls from 65536, are normal.
+A fixed scale of exactly 1 is no scaler at work. Where the loss is a sum over many tokens, sound scales lie below 1. The first ten
+skips, while the scale falls from 65536, are normal.
 
 ## References
 OPT's logbook, 27 percent update: "loss hitting the minimum loss scale". torch.amp.GradScaler: start 65536, halves on overflow.
@@ -19,7 +21,7 @@ OPT's logbook, 27 percent update: "loss hitting the minimum loss scale". torch.a
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
 
 COLLAPSED = Threshold(
     1,
@@ -38,15 +40,18 @@ LOW = Threshold(
 NO_SCALING = 1.0
 
 NEEDS = ("precision.scale",)
-USES = ("precision.scale_first", "optimizer.step_lag")
+USES = ("precision.scale_first", "precision.scale_grown", "optimizer.step_lag")
 
 
 def judge(measured: Measured) -> Finding:
     scale, first = measured["precision.scale"], measured.number("precision.scale_first")
     lag = measured.number("optimizer.step_lag")
-    since = f", from {first:.3g} in the first checkpoint" if first is not None else ""
+    since = f", from {first:.3g} at first" if first is not None else ""
     skipped = f"; {lag:.0%} of the updates were skipped" if lag else ""
     seen = f"the gradient scaler ends at {scale.value:.3g}{since}{skipped}"
+    if scale.value < LOW.value and measured.number("precision.scale_grown"):
+        status: Status = "warn" if scale.value < COLLAPSED.value else "pass"
+        return Finding(status, f"{seen}, and grew again on the way", scale.value, COLLAPSED, scale.unit, scale.first_step)
     if scale.value < COLLAPSED.value:
         return Finding("fail", f"{seen}, below {COLLAPSED.value:g}", scale.value, COLLAPSED, scale.unit, scale.first_step)
     if scale.value < LOW.value and scale.value != NO_SCALING:
@@ -65,6 +70,8 @@ EXAMPLES = (
         "a scale of 2 to the power of -44", (_scale(5.7e-14), Measurement("precision.scale_first", 65536, "", "first.pt", 100)), "fail"
     ),
     Example("a scale of 4", (_scale(4.0),), "warn"),
+    Example("a scale of a quarter that grows again", (_scale(0.25), Measurement("precision.scale_grown", 9, "times", "log", 900)), "warn"),
+    Example("a scale of 4 that grows again", (_scale(4.0), Measurement("precision.scale_grown", 9, "times", "log", 900)), "pass"),
     Example("a fixed scale of 1", (_scale(1.0),), "pass"),
     Example("the usual scale", (_scale(65536.0),), "pass"),
     Example("no scaler state", (), "not-checked"),
