@@ -34,6 +34,9 @@ PRETRAINED = (
     "fine_tune",
     "finetuning",
 )
+BUILT_UPON = ("peft_type", "base_model_name_or_path", "pretrained_model_name_or_path", "lora_rank", "lora_r", "lora_alpha")
+"""What adapters and fine-tuning of language and diffusion models name: the loss is the one that the model was trained with before."""
+_NEW_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 CLASS_WEIGHTS = (
     "class_weights",
     "class_weight",
@@ -136,6 +139,16 @@ def _activation(known: Mapping[str, Plain]) -> Measurement | Missing:
     return Missing("run.settings_activation", "no setting names the activation function", "hyperparameters")
 
 
+def _built_upon(known: Mapping[str, Plain]) -> Measurement | Missing:
+    """Whether a model goes on with the task that it was trained for before; a new head on top of it begins at chance."""
+    name = "run.goes_on"
+    found = first_of(known, BUILT_UPON)
+    if found is None or str(known.get("task_type", "")).upper().rpartition(".")[2] in _NEW_HEADS:
+        return Missing(name, "no setting says that the model goes on with what it was trained for", "hyperparameters")
+    no = str(found[1]).strip().lower() in _NO
+    return _word(name, "false" if no else "true", found[0])
+
+
 def measure_settings(run: RunData) -> Iterator[Measurement | Missing]:
     """Words and numbers that the run's settings give: corpus, activation, pre-training, class weights, clip norm, batch size."""
     known = settings(run)
@@ -146,6 +159,7 @@ def measure_settings(run: RunData) -> Iterator[Measurement | Missing]:
         yield Missing("data.corpus", "no setting names the data set", "hyperparameters")
     yield _activation(known)
     yield _yes_or_no("run.pretrained", known, PRETRAINED, "weights are pre-trained")
+    yield _built_upon(known)
     yield _yes_or_no("run.class_weights", known, CLASS_WEIGHTS, "classes are weighted or resampled")
     clip = number_of(known, CLIP_NORM)
     if clip is not None and clip[1] > 0:

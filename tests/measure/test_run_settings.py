@@ -84,6 +84,15 @@ def test_other_settings() -> None:
     assert batch.value == 32
 
 
+def test_going_on_with_a_task() -> None:
+    """Adapters and a named base say that the loss is the one that was trained before; a new head, or `lora_r` of 0, does not."""
+    assert text(setting("run.goes_on", peft_type="LORA", task_type="CAUSAL_LM")) == "true"
+    assert text(setting("run.goes_on", pretrained_model_name_or_path="runwayml/stable-diffusion-v1-5")) == "true"
+    assert text(setting("run.goes_on", lora_r=0)) == "false"
+    assert isinstance(setting("run.goes_on", peft_type="LORA", task_type="TaskType.SEQ_CLS"), Missing)
+    assert isinstance(setting("run.goes_on", pretrained=True), Missing)
+
+
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [

@@ -15,8 +15,9 @@ and at the labels.
 
 ## When it is wrong
 The losses of reinforcement learning and of adversarial pairs need not fall: there it does not apply. A run that resumed, or
-fine-tunes a model that fits already, starts low and stays low: where the loss is below half of chance, or the log begins far
-into the run, this passes or warns. A log that begins after the fall cannot show it.
+fine-tunes a model that fits already, starts low and stays low: where the loss is below half of chance, the log begins far
+into the run, or the settings name adapters or a model that goes on with its task, this passes or warns. A log that begins after the
+fall cannot show it.
 
 ## References
 The Deep Checker (loss must decrease). SageMaker Debugger, LossNotDecreasing. A fall of 2 % is the line of several run monitors.
@@ -56,7 +57,7 @@ NEVER_BELOW = Threshold(
 )
 
 NEEDS = ("loss.improvement", "loss.improvement_noise")
-USES = ("run.family", "loss.first", "loss.last", "loss.last_to_chance", "loss.lowest", "loss.chance", "steps.last")
+USES = ("run.family", "run.goes_on", "loss.first", "loss.last", "loss.last_to_chance", "loss.lowest", "loss.chance", "steps.last")
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 VITAL = True
@@ -93,11 +94,15 @@ def judge(measured: Measured) -> Finding:
             LEAST_FALL,
             fall.unit,
         )
+    noisy = noises.value < LEAST_NOISES.value and fall.value < LARGE_FALL
+    if measured.text("run.goes_on") == "true" and fall.value > -LEAST_FALL.value and (noisy or fall.value < LEAST_FALL.value):
+        seen += f"; the model goes on with what it was trained for before ({measured['run.goes_on'].basis}), and may have fitted already"
+        return Finding("warn", seen, fall.value, LEAST_FALL, fall.unit, begin)
     if fall.value < LEAST_FALL.value:
         if begin is not None and last_step and begin > LATE_START * last_step:
             return Finding("warn", f"{seen}; the log begins at step {begin}, after the start", fall.value, LEAST_FALL, fall.unit, begin)
         return Finding("fail", f"{seen}; less than {LEAST_FALL.value:.0%} is no learning", fall.value, LEAST_FALL, fall.unit, begin)
-    if noises.value < LEAST_NOISES.value and fall.value < LARGE_FALL:
+    if noisy:
         return Finding(
             "fail",
             f"{seen}; below {LEAST_NOISES.value:g} noises it cannot be told from none",
@@ -138,6 +143,11 @@ EXAMPLES = (
     Example("a fall that is hardly more than noise", _given(0.05, 2.5), "warn"),
     Example("a resumed run whose log begins late", _given(0.01, 2.0, begin=3000), "warn"),
     Example("fine-tuning of a model that fits", _given(0.01, 2.0, to_chance=0.1), "pass"),
+    Example(
+        "an adapter on a language model",
+        (*_given(0.06, 1.3, family="unknown"), Measurement("run.goes_on", float("nan"), "", "setting 'peft_type'", text="true")),
+        "warn",
+    ),
     Example("a healthy fall", _given(0.9, 300.0), "pass"),
     Example("an adversarial pair", _given(0.0, 0.0, family="gan"), "not-applicable"),
     Example("no training loss", (), "not-checked"),
