@@ -302,6 +302,9 @@ WELL: dict[str, str] = {
     "traceback in a warning of the loader": (
         steps(0, 90) + "UserWarning: could not read 7.png\n" + traceback("OSError: truncated", top="__getitem__") + steps(90, 300)
     ),
+    "error at the interpreter's exit": (
+        steps(0, 900) + "Error in atexit._run_exitfuncs:\n" + traceback("BrokenPipeError: [Errno 32] Broken pipe", top="teardown")
+    ),
     "traceback in a thread": (
         steps(0, 90) + "Exception in thread Thread-3 (_pin):\n" + traceback("ConnectionError: x", top="_bootstrap_inner") + steps(90, 120)
     ),
