@@ -103,6 +103,9 @@ _PROGRESS_WORDS = frozenset(
     {"loss", "acc", "accuracy", "lr", "rate", "reward", "perplexity", "error", "map50", "r2", "rmse", "mse", "mae", "val"}
 )
 
+_CURVE_WORDS = frozenset({"loss", "losses", "acc", "accuracy", "reward", "perplexity", "rmse", "mse", "mae"})
+"""Those of them that hardly any record of a data set has a column for."""
+
 _SPLIT_NAMES = {
     "train": ("train", "training", "tr", "trn", "fit", "learn"),
     "validation": ("validation", "val", "valid", "dev", "development", "eval", "evaluation", "cv", "holdout"),
@@ -154,6 +157,11 @@ def is_training_log(names: Sequence[str]) -> bool:
     """Whether columns are those of a training log: a step or epoch, and a loss or metric."""
     tokens = {token for name in names for token in re.split(r"[^a-z0-9]+", name.lower())}
     return any(plain(name) in _PROGRESS for name in names) and bool(tokens & _PROGRESS_WORDS)
+
+
+def holds_curves(names: Sequence[str]) -> bool:
+    """Whether the columns of a training log are worth reading as curves: `epoch` and `error` are columns of star catalogues too."""
+    return bool({token for name in names for token in re.split(r"[^a-z0-9]+", name.lower())} & _CURVE_WORDS)
 
 
 def _by_name(names: Sequence[str], known: Sequence[str]) -> list[int]:

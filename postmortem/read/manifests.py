@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from postmortem.model import FoundFile, Manifest, Problem, ProblemKind
-from postmortem.read.manifest_columns import SPLIT_ALIASES, Columns, choose, finite, is_training_log, plain, split_name, whole
+from postmortem.read.manifest_columns import SPLIT_ALIASES, Columns, choose, finite, holds_curves, is_training_log, plain, split_name, whole
 from postmortem.read.manifest_keys import key_counts
 from postmortem.read.manifest_merge import mergeable, merged
 from postmortem.read.manifest_sources import REJECTS_LIMIT, Source, SourceError, database, line_of, opened, source
@@ -44,6 +44,8 @@ class ManifestData:
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     """What was taken for what, one sentence each, the file's name in front."""
+    is_log: bool = False
+    """Whether it is no manifest but a table of the training itself, for another reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class ManifestsData:
     manifests: tuple[Manifest, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    logs: tuple[FoundFile, ...] = ()
+    """Files that are tables of the training itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ def read_manifests(files: Iterable[FoundFile]) -> ManifestsData:
                 detail = f"keys could not be compared across files: {_first_line(problem, *once)}"
                 problems.append(Problem(one.source, "unreadable", detail))
         joined.append(one)
-    return ManifestsData(tuple(joined), tuple(problems), tuple(notes))
+    logs = tuple(file for file, each in zip(once.values(), read, strict=True) if each.is_log)
+    return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)
 
 
 def merge(manifests: Sequence[Manifest]) -> tuple[Manifest, ...]:
@@ -139,7 +144,9 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile) -> ManifestData:
     notes = list(found.notes)
     if is_training_log(found.columns):
-        return ManifestData(None, (), (f"{file.name}: a training log (columns {_listed(found.columns)}), not a manifest",))
+        return ManifestData(
+            None, (), (f"{file.name}: a training log (columns {_listed(found.columns)}), not a manifest",), holds_curves(found.columns)
+        )
     columns = choose(found.columns, found.sample, found.lists)
     notes.extend(columns.said)
     named = (

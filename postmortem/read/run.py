@@ -69,7 +69,15 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
             # Some tables are called like text logs (`training.log`, `log.txt`), and the other way round: the content tells.
             told.append(text)
     manifests: ManifestsData | None = guarded("manifest", read_manifests, (*of("manifest"), *given))
-    curves = guarded("log", lambda _: united(logs), of("log")) or LogData()
+    # Tables with names that say nothing, or speak of data (`resnet18.csv`, `training.csv`); one in a folder above may be another run's.
+    tables = {
+        file.name: replace(file, role="log")
+        for file in (manifests.logs if manifests is not None else ())
+        if file not in given and not file.name.startswith("../")
+    }
+    read = (guarded("log", _one(read_any_log), (file,)) for file in tables.values())
+    logs.extend(log for log in read if log is not None)
+    curves = guarded("log", lambda _: united(logs), (*of("log"), *tables.values())) or LogData()
     for part in (checkpoints, curves, *told, manifests):
         if part is not None:
             problems.extend(part.problems)
@@ -79,7 +87,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     whole = RunData(
         name=run.name,
         path=str(run.path),
-        files=(*run.files, *given),
+        files=(*(tables.get(file.name, file) for file in run.files), *given),
         series=curves.series,
         histograms=curves.histograms,
         hyperparameters=curves.hyperparameters,
