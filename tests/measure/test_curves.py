@@ -60,6 +60,7 @@ def test_a_full_run_misses_little() -> None:
     assert absent == {
         "data.corpus",
         "run.settings_activation",
+        "run.goes_on",
         "run.pretrained",
         "run.class_weights",
         "run.early_stopping",
