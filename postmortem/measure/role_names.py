@@ -93,6 +93,7 @@ def look_around(tags: Sequence[Tag]) -> Around:
     every = frozenset(word for tag in tags for word in (*tag.leaf, *tag.folders))
     leaves = {tag.leaf for tag in tags}
     agents = bool(every & known.RETURNS) or any("reward" in word or "return" in word for word in every)
+    agents = agents or bool(every & known.EXPLORATION and every & known.SCORES)
     around = Around(every, defaultdict(set), defaultdict(set), defaultdict(set), False, agents, {("d", "a"), ("g", "a")} <= leaves)
     has_regularization = False
     for tag in tags:
@@ -211,7 +212,7 @@ def _is_return(tag: Tag, around: Around) -> bool:
         return False
     if tag.every & known.RETURNS or any("return" in word or "reward" in word for word in tag.every):
         return True
-    return bool(tag.present & {"score", "scores"}) and (around.agents or bool(tag.every & {"episode", "episodic", "episodes"}))
+    return bool(tag.present & known.SCORES) and (around.agents or bool(tag.every & {"episode", "episodic", "episodes"}))
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def _set(text: str) -> frozenset[str]:
 LOSS = _set("loss losses nll xent crossentropy bce ce logloss objective cost elbo")
 LOSS_FOLDERS = _set("loss losses cost costs criterion")
 """Folders whose tags are losses though they do not say so (`Loss/box`)."""
-ERRORS = _set("mse mae rmse error err")
+ERRORS = _set("mse mae rmse error err bpd")
 """Errors are losses only where nothing else is."""
 PLAIN = SPLIT_WORDS | _set(
     "loss losses total overall epoch epochs step steps batch iter iters iteration iterations avg average mean running smoothed smooth ema "
@@ -42,6 +42,9 @@ ADVERSARIAL = _set("generator discriminator gen disc d g critic adversarial adv 
 AGENT = _set("policy value actor critic entropy vf pg surrogate alpha ent approx td baseline q")
 RETURNS = _set("return returns reward rewards rew")
 NO_RETURN = _set("scale coef coeff weight count num length len lengths model")
+SCORES = _set("score scores")
+EXPLORATION = _set("epsilon eps exploration")
+"""Beside a score they speak of an agent: what it plays for is a return then."""
 ACCURACY = _set("acc accuracy top1 acc1 prec1 accuracies binaryaccuracy macc aacc")
 HARD_METRICS = _set(
     "psnr ssim lpips ppl perplexity wer cer bleu rouge f1 auc auroc map ap miou r2 precision recall kappa mcc fid accuracy acc approx "
