@@ -435,3 +435,26 @@ def test_group_by_name() -> None:
 def test_natural_order() -> None:
     """Numbers in names sort as numbers, and very long ones do no harm."""
     assert sorted(["s10", "s9", "s", "s" + "1" * 5000], key=natural)[:3] == ["s", "s9", "s10"]
+
+
+def test_links_to_files_elsewhere_are_put_in_order(tmp_path: Path) -> None:
+    """A folder of many links to files outside of the tree is listed in natural order, each once."""
+    (tmp_path / "elsewhere").mkdir()
+    root = make(tmp_path / "root", "run/metrics.csv", "run/images/0.txt")
+    for number in range(1, 1500):
+        target = tmp_path / "elsewhere" / f"{number}.txt"
+        target.touch()
+        (root / "run/images" / f"{number}.txt").symlink_to(target)
+    (run,) = find_runs([root])
+    images = [file.name for file in run.files if file.role == "other"]
+    assert images == [f"images/{number}.txt" for number in range(1500)]
+
+
+def test_log_named_after_a_run_between_separators() -> None:
+    """The name of a run stands in that of a log as whole words: `run_1` is not in `run_10.out`, nor `lr` in `slurm-1.out`."""
+    from postmortem.discover.consoles import named_after
+
+    assert named_after("run_10-77.out", ["run_1", "run_10"]) == 1
+    assert named_after("slurm-lr.1-5.out", ["lr", "lr.1"]) == 1
+    assert named_after("slurm-5.out", ["lr", "s"]) is None
+    assert named_after("Run_1.Run_1.log", ["RUN_1"]) == 0

@@ -11,6 +11,7 @@ from postmortem.discover.names import LOG_WORDS, natural, words
 
 _OUTPUT_WORDS = LOG_WORDS | {"slurm", "job", "jobs", "sbatch", "stdout", "stderr", "out", "err", "output", "outputs", "console"}
 _ENDING = re.compile(r"\.(?:log|out|err|txt)(?:\.\d{1,2})?$|\.(?=[oe]\d{3,})", re.IGNORECASE)
+_SEPARATORS = "-_. "
 _JOB_NUMBER = re.compile(r"\d{3,}")
 
 
@@ -24,14 +25,21 @@ def place_of(folder: tuple[str, ...]) -> tuple[str, ...]:
 def named_after(name: str, runs: Sequence[str]) -> int | None:
     """Which of the runs' names is a part of a text log's name; of several the longest, and None where that is no single one."""
     stem = _ENDING.sub("", name.lower())
-    found = [
-        (len(run), index)
-        for index, run in enumerate(runs)
-        if len(run) > 1 and re.search(rf"(?:^|[-_. ]){re.escape(run.lower())}(?:[-_. ]|$)", stem)
-    ]
+    found = [(len(run), index) for index, run in enumerate(runs) if len(run) > 1 and _stands_in(run.lower(), stem)]
     longest = max((length for length, _ in found), default=0)
     best = [index for length, index in found if length == longest]
     return best[0] if len(best) == 1 else None
+
+
+def _stands_in(run: str, stem: str) -> bool:
+    """Whether the name stands in the stem between separators. No pattern: hundreds of logs are held against hundreds of runs."""
+    at = stem.find(run)
+    while at >= 0:
+        end = at + len(run)
+        if (not at or stem[at - 1] in _SEPARATORS) and (end == len(stem) or stem[end] in _SEPARATORS):
+            return True
+        at = stem.find(run, at + 1)
+    return False
 
 
 def jobs(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:

@@ -82,6 +82,7 @@ def list_tree(root: Path) -> Tree:
     listed = {_identity(root.stat())}
     links: list[tuple[Folder, str, Path]] = []
     file_links: list[tuple[Folder, Entry]] = []
+    linked: dict[tuple[str, ...], Folder] = {}
     with os.scandir(root):
         pass  # only the root may raise
     pending = [tree.root]
@@ -91,21 +92,25 @@ def list_tree(root: Path) -> Tree:
         else:
             # Links come last, so that a `latest` that points to a run beside it never takes the run's place.
             parent, name, path = links.pop()
-            identity = _identity(path.stat())
-            if identity in listed:
-                tree.left_out["link to a folder that is listed already"] += 1
+            identity = _identity_of(path)
+            if identity is None or identity in listed:
+                tree.left_out["link to a folder that is listed already" if identity else "link that leads nowhere"] += 1
                 continue
             listed.add(identity)
             folder = Folder(name, path, (*parent.parts, name))
             parent.folders.append(folder)
-            parent.folders.sort(key=lambda each: natural(each.name))
+            linked[folder.parts[:-1]] = parent
         pending.extend(_list(folder, tree, listed, links, file_links))
     for folder, entry in file_links:
-        if _identity(entry.path.stat()) in listed:
-            tree.left_out["link to a file that is listed already"] += 1
+        identity = _identity_of(entry.path)
+        if identity is None or identity in listed:
+            tree.left_out["link to a file that is listed already" if identity else "link that leads nowhere"] += 1
         else:
             folder.files.append(entry)
-            folder.files.sort(key=lambda each: natural(each.name))
+            linked[folder.parts] = folder
+    for folder in linked.values():  # once: a data set can be a hundred thousand links in one folder
+        folder.files.sort(key=lambda each: natural(each.name))
+        folder.folders.sort(key=lambda each: natural(each.name))
     _leave_out_copies(tree)
     return tree
 
@@ -215,6 +220,14 @@ def _list(
                 folder.files.append(file)
     folder.folders.extend(below)
     return below
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """The same for a path; None where it went away since it was listed."""
+    try:
+        return _identity(path.stat())
+    except OSError:
+        return None
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -109,7 +109,7 @@ def number_of(known: Mapping[str, Plain], names: Sequence[str]) -> tuple[str, fl
             continue
         try:
             number = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # a whole number of more than 308 digits
             continue
         if math.isfinite(number):
             return name, number

@@ -83,9 +83,11 @@ def _encoding(file: BinaryIO) -> str:
         if head.startswith(mark):
             file.seek(len(mark))
             return name
-    if len(head) >= 4 and head[1::2].count(0) > len(head) // 3:
-        return "utf-16-le"
-    return "utf-16-be" if len(head) >= 4 and head[0::2].count(0) > len(head) // 3 else "utf-8"
+    # Zeros everywhere are no text: a machine that dies leaves blocks of them.
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if len(head) >= 4 and max(even, odd) > len(head) // 3 and min(even, odd) <= len(head) // 20:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return "utf-8"
 
 
 def _reads(file: BinaryIO, encoding: str, limit: int | None) -> Iterator[bytes]:

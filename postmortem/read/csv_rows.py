@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -45,6 +46,8 @@ class _Rows:
     """Rows with another number of cells than the header."""
     first_odd: int = 0
     conflicts: int = 0
+    tries: int = 100
+    """Rows over several lines that may still be looked for: where quotation marks are inch marks, none is ever found."""
     headers: int = 0
     """Times that a header stood in the middle again."""
 
@@ -128,7 +131,8 @@ def _use(rows: _Rows, names: list[str]) -> None:
     """Makes these names the header from here on."""
     rows.names = names
     rows.wordy = set()
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    times = Counter(names)
+    twice = sorted(name for name in times if name and times[name] > 1)
     if twice:
         rows.table.notes.append(f"{', '.join(map(repr, twice[:3]))} names several columns; the first of each is read")
     for name in names:
@@ -162,7 +166,7 @@ def _read(rows: _Rows, numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
         last = entry
         wanted = len(rows.names)
         if '"' not in line:
-            count = len(line.split()) if rows.delimiter is None else line.count(rows.delimiter) + 1
+            count = _most_cells(line, rows.delimiter)
             # A delimiter behind the last cell is no further cell.
             if count == wanted + 1 and rows.delimiter is not None and line.rstrip(" \r\n").endswith(rows.delimiter):
                 line, count = line.rstrip(" \r\n")[: -len(rows.delimiter)] + "\n", wanted
@@ -172,9 +176,10 @@ def _read(rows: _Rows, numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
             if cells is None:
                 line, cells = _spanning(line, numbered, held, rows)
             whole = cells is not None and len(cells) == wanted
-        if not whole or marker in line:
+        # A header that comes again has half of the names at least: a short line need not be held against thousands of them.
+        if marker in line or (not whole and 2 * _most_cells(line, rows.delimiter) >= wanted):
             names = _names(line, rows.delimiter)
-            if _is_header(names, rows.names):
+            if _is_header(names, rows.names) and len(rows.columns.keys() | set(names)) <= _MOST_COLUMNS:
                 rows.headers += 1
                 if names != rows.names:
                     _flush(rows)
@@ -204,6 +209,11 @@ def _is_plain(rows: _Rows, lines: list[str], marker: str) -> bool:
     return text.count(delimiter) == marks * len(lines) and all(line.count(delimiter) == marks for line in lines)
 
 
+def _most_cells(line: str, delimiter: str | None) -> int:
+    """Cells of a line, or more where some are quoted."""
+    return len(line.split()) if delimiter is None else line.count(delimiter) + 1
+
+
 def _cells(line: str, delimiter: str | None) -> list[str] | None:
     """The cells of a line; None where a quotation mark is not closed in it."""
     line = line.rstrip("\r\n")
@@ -224,6 +234,8 @@ def _first_cells(line: str, delimiter: str | None, wanted: int) -> list[str]:
 
 def _spanning(line: str, numbered: Iterator[tuple[int, str]], held: list[tuple[int, str]], rows: _Rows) -> tuple[str, list[str] | None]:
     """A row whose quoted cell spans several lines; where that does not come out even, the lines are handed back."""
+    if rows.tries <= 0:
+        return line, None
     taken: list[tuple[int, str]] = []
     joined = line.rstrip("\n")
     for _ in range(_LONGEST_CELL_LINES):
@@ -235,9 +247,11 @@ def _spanning(line: str, numbered: Iterator[tuple[int, str]], held: list[tuple[i
         cells = _cells(joined, rows.delimiter)
         if cells is not None:
             if len(cells) == len(rows.names):
+                rows.tries += 1
                 return joined + "\n", cells
             break
     held.extend(reversed(taken))
+    rows.tries -= 1
     return line, None
 
 
@@ -266,7 +280,8 @@ def _flush(rows: _Rows) -> None:
         return
     first = rows.table.rows
     rows.table.rows += len(rows.pending)
-    read = [index for index, name in enumerate(rows.names) if name and rows.names.index(name) == index]
+    first_of = {name: index for index, name in reversed(list(enumerate(rows.names)))}
+    read = [index for name, index in reversed(first_of.items()) if name]
     figures = [index for index in read if index not in rows.wordy]
     block = _block(rows, figures) if figures else None
     if block is not None:

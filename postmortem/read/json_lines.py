@@ -17,6 +17,8 @@ from postmortem.read.rows import CONFLICT_MARKS, NO_VALUE, Column, Table, close
 
 _CHUNK = 1024
 _LONGEST_SETTING = 200
+_MOST_COLUMNS = 10_000
+"""Names in all rows together; where each row has names of its own, they are no names of curves."""
 COUNTERS = frozenset(("step", "global_step", "iteration", "iter", "epoch", "current_steps", "training_iteration", "timesteps_total"))
 """Keys that a row of a log has, one of them at least."""
 _NUMBER_TYPES = frozenset((int, float))
@@ -31,6 +33,7 @@ class Builder:
         self._columns: dict[str, Column] = {}
         self._pending: dict[tuple[str, ...], tuple[list[int], list[tuple[object, ...]]]] = {}
         self.nameless = 0
+        self._aside = 0
 
     def add(self, found: object) -> None:
         """One row; what is no mapping is counted."""
@@ -51,7 +54,12 @@ class Builder:
     def _flush(self) -> None:
         for names, (rows, values) in self._pending.items():
             for name, cells in zip(names, zip(*values, strict=True), strict=True):
-                column = self._columns.setdefault(name, Column())
+                column = self._columns.get(name)
+                if column is None:
+                    if len(self._columns) == _MOST_COLUMNS:
+                        self._aside += len(cells)
+                        continue
+                    column = self._columns[name] = Column()
                 if set(map(type, cells)) <= _NUMBER_TYPES:
                     try:
                         column.add(np.array(rows, dtype=np.int64), np.array(cells, dtype=np.float64))
@@ -77,6 +85,9 @@ class Builder:
         if self.nameless:
             detail = f"{counted(self.nameless, 'row')} that hold no names lost; {self.table.rows} read"
             self.table.problems.append(("corrupt", detail))
+        if self._aside:
+            detail = f"holds values under more than {_MOST_COLUMNS} names; {counted(self._aside, 'value')} under further names not read"
+            self.table.problems.append(("unsupported", detail))
         return self.table
 
 
@@ -212,7 +223,7 @@ def by_line(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
         seen.append(line)
         if line.strip():
             filled.append(parsed_line(line.strip()))
-        if len(filled) == 2:
+        if len(filled) == 2 or len(seen) == _CHUNK:
             break
     in_list = "".join(seen).lstrip().startswith("[")
     return len(filled) == 2 and not in_list and any(isinstance(each, dict) for each in filled), chain(seen, lines)

@@ -35,8 +35,10 @@ class Table:
     hyperparameters: dict[str, Plain] = field(default_factory=dict)
     problems: list[tuple[ProblemKind, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    apart: list[NDArray[np.bool_]] = field(default_factory=list)
-    """Rows that are counted by themselves: those of each metric, where a row holds one."""
+    apart: dict[str, Ints] = field(default_factory=dict)
+    """Rows that are counted by themselves: those of each metric, where a row holds one; ascending."""
+    shared: tuple[str, ...] = ()
+    """Numeric columns beside the metrics, where `apart` names these."""
     kind: str = ""
     """What its layout gives away: `trainer state`, `history`, `summary`, or empty for rows."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -192,13 +192,25 @@ def pivoted(table: Table) -> Table:
     tags: Mapping[int, str] = table.texts.pop(name)
     for index, row in enumerate(rows.tolist()):
         at.setdefault(tags.get(row, value), []).append(index)
+    table.shared = tuple(table.columns)
     for tag, indexes in at.items():
-        table.columns[tag if tag not in table.columns else f"{tag} ({value})"] = (rows[indexes], numbers[indexes])
-        mask = np.zeros(table.rows, dtype=bool)
-        mask[rows[indexes]] = True
-        table.apart.append(mask)
+        named = tag if tag not in table.columns else f"{tag} ({value})"
+        table.columns[named] = (rows[indexes], numbers[indexes])
+        table.apart[named] = rows[indexes]
     table.notes.append(f"holds one metric a row: column {name} taken as their names, {value} as their values")
     return table
+
+
+def rows_of(table: Table, rows: Ints, columns: Sequence[str]) -> Table:
+    """These rows (ascending) of a table, numbered anew, with these columns alone; notes and problems go into the same lists."""
+    found: dict[str, tuple[Ints, NDArray[np.float64]]] = {}
+    for name in columns:
+        at, values = table.columns[name]
+        place = np.searchsorted(at, rows)
+        held = np.zeros(rows.size, dtype=bool)
+        held[place < at.size] = at[place[place < at.size]] == rows[place < at.size]
+        found[name] = (np.flatnonzero(held), values[place[held]])
+    return replace(table, columns=found, texts={}, rows=rows.size, apart={})
 
 
 # --- several trainings, or none ---------------------------------------------------------------------------------------

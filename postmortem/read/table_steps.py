@@ -48,10 +48,18 @@ def is_step_name(name: str) -> bool:
     return any(plain(name) in names for names in _STEP_NAMES)
 
 
-def step_column(table: Table, rows: NDArray[np.bool_]) -> str | None:
-    """The column of whole numbers that counts the given rows: steps before iterations, time steps, epochs and batches."""
+def whole_columns(table: Table) -> list[str]:
+    """Columns of whole numbers that could count rows."""
     # `total_steps` may count, or say in each row how many there are to be.
-    whole = [name for name, (_, values) in table.columns.items() if _is_whole(values) and (table.rows < 3 or np.ptp(values) > 0)]
+    return [
+        name
+        for name, (_, values) in table.columns.items()
+        if is_step_name(name) and _is_whole(values) and (table.rows < 3 or np.ptp(values) > 0)
+    ]
+
+
+def step_column(table: Table, rows: NDArray[np.bool_], whole: Sequence[str]) -> str | None:
+    """The one of these columns that counts the given rows: steps before iterations, time steps, epochs and batches."""
     name = _first_named(whole)
     if name is not None and _is_shared(table, name, rows):
         # Many rows to each epoch: the batch counts, and where there is none, the row.

@@ -21,7 +21,7 @@ from postmortem.read.json_lines import by_line, lines_table, parsed_line
 from postmortem.read.monitors import is_monitor, monitor_series
 from postmortem.read.rows import Floats, Table, as_number
 from postmortem.read.settings import read_settings
-from postmortem.read.table_shapes import Mask, Part, is_curve_by_row, last_training, parts_of, pivoted
+from postmortem.read.table_shapes import Mask, Part, is_curve_by_row, last_training, parts_of, pivoted, rows_of
 from postmortem.read.table_steps import (
     EPOCH_NAMES,
     TIME_NAMES,
@@ -33,11 +33,15 @@ from postmortem.read.table_steps import (
     plain,
     step_column,
     wall_seconds,
+    whole_columns,
 )
 from postmortem.read.texts import Reading, lines_of
 
-_LARGEST_DOCUMENT = 128 << 20
+_LARGEST_DOCUMENT = 64 << 20
 """Characters of a JSON document, which must be held whole; tables and JSON lines are read a line at a time, whatever their size."""
+_MOST_PEEKED = 1000
+"""Lines that are held to see what a file is: one of blank lines alone may have a billion of them."""
+_PEEKED_CHARACTERS = 1 << 24
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _OTHER_ENDINGS = (".txt", ".log")
 _TENSORBOARD_DOWNLOAD = re.compile(r".*?-?tag-(?P<tag>.+)")
@@ -104,15 +108,11 @@ def _table(file: FoundFile, reading: Reading) -> Table:
         is_lines, lines = (True, lines) if name.endswith((".jsonl", ".ndjson")) else by_line(lines)
         if is_lines:
             return lines_table(lines)
-        held: list[str] = []
-        size = 0
-        for line in lines:
-            held.append(line)
-            size += len(line)
-            if size > _LARGEST_DOCUMENT:
-                limit = f"more than {_LARGEST_DOCUMENT >> 20} MiB"
-                return _without_rows("unsupported", f"is one JSON document of {limit}, too large to be held; all of it is lost")
-        return json_table("".join(held))
+        document = _held(lines)
+        if document is None:
+            limit = f"more than {_LARGEST_DOCUMENT >> 20} MiB"
+            return _without_rows("unsupported", f"is one JSON document of {limit}, too large to be held; all of it is lost")
+        return json_table(document)
     return csv_table(lines, file.name)
 
 
@@ -120,13 +120,34 @@ def _peeked(lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:
     """The first lines that hold something, stripped; and all lines."""
     seen: list[str] = []
     head: list[str] = []
+    size = 0
     for line in lines:
+        filled = line.strip()
+        if filled:
+            head.append(filled)
+        elif len(seen) >= _MOST_PEEKED and not head:
+            continue  # nothing but blank lines so far: no more of them are held
         seen.append(line)
-        if line.strip():
-            head.append(line.strip())
-        if len(head) == 12:
+        size += len(line)
+        if len(head) == 12 or (head and (len(seen) >= _MOST_PEEKED or size > _PEEKED_CHARACTERS)):
             break
     return head, chain(seen, lines)
+
+
+def _held(lines: Iterator[str]) -> str | None:
+    """All lines as one text; None where that is too large. Lines are put together early: a short one takes 50 bytes by itself."""
+    pieces: list[str] = []
+    pending: list[str] = []
+    size = 0
+    for line in lines:
+        pending.append(line)
+        size += len(line)
+        if size > _LARGEST_DOCUMENT:
+            return None
+        if len(pending) == _MOST_PEEKED:
+            pieces.append("".join(pending))
+            pending = []
+    return "".join([*pieces, *pending])
 
 
 def _without_rows(kind: str, detail: str) -> Table:
@@ -161,17 +182,32 @@ def _series(table: Table, file: FoundFile) -> tuple[Series, ...]:
     walls = wall_seconds(table)
     series: list[Series] = []
     main: Floats | None = None
+    counters = whole_columns(table)
     for part in parts_of(table, file.group):
-        for apart in table.apart or [chosen]:
-            rows = part.rows & chosen & apart
-            if not rows.any():
-                continue
-            count = _count(table, part, rows, main)
-            if count is None:
-                return ()
-            main = count.steps if main is None else np.fmax(main, count.steps)
-            series.extend(_of_part(table, file, part, count, walls))
+        if table.apart:
+            series.extend(_one_by_one(table, file, part, chosen, walls, counters))
+            continue
+        rows = part.rows & chosen
+        if not rows.any():
+            continue
+        count = _count(table, part, rows, main, counters)
+        if count is None:
+            return ()
+        main = count.steps if main is None else np.fmax(main, count.steps)
+        series.extend(_of_part(table, file, part, count, walls))
     return tuple(series)
+
+
+def _one_by_one(table: Table, file: FoundFile, part: Part, chosen: Mask, walls: Floats, counters: list[str]) -> Iterator[Series]:
+    """Each metric of a table of one metric a row, as a table of its own rows: there may be thousands."""
+    for tag, rows in table.apart.items():
+        mine = rows[part.rows[rows] & chosen[rows]]
+        if mine.size:
+            one = rows_of(table, mine, (*table.shared, tag))
+            everything = np.ones(mine.size, dtype=bool)
+            count = _count(one, Part(everything, part.group, part.prefix), everything, None, counters)
+            if count is not None:
+                yield from _of_part(one, file, part, count, walls[mine])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,11 +219,12 @@ class _Counted:
     restarts: tuple[Restart, ...] = ()
 
 
-def _count(table: Table, part: Part, rows: Mask, main: Floats | None) -> _Counted | None:
-    """The rows of a part counted; None where the table is no log."""
-    name = step_column(table, rows)
+def _count(table: Table, part: Part, rows: Mask, main: Floats | None, counters: list[str]) -> _Counted | None:
+    """The rows of a part counted, by one of the columns of whole numbers; None where the table is no log."""
+    name = step_column(table, rows, counters)
     if name is None:
         shared = next((each for each, (_, values) in table.columns.items() if is_step_name(each) and np.unique(values).size > 1), None)
+        shared = shared or next((each for each in table.shared if is_step_name(each)), None)
         if shared is not None:
             table.notes.append(f"many rows have the same {shared}; rows are numbered instead")
         elif table.kind != "history" and not is_curve_by_row(table):

@@ -19,9 +19,9 @@ _MARKS = (
 )
 _GZIP = b"\x1f\x8b"
 _HEAD = 400
-_LONGEST_LINE = 64 << 20
+_LONGEST_LINE = 16 << 20
 """Characters held as one line; what is longer comes in pieces."""
-_MOST_UNPACKED = 1 << 30
+_MOST_UNPACKED = 128 << 20
 """Characters read of a compressed file: a small one can stand for any number."""
 
 
@@ -43,10 +43,10 @@ def _encoding(head: bytes) -> tuple[int, str]:
         if head.startswith(mark):
             return len(mark), name
     # UTF-16 without a mark: every other byte of plain figures and letters is zero.
-    if len(head) >= 4 and head[1::2].count(0) > len(head) // 3:
-        return 0, "utf-16-le"
-    if len(head) >= 4 and head[0::2].count(0) > len(head) // 3:
-        return 0, "utf-16-be"
+    # Zeros everywhere are no text: a machine that dies leaves blocks of them.
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if len(head) >= 4 and max(even, odd) > len(head) // 3 and min(even, odd) <= len(head) // 20:
+        return 0, "utf-16-le" if odd > even else "utf-16-be"
     return 0, "utf-8"
 
 
