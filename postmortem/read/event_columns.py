@@ -165,9 +165,8 @@ def _decode(rows: Octets, payload: bytes, layout: Layout, records: Ints, sink: S
     stored = np.ascontiguousarray(rows[:, length : length + FOOTER_BYTES]).view("<u4")[:, 0]
     taken: NDArray[np.bool_] = masked_checksums(change ^ np.uint32(google_crc32c.value(payload))) == stored
     for slot, (named, tag_of) in zip(layout.slots, tags, strict=True):
-        for place, tag in enumerate(named):
-            if not _may_take(tag.tobytes(), slot.plugin, sink):
-                taken &= tag_of != place
+        refused = np.array([not _may_take(tag.tobytes(), slot.plugin, sink) for tag in named], dtype=np.bool_)
+        taken &= ~refused[tag_of]
     chosen = rows[taken] if not taken.all() else rows
     wall_seconds = _numbers(chosen, layout.wall, "<f8")
     steps = _varints(chosen, layout.step)

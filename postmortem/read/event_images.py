@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ _MOST_TAGS = 64
 _MOST_BYTES = 8 << 20
 _MOST_PIXELS = 1 << 24
 """Of one image; more is not looked at: a few bytes can claim any size."""
+_MOST_PIXELS_OF_FILE = 1 << 27
 _FORMATS = ("PNG", "JPEG", "GIF")
 _EIGHT_BITS = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 """Pillow's mode -> the one without transparency and palette; those of 16 bits would be clipped, and are left out."""
@@ -42,13 +44,19 @@ class ImageSink:
     def looked_at(self, group: str, source: str) -> tuple[LoggedImages, ...]:
         """What the images of each tag show; tags of which none can be decoded are left out."""
         found = []
+        left = _MOST_PIXELS_OF_FILE
         for tag, encoded in self.kept.items():
-            pixels = [each for each in map(_pixels, encoded) if each is not None]
-            if pixels:
-                total = sum(each.size for each in pixels)
-                mean = float(sum(each.sum(dtype=np.float64) for each in pixels)) / total / 255
-                low, high = min(int(each.min()) for each in pixels) / 255, max(int(each.max()) for each in pixels) / 255
-                found.append(LoggedImages(tag, group, source, self.counts[tag], len(pixels), mean, low, high))
+            looked = total = size = 0
+            low, high = 1.0, 0.0
+            for one in encoded:
+                pixels = _pixels(one) if left > 0 else None
+                if pixels is None:
+                    continue
+                left -= pixels.shape[0] * pixels.shape[1]
+                looked, size, total = looked + 1, size + pixels.size, total + int(pixels.sum(dtype=np.int64))
+                low, high = min(low, int(pixels.min()) / 255), max(high, int(pixels.max()) / 255)
+            if looked:
+                found.append(LoggedImages(tag, group, source, self.counts[tag], looked, total / size / 255, low, high))
         return tuple(found)
 
 
@@ -57,7 +65,10 @@ def _pixels(encoded: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] |
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(encoded), formats=_FORMATS) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is looked at below
+            opened = Image.open(io.BytesIO(encoded), formats=_FORMATS)
+        with opened as image:
             mode = _EIGHT_BITS.get(image.mode)
             if mode is None or not 0 < image.width * image.height <= _MOST_PIXELS:
                 return None

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 HPARAMS_PLUGIN = "hparams"
 TEXT_PLUGIN = "text"
 _IMAGES_PLUGIN = "images"
+_MOST_SETTINGS = 64
+"""Records of hyper-parameters of one file: a run writes three at most, and each takes tbparse 10 ms."""
+_MOST_TEXTS = 2000
 _MOST_TEXT_BYTES = 4 << 20
 """Of one file; samples that a language model writes at every evaluation are not searched for settings without end."""
 _KINDS = {"obsolete_old_style_histogram": "histogram of a form before 2015", "audio": "audio clip"}
@@ -104,7 +107,10 @@ def _other_value(value: Summary.Value, step: int, offset: int, record: int, payl
     if plugin:
         sink.scalars.plugins.setdefault(tag, plugin)
     if plugin == HPARAMS_PLUGIN:
-        sink.settings.append((offset, payload))
+        if len(sink.settings) < _MOST_SETTINGS:
+            sink.settings.append((offset, payload))
+        else:
+            sink.left_aside["hyper-parameter record"] += 1
     elif kind == "histo":
         _keep_histogram(summaries.histogram_of(value.histo), tag, step, offset, record, sink)
     elif kind == "tensor":
@@ -120,7 +126,7 @@ def _tensor_value(value: Summary.Value, step: int, offset: int, record: int, pay
     tag, tensor = value.tag, value.tensor
     plugin = sink.scalars.plugins.get(tag, "")
     if summaries.is_text(tensor) and plugin in ("", TEXT_PLUGIN):
-        if sink.text_bytes + len(payload) <= _MOST_TEXT_BYTES:
+        if sink.text_bytes + len(payload) <= _MOST_TEXT_BYTES and len(sink.texts) < _MOST_TEXTS:
             sink.texts.append((offset, payload))
             sink.text_bytes += len(payload)
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeAlias
 
@@ -33,6 +33,8 @@ _CHECKSUM = struct.Struct("<I")
 _MASK_DELTA = 0xA282EAD8
 _SMALLEST_WINDOW = 1 << 12
 _LARGEST_WINDOW = 1 << 22
+_DOUBTS = 8
+"""Times the file's size that payloads are checked to tell whether a length is right, before headers alone decide."""
 _HOPS = 128
 """Records that are found one after the other before it is decided whether looking at all bytes at once is faster."""
 _CACHED_BYTES = 1 << 17
@@ -103,9 +105,11 @@ def blocks(data: Bytes, damage: list[Damage]) -> Iterator[Block]:
     """
     size = len(data)
     offset = 0
+    doubt = _Doubt(_DOUBTS * size + (1 << 20))
+    finder = Finder(data)
     while offset < size:
         starts, after = _chain(data, offset)
-        if after < size and starts.size and not _follows(data, int(starts[-1]), after):
+        if after < size and starts.size and not _follows(data, int(starts[-1]), after, doubt):
             # The last payload is wrong and no record follows it: its length led astray, whatever the checksum says.
             starts, after = starts[:-1], int(starts[-1])
         if starts.size:
@@ -113,13 +117,13 @@ def blocks(data: Bytes, damage: list[Damage]) -> Iterator[Block]:
             yield Block(starts, ends - starts - FRAME_BYTES)
             offset = after
             continue
-        found = _whole_in_spite_of_its_checksum(data, offset)
+        found = _whole_in_spite_of_its_checksum(data, offset, doubt)
         if found is not None:
             damage.append(Damage("length-checksum", offset, 0))
             yield found
             offset += int(found.lengths[0]) + FRAME_BYTES
             continue
-        offset = _step_over(data, offset, damage)
+        offset = _step_over(data, offset, damage, finder)
 
 
 def _chain(data: Bytes, offset: int) -> tuple[Ints, int]:
@@ -149,23 +153,38 @@ def _chain(data: Bytes, offset: int) -> tuple[Ints, int]:
     return np.concatenate([starts, candidates[:count] + offset]), offset + int(ends[count - 1])
 
 
-def _follows(data: Bytes, start: int, after: int) -> bool:
+@dataclass(slots=True)
+class _Doubt:
+    """Payloads that may still be checked to tell whether a length is right. A file can hold millions of lengths that claim all of it."""
+
+    bytes_left: int
+
+    def allows(self, length: int) -> bool:
+        """Whether a payload of this length may be checked; it is taken off."""
+        self.bytes_left -= length
+        return self.bytes_left >= 0
+
+
+def _follows(data: Bytes, start: int, after: int, doubt: _Doubt) -> bool:
     """Whether the record at `start` is sound, or what follows it shows that its length is right."""
-    return sound_payload(data, start, after - start - FRAME_BYTES) is not None or _may_begin_record(data, after)
+    length = after - start - FRAME_BYTES
+    return (doubt.allows(length) and sound_payload(data, start, length) is not None) or _may_begin_record(data, after, doubt)
 
 
-def _whole_in_spite_of_its_checksum(data: Bytes, offset: int) -> Block | None:
+def _whole_in_spite_of_its_checksum(data: Bytes, offset: int, doubt: _Doubt) -> Block | None:
     """The record here as a block, where only the checksum of its length is wrong."""
     header = data[offset : offset + HEADER_BYTES]
     if len(header) < HEADER_BYTES:
         return None
     length, stored = _HEADER.unpack(header)
-    if _length_checksum(length) == stored or offset + FRAME_BYTES + length > len(data) or sound_payload(data, offset, length) is None:
+    if _length_checksum(length) == stored or offset + FRAME_BYTES + length > len(data):
+        return None
+    if not doubt.allows(length) or sound_payload(data, offset, length) is None:
         return None
     return Block(np.array([offset], dtype=np.int64), np.array([length], dtype=np.int64))
 
 
-def _step_over(data: Bytes, offset: int, damage: list[Damage]) -> int:
+def _step_over(data: Bytes, offset: int, damage: list[Damage], finder: Finder) -> int:
     """Where to go on behind the damage at `offset`, which is appended to `damage`."""
     size = len(data)
     header = data[offset : offset + HEADER_BYTES]
@@ -174,32 +193,47 @@ def _step_over(data: Bytes, offset: int, damage: list[Damage]) -> int:
         return size
     length, stored = _HEADER.unpack(header)
     length_is_right = _length_checksum(length) == stored
-    found = next_record(data, offset + (HEADER_BYTES if length_is_right else 1))
+    found = finder.next_from(offset + (HEADER_BYTES if length_is_right else 1))
     if found is None:
         damage.append(Damage("cut" if length_is_right and offset + FRAME_BYTES + length > size else "tail", offset, size - offset))
         return size
-    damage.append(Damage("gap", offset, found - offset))
+    if damage and damage[-1].kind == "gap" and damage[-1].offset + damage[-1].bytes_lost == offset:
+        damage[-1] = Damage("gap", damage[-1].offset, found - damage[-1].offset)  # a header that was none within one stretch
+    else:
+        damage.append(Damage("gap", offset, found - offset))
     return found
 
 
-def next_record(data: Bytes, start: int) -> int | None:
-    """Offset of the first header at or after `start` that matches its checksum and whose record fits the file; None if there is none."""
-    size = len(data)
-    window = _SMALLEST_WINDOW
-    while start + FRAME_BYTES <= size:
-        # Windows overlap by one header less a byte, so that a header across their border is seen. They grow because most
-        # gaps end within a record's length, and few reach through the file.
-        stop = min(size, start + window + HEADER_BYTES - 1)
-        candidates, lengths = _headers(np.frombuffer(data[start:stop], dtype=np.uint8))
-        fitting = candidates[start + candidates + lengths + FRAME_BYTES <= size]
-        if fitting.size:
-            return start + int(fitting[0])
-        start += window
-        window = min(2 * window, _LARGEST_WINDOW)
-    return None
+@dataclass(slots=True, eq=False)
+class Finder:
+    """Looks for headers behind damage, and keeps those of the window that it looked at last."""
+
+    data: Bytes
+    _begin: int = 0
+    _end: int = 0
+    _found: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def next_from(self, start: int) -> int | None:
+        """Offset of the first header at or after `start` that matches its checksum and whose record fits the file; None if none is."""
+        size = len(self.data)
+        window = _SMALLEST_WINDOW
+        while start + FRAME_BYTES <= size:
+            if not self._begin <= start < self._end:
+                # Windows overlap by one header less a byte, so that a header across their border is seen. They grow because most
+                # gaps end within a record's length, and few reach through the file.
+                stop = min(size, start + window + HEADER_BYTES - 1)
+                candidates, lengths = _headers(np.frombuffer(self.data[start:stop], dtype=np.uint8))
+                self._found = start + candidates[start + candidates + lengths + FRAME_BYTES <= size]
+                self._begin, self._end = start, start + window
+                window = min(2 * window, _LARGEST_WINDOW)
+            place = int(np.searchsorted(self._found, start))
+            if place < self._found.size:
+                return int(self._found[place])
+            start = self._end
+        return None
 
 
-def _may_begin_record(data: Bytes, offset: int) -> bool:
+def _may_begin_record(data: Bytes, offset: int, doubt: _Doubt) -> bool:
     """Whether the bytes here are a header, or too few to tell."""
     header = data[offset : offset + HEADER_BYTES]
     if len(header) < HEADER_BYTES:
@@ -207,7 +241,7 @@ def _may_begin_record(data: Bytes, offset: int) -> bool:
     length, stored = _HEADER.unpack(header)
     if _length_checksum(length) == stored:
         return True
-    return offset + FRAME_BYTES + length <= len(data) and sound_payload(data, offset, length) is not None
+    return offset + FRAME_BYTES + length <= len(data) and doubt.allows(length) and sound_payload(data, offset, length) is not None
 
 
 def _length_checksum(length: int) -> int:

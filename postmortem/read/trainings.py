@@ -101,7 +101,8 @@ def segments(file: EventFile) -> list[EventFile]:
     if not fallen:
         return [file]
     main = max(fallen, key=lambda tag: len(file.columns[tag].steps))
-    cuts = [_first_of_round(cut, file.columns[main], falls) for cut in falls[main] if _all_fall(file, cut)]
+    recorded = np.unique(np.concatenate([np.array(records, dtype=np.int64) for records in falls.values()]))
+    cuts = [_first_of_round(cut, file.columns[main], recorded) for cut in _where_all_fall(file, falls[main])]
     if not cuts or _goes_on(file.columns[main], cuts):
         return [file]
     return _cut(file, cuts)
@@ -121,19 +122,24 @@ def _falls(column: Column) -> list[int]:
     ]
 
 
-def _first_of_round(cut: int, main: Column, falls: Mapping[str, Sequence[int]]) -> int:
-    """The record at which the first tag falls, where tags are written one after the other and `main` is not the first of them."""
+def _first_of_round(cut: int, main: Column, recorded: Ints) -> int:
+    """The record at which the first tag falls, where tags are written one after the other and `main` is not the first of them.
+
+    `recorded` are the records at which any tag falls, ascending, `cut` among them.
+    """
     before = int(main.order[np.searchsorted(main.order, cut) - 1])
-    return min(record for recorded in falls.values() for record in recorded if before < record <= cut)
+    return int(recorded[np.searchsorted(recorded, before, side="right")])
 
 
-def _all_fall(file: EventFile, cut: int) -> bool:
-    """Whether every tag with points on both sides of the record steps back there."""
+def _where_all_fall(file: EventFile, cuts: Sequence[int]) -> list[int]:
+    """Those records at which every tag with points on both sides steps back."""
+    records = np.array(cuts, dtype=np.int64)
+    fall = np.ones(records.size, dtype=np.bool_)
     for column in file.columns.values():
-        border = int(np.searchsorted(column.order, cut))
-        if 0 < border < column.order.size and column.steps[border] > column.steps[:border].max():
-            return False
-    return True
+        border = np.searchsorted(column.order, records)
+        both = np.flatnonzero((border > 0) & (border < column.order.size))
+        fall[both] &= column.steps[border[both]] <= np.maximum.accumulate(column.steps)[border[both] - 1]
+    return [int(record) for record in records[fall]]
 
 
 def _goes_on(column: Column, cuts: Sequence[int]) -> bool:
@@ -326,10 +332,10 @@ def _continue_counter(steps: Ints) -> bool:
 
 def _continued(steps: Ints) -> Ints:
     """Steps that go on where the counter fell back."""
-    steps = np.array(steps)
-    for at in np.flatnonzero(np.diff(steps) < 0) + 1:
-        steps[at:] += steps[at - 1] + 1 - steps[at]
-    return steps
+    at = np.flatnonzero(np.diff(steps) < 0) + 1
+    further = np.zeros(steps.size, dtype=np.int64)
+    further[at] = steps[at - 1] + 1 - steps[at]
+    return steps + np.cumsum(further)
 
 
 def _histograms(files: Sequence[EventFile]) -> tuple[Histogram, ...]:

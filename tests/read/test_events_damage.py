@@ -13,7 +13,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2
 
 from postmortem.model import FoundFile, ProblemKind
 from postmortem.read.events import EventData, read_events
-from postmortem.read.records import Damage, blocks, frame, masked_checksum, next_record
+from postmortem.read.records import Damage, Finder, blocks, frame, masked_checksum
 
 COUNT = 40
 
@@ -159,7 +159,7 @@ def test_next_record_is_found_at_every_alignment() -> None:
     """The vectorised checksum of a header agrees with the plain one, whatever the length says."""
     for length in (0, 1, 255, 256, 65_537, 70_000):
         record = frame(bytes(length))
-        assert next_record(b"\x07" * 5 + record, 0) == 5
+        assert Finder(b"\x07" * 5 + record).next_from(0) == 5
 
 
 def test_masked_checksum_is_the_published_one() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
+import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from postmortem.analysis import analyze
 from postmortem.model import FoundFile
 from postmortem.read import tables, texts
 from postmortem.read.console import read_console
+from postmortem.read.events import EventData, read_events, split_runs
 from postmortem.read.plain import flatten, flatten_told
+from postmortem.read.records import frame, masked_checksum
 from postmortem.read.settings import read_settings
 from postmortem.read.tables import LogData, read_log
 
@@ -159,3 +166,52 @@ def test_infinite_loss_of_400_digits(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 10**400 if step == 5 else 0.5} for step in range(9)]
     (series,) = read(tmp_path, "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows)).series
     assert math.isinf(series.values[5])
+
+
+# --- event files ------------------------------------------------------------------------------------------------------
+
+
+def _events(folder: Path, data: bytes) -> EventData:
+    return read_events([found(folder, "events.out.tfevents.1", data, "events")])
+
+
+def test_headers_that_each_claim_the_rest_of_the_file(tmp_path: Path) -> None:
+    """A file of lengths with right checksums and no record behind them is one stretch of damage; the record behind it is read."""
+    length = struct.pack("<Q", 15_000)
+    header = length + struct.pack("<I", masked_checksum(length))
+    scalar = Event(wall_time=1.0, step=3, summary=Summary(value=[Summary.Value(tag="loss", simple_value=0.5)])).SerializeToString()
+    data = _events(tmp_path, header * 1000 + b"\x55" * 20_000 + frame(scalar) * 20)
+    assert data.series[0].steps.size == 20
+    assert "1 stretch of 32000 bytes" in data.problems[0].detail
+
+
+def test_many_records_of_hyperparameters(tmp_path: Path) -> None:
+    """Of thousands of records of hyper-parameters the first are read, the others are told."""
+    value = Summary.Value(tag="_hparams_/session_start_info")
+    value.metadata.plugin_data.plugin_name = "hparams"
+    record = frame(Event(wall_time=1.0, summary=Summary(value=[value])).SerializeToString())
+    assert any("left aside 236 hyper-parameter records" in note for note in _events(tmp_path, record * 300).notes)
+
+
+def test_images_of_any_size_take_bounded_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images are looked at one after the other, and no more pixels of one file than the limit."""
+    monkeypatch.setattr("postmortem.read.event_images._MOST_PIXELS_OF_FILE", 4 * 64 * 64)
+    held = io.BytesIO()
+    Image.new("L", (64, 64), 51).save(held, "PNG")
+    image = Summary.Image(height=64, width=64, colorspace=1, encoded_image_string=held.getvalue())
+    values = [Summary.Value(tag=f"image/{index % 4}", image=image) for index in range(8)]
+    data = _events(tmp_path, b"".join(frame(Event(wall_time=1.0, summary=Summary(value=[one])).SerializeToString()) for one in values))
+    assert [(one.images, one.looked) for one in data.images] == [(2, 2), (2, 2)]
+    assert data.images[0].mean == pytest.approx(0.2)
+    assert (data.images[0].low, data.images[0].high) == (0.2, 0.2)
+
+
+def test_step_within_the_epoch_of_many_epochs(tmp_path: Path) -> None:
+    """A counter that begins anew in each of a thousand epochs goes on, in one run."""
+    events = [
+        Event(wall_time=1.0 + epoch, step=step, summary=Summary(value=[Summary.Value(tag="loss", simple_value=1 / (epoch + 1))]))
+        for epoch in range(1000)
+        for step in range(12)
+    ]
+    (data,) = split_runs([found(tmp_path, "events.out.tfevents.1", b"".join(frame(e.SerializeToString()) for e in events), "events")])
+    assert data.series[0].steps.tolist() == list(range(12_000))
