@@ -458,3 +458,28 @@ def test_log_named_after_a_run_between_separators() -> None:
     assert named_after("slurm-lr.1-5.out", ["lr", "lr.1"]) == 1
     assert named_after("slurm-5.out", ["lr", "s"]) is None
     assert named_after("Run_1.Run_1.log", ["RUN_1"]) == 0
+
+
+def test_text_log_of_a_kept_run_is_its_own_once(tmp_path: Path) -> None:
+    """The output that Weights & Biases keeps of a run is given to it once."""
+    folder = "wandb/run-20240101_000000-abc"
+    make(tmp_path, f"{folder}/run-abc.wandb", f"{folder}/files/output.log", f"{folder}/files/config.yaml")
+    (run,) = find_runs([tmp_path])
+    assert [file.name for file in run.files if file.role == "console"] == ["files/output.log"]
+
+
+def test_text_logs_named_after_halves_of_runs(tmp_path: Path) -> None:
+    """A job's output that is named after a run goes to it where its curves and its weights lie under two roofs."""
+    make(tmp_path, *(f"{where}" for n in (1, 2) for where in (f"logs/run{n}/{EVENTS}", f"weights/run{n}/a.pt", f"slurm/run{n}-100{n}.out")))
+    assert [sorted(file.name for file in run.files if file.role == "console") for run in find_runs([tmp_path])] == [
+        ["slurm/run1-1001.out"],
+        ["slurm/run2-1002.out"],
+    ]
+
+
+def test_python_environments_are_left_out(tmp_path: Path) -> None:
+    """Files of a Python environment are none of a training's, whatever they are called."""
+    make(tmp_path, f"run/{EVENTS}", "env/pyvenv.cfg", "env/share/log.txt", "conda/conda-meta/history", "conda/lib/model.pt")
+    (run,) = find_runs([tmp_path])
+    assert run.name == "run"
+    assert "folder env with a Python environment" in run.notes[-1]

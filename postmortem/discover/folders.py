@@ -25,6 +25,7 @@ from postmortem.discover.stores import (
 
 _DEEPEST = 48
 _GHOST_FOLDERS = frozenset(("__macosx", "__pycache__", "node_modules", "site-packages"))
+_ENVIRONMENT_MARKS = frozenset(("pyvenv.cfg", "conda-meta"))
 _READ_HIDDEN = frozenset((".hydra",))
 """Hidden folders that frameworks keep a run's settings in."""
 
@@ -167,6 +168,9 @@ def _list(
             entries = sorted(found, key=lambda each: natural(each.name))
     except OSError as error:
         tree.notes.append(f"{where} could not be listed: {error.strerror}")
+        return []
+    if folder.parts and any(entry.name in _ENVIRONMENT_MARKS for entry in entries):
+        tree.left_out[f"folder {shown(folder.name)} with a Python environment"] += 1
         return []
     one_metric_a_file = is_metric_folder(folder.path.parts)
     in_data_folder = bool(folder.parts) and is_data_folder(folder.name) and not folder.of_model

@@ -38,7 +38,7 @@ DATA_WORDS = frozenset(
 
 LOG_WORDS = _vocabulary(
     "tb tboard tensorboard tf log logs logging events event summaries summary board fit runs run csv metrics lightning lightning_logs "
-    "dvclive plots scalars vis"
+    "dvclive plots scalars vis inner"  # the last as in fairseq's `train_inner`
 )
 _WEIGHT_WORDS = _vocabulary(
     "ckpt ckpts checkpoint checkpoints chkpt chkpts weight weights model models save saves saved snapshot snapshots state states params "

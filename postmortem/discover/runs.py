@@ -134,17 +134,20 @@ def _runs_of(tree: Tree, path: Path) -> list[FoundRun]:
 def _share_consoles(drafts: list[_Draft], tree: Tree) -> None:
     """Gives text logs to the run whose folder holds them, or that they are named after; where no run is near they are runs themselves."""
     bases = [min(draft.cluster.home, draft.anchor, key=len) for draft in drafts]
+    names = [draft.cluster.label.rpartition("/")[2] or (base or ("",))[-1] for draft, base in zip(drafts, bases, strict=True)]
     alone: dict[Parts, list[Entry]] = defaultdict(list)
     aside: list[str] = []
+    # What Weights & Biases and MLflow keep of a run holds its text logs already.
+    given = {entry.path for draft in drafts for entry in draft.files}
     for entry in _entries(tree):
-        if entry.kind.role != "console":
+        if entry.kind.role != "console" or entry.path in given:
             continue
         holding = [len(base) for base in bases if entry.folder[: len(base)] == base]
         place = place_of(entry.folder)
         near = [index for index, base in enumerate(bases) if holding and base == entry.folder[: max(holding)]]
         near = near or [index for index, base in enumerate(bases) if base[: len(place)] == place]
         if len(near) > 1 or (near and not holding and not entry.kind.sure):
-            named = named_after(entry.name, [(bases[index] or ("",))[-1] for index in near])
+            named = named_after(entry.name, [names[index] for index in near])
             if named is None:
                 aside.append(_relative(entry, ()))
                 continue

@@ -68,10 +68,12 @@ def read_console(file: FoundFile) -> ConsoleData:
         key=lambda one: one.line,
     )
     console = Console(file.name, lines, size, tuple(incidents), max(1, len(scan.starts)), len(every), shown(scan.last_line), skipped)
-    return ConsoleData(console, notes=tuple(_notes(console)))
+    return ConsoleData(console, notes=tuple(_notes(console, scan.unlearned)))
 
 
-def _notes(console: Console) -> Iterator[str]:
+def _notes(console: Console, unlearned: int) -> Iterator[str]:
+    if unlearned:
+        yield f"{console.source} holds too many lines that each differ: {unlearned} of them in its middle were not looked at closely"
     if console.starts > 1:
         yield f"the first two lines of {console.source} come {console.starts} times: taken as starts of the job, of which the last counts"
     if console.bytes_skipped:

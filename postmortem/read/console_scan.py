@@ -19,6 +19,8 @@ _KNOWN = 200_000
 _KNOWN_BYTES = 32 << 20
 _KNOWN_INCIDENTS = 2000
 """Incidents of one kind that say different things; further ones are counted together."""
+_MOST_LEARNED = 200_000
+"""Kinds of lines with a telling word that are looked at closely: 5,000 a second at worst. The last ones of a log always are."""
 _TRACEBACKS = 500
 _LAST_BYTES = 1 << 20
 """Of more tracebacks than `_TRACEBACKS` only those so near the end of the file are taken apart."""
@@ -64,6 +66,10 @@ class Scan:
     """Offset and line of each start."""
     last_line: str = ""
     tracebacks: int = 0
+    learned: int = 0
+    """Lines that were looked at closely, each of a kind of its own."""
+    unlearned: int = 0
+    """Kinds of lines that were not, because there were too many before."""
     _opening: tuple[bytes, bytes] | None = None
     """Kinds of the first two lines that hold anything: where they come again, the job was started again."""
     _cold_bytes: int = 0
@@ -80,20 +86,24 @@ class Scan:
         if new or told or self._opening is None or (first and first in distinct):
             lines = piece.data.translate(LINE_ENDS).split(b"\n")
             if new:
-                self._learn(new, kinds, lines)
+                self._learn(new, kinds, lines, near_end=self.size - piece.offset - len(piece.data) < _LAST_BYTES)
             self._look_for_starts(kinds, distinct, lines, piece)
             if told or not new.isdisjoint(self.hot):
                 self._take_in(piece, kinds, lines, following)
         end = piece.data[-65536:].translate(LINE_ENDS).split(b"\n")
         self.last_line = next((text for line in reversed(end) if line.strip() and (text := clean(line)).strip()), self.last_line)
 
-    def _learn(self, new: set[bytes], kinds: Sequence[bytes], lines: Sequence[bytes]) -> None:
+    def _learn(self, new: set[bytes], kinds: Sequence[bytes], lines: Sequence[bytes], near_end: bool) -> None:
         """Tells which of the kinds of lines that were not seen before say anything."""
         self._cold_bytes += sum(map(len, new))
         if len(self.cold) > _KNOWN or self._cold_bytes > _KNOWN_BYTES:
             self.cold.clear()
             self._cold_bytes = sum(map(len, new))
         pending = _holding(b"\n".join(new))
+        if self.learned + len(pending) > _MOST_LEARNED and not near_end:
+            self.unlearned += len(pending)
+            pending = set()
+        self.learned += len(pending)
         for kind, line in zip(kinds, lines, strict=True) if pending else ():
             if kind in pending:
                 pending.discard(kind)
@@ -116,15 +126,21 @@ class Scan:
                 self.tracebacks += 1
                 if self.tracebacks <= _TRACEBACKS or self.size - begin < _LAST_BYTES:
                     block = _block(lines, index, following, piece.data.endswith((b"\n", b"\r")))
-                    self._take_traceback(kinds, block, lines[max(0, index - 5) : index], number, begin, piece.data[at:] + following)
+                    self._take_traceback(kinds, block, lines[max(0, index - 5) : index], number, begin, (piece.data, at, following))
             elif (found := self.hot[kind] or said(clean(line))) is not None:
                 group = self._group(found, kind, line, number)
                 group.begin, group.end = begin, offset
 
     def _take_traceback(
-        self, kinds: Sequence[bytes], block: Sequence[bytes], above: Sequence[bytes], number: int, begin: int, data: bytes
+        self,
+        kinds: Sequence[bytes],
+        block: Sequence[bytes],
+        above: Sequence[bytes],
+        number: int,
+        begin: int,
+        place: tuple[bytes, int, bytes],
     ) -> None:
-        """Takes in the traceback that a block of lines begins with; `data` are the same bytes as they stand in the file."""
+        """Takes in the traceback that a block of lines begins with; `place` is a piece, where in it that is, and the piece behind it."""
         before = next((last for line in reversed(above) if (last := clean(line).strip())), "")
         found = parse([clean(line) for line in block[:_SHORT]], before)
         if found is None or found.lines > _SHORT - 10:
@@ -134,7 +150,7 @@ class Scan:
         self._passed_over = begin + _length(block[: found.lines])
         text, said_at = _reason(found)
         key = text.translate(TEMPLATE, DROPPED)
-        group = self._group(Said(exception_kind(text.decode()), True), key, text, number + data.count(b"\n", 0, _length(block[:said_at])))
+        group = self._group(Said(exception_kind(text.decode()), True), key, text, number + _line_ends(*place, _length(block[:said_at])))
         group.frame, group.uncaught, group.begin, group.end = found.frame, found.uncaught, begin, self._passed_over
         group.rank, group.frames = rank_of(clean(block[0])), found.frames
         before_it = block[0].partition(_HEADER_BYTES)[0]
@@ -177,6 +193,11 @@ def _block(lines: Sequence[bytes], index: int, following: bytes, whole: bool) ->
         more = following[: LONGEST * 2000].translate(LINE_ENDS).split(b"\n")[: LONGEST - len(block)]
         block = block[:-1] + (more if whole else [block[-1] + more[0], *more[1:]])
     return block
+
+
+def _line_ends(data: bytes, at: int, following: bytes, length: int) -> int:
+    """How often a line ends in so many bytes from a place on, into the piece behind it where this one ends."""
+    return data.count(b"\n", at, at + length) + following.count(b"\n", 0, max(0, at + length - len(data)))
 
 
 def _length(lines: Sequence[bytes]) -> int:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections import defaultdict
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -28,6 +30,8 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "params": ("run_uuid", "key", "value"),
     "tags": ("run_uuid", "key", "value"),
 }
+_MOST_TEXT = 8
+"""Characters of text that rows may hold, in sizes of the file."""
 _LARGEST = sys.float_info.max
 
 
@@ -54,15 +58,19 @@ def read_mlflow_database(file: FoundFile) -> tuple[KeptRun, ...]:
             missing = sorted(_TABLES.keys() - found)
             if missing:
                 return _nothing(file, "unsupported", f"is no store of MLflow's runs: it has no table {', '.join(missing)}")
-            tables = {
-                table: database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY rowid").fetchall()
-                for table, columns in _TABLES.items()
-            }
+            computed = [table for table in _TABLES if any(row[6] for row in database.execute(f"PRAGMA table_xinfo({table})"))]
+            if computed:  # a formula can make any number of bytes of none
+                return _nothing(file, "unsupported", f"is no store of MLflow's runs: columns of {', '.join(computed)} are computed")
+            room = _Room(_MOST_TEXT * file.path.stat().st_size + (1 << 20))
+            tables = {table: list(_rows_of(database, table, room)) for table in _TABLES if table != "metrics"}
+            points, bad = _points(_rows_of(database, "metrics", room))
+    except _NoRoomError:
+        return _nothing(file, "unsupported", "holds rows of many times its own size: default values, as no store of MLflow's has them")
     except sqlite3.Error as error:
         return _nothing(file, "corrupt", f"cannot be read as a SQLite database: {error}; all {file.bytes} bytes are lost")
     except OSError as error:
         return _nothing(file, "unreadable", f"could not be read: {error.strerror or error}")
-    runs = _runs(file, tables)
+    runs = _runs(file, tables, points, bad)
     if unread:
         detail = f"holds the last changes to {file.path.name} ({unread} bytes), which are not read before SQLite has written them into it"
         problem = Problem(f"{file.name}-wal", "unsupported", detail)
@@ -74,27 +82,54 @@ def _nothing(file: FoundFile, kind: ProblemKind, detail: str) -> tuple[KeptRun, 
     return (KeptRun("", LogData(problems=(Problem(file.name, kind, detail),))),)
 
 
-def _runs(file: FoundFile, tables: dict[str, list[tuple[Plain, ...]]]) -> tuple[KeptRun, ...]:
-    experiments = {row[0]: str(row[1]) for row in tables["experiments"]}
-    texts: dict[str, dict[str, dict[str, str]]] = {"params": defaultdict(dict), "tags": defaultdict(dict)}
-    for table, by_run in texts.items():
-        for run, key, text in tables[table]:
-            by_run[str(run)][str(key)] = "" if text is None else str(text)
-    points: dict[str, dict[str, list[tuple[float, float, float]]]] = defaultdict(lambda: defaultdict(list))
-    bad: dict[str, int] = defaultdict(int)
-    for run, key, written, value, step, is_nan in tables["metrics"]:
+class _NoRoomError(Exception):
+    """Rows hold more text than a file of this size can."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """Characters that may still be read."""
+
+    left: int
+
+
+def _rows_of(database: sqlite3.Connection, table: str, room: _Room) -> Iterator[tuple[Plain, ...]]:
+    """Rows in the order in which they were written. Raises _NoRoomError."""
+    for row in database.execute(f"SELECT {', '.join(_TABLES[table])} FROM {table} ORDER BY rowid"):
+        room.left -= sum(len(each) for each in row if isinstance(each, str | bytes))
+        if room.left < 0:
+            raise _NoRoomError
+        yield row
+
+
+def _points(rows: Iterable[tuple[Plain, ...]]) -> tuple[dict[str, dict[str, array[float]]], Counter[str]]:
+    """Times, values and steps one after the other, by run and metric; and points without a number, by run."""
+    points: dict[str, dict[str, array[float]]] = defaultdict(lambda: defaultdict(lambda: array("d")))
+    bad: Counter[str] = Counter()
+    for run, key, written, value, step, is_nan in rows:
         # SQLite keeps whatever was written into a column, whatever its type.
         if not all(isinstance(each, int | float) for each in (written, value, step)) or abs(step) >= 2**53:  # type: ignore[arg-type]
             bad[str(run)] += 1
             continue
         number = float("nan") if is_nan else _with_infinity(float(value))  # type: ignore[arg-type]
-        points[str(run)][str(key)].append((float(written), number, float(step)))  # type: ignore[arg-type]
-    names = [str(row[1] or "") for row in tables["runs"]]
+        points[str(run)][str(key)].extend((float(written), number, float(step)))  # type: ignore[arg-type]
+    return points, bad
+
+
+def _runs(
+    file: FoundFile, tables: dict[str, list[tuple[Plain, ...]]], points: dict[str, dict[str, array[float]]], bad: Counter[str]
+) -> tuple[KeptRun, ...]:
+    experiments = {row[0]: str(row[1]) for row in tables["experiments"]}
+    texts: dict[str, dict[str, dict[str, str]]] = {"params": defaultdict(dict), "tags": defaultdict(dict)}
+    for table, by_run in texts.items():
+        for run, key, text in tables[table]:
+            by_run[str(run)][str(key)] = "" if text is None else str(text)
+    names = Counter(str(row[1] or "") for row in tables["runs"])
     kept: list[KeptRun] = []
     for row in tables["runs"]:
         meta = dict(zip(("run_uuid", "name", "status", "start_time", "end_time", "lifecycle_stage"), row[:6], strict=True))
         run, name = str(row[0]), str(row[1] or "")
-        series, notes = _series(file, points[run])
+        series, notes = _series(file, points.get(run, {}))
         problems = (Problem(file.name, "corrupt", f"{bad[run]} points of run {run} lost that hold no number"),) if bad[run] else ()
         data = LogData(
             series,
@@ -102,15 +137,15 @@ def _runs(file: FoundFile, tables: dict[str, list[tuple[Plain, ...]]]) -> tuple[
             problems,
             (*notes_of_run(meta, texts["tags"][run], experiments.get(row[6], ""), series), *notes),
         )
-        kept.append(KeptRun(name if name and names.count(name) == 1 else run, data))
+        kept.append(KeptRun(name if name and names[name] == 1 else run, data))
     return tuple(kept)
 
 
-def _series(file: FoundFile, points: dict[str, list[tuple[float, float, float]]]) -> tuple[tuple[Series, ...], list[str]]:
+def _series(file: FoundFile, points: dict[str, array[float]]) -> tuple[tuple[Series, ...], list[str]]:
     found: list[Series] = []
     notes: list[str] = []
     for tag, rows in points.items():
-        lines = points_of(np.array(rows, dtype=np.float64).reshape(-1, 3))
+        lines = points_of(np.frombuffer(rows, dtype=np.float64).reshape(-1, 3))
         found.append(Series(tag, file.group, lines.steps, lines.values, lines.wall_seconds, file.name))
         if lines.note:
             notes.append(f"{tag} {lines.note}")

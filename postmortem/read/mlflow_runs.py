@@ -8,6 +8,7 @@ that public repositories hold.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -170,9 +171,12 @@ def notes_of_run(meta: Mapping[str, Plain], tags: Mapping[str, str], experiment:
 def _experiment(folder: Path) -> str:
     path = folder.parent / "meta.yaml"
     try:
-        found, _ = read_settings(FoundFile(path, path.name, "config", path.stat().st_size))
+        told = path.stat()
     except OSError:
         return ""
+    if not stat.S_ISREG(told.st_mode):  # a pipe of that name would never end
+        return ""
+    found, _ = read_settings(FoundFile(path, path.name, "config", told.st_size))
     return str(found.get("name") or "") if "experiment_id" in found else ""
 
 

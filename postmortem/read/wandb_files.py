@@ -190,7 +190,7 @@ def _problems(file: FoundFile, size: int, records: int, damage: list[Damage], un
     gaps = [each for each in damage if each.kind == "gap"]
     if gaps:
         lost = sum(each.bytes_lost for each in gaps)
-        where = f"{counted(len(gaps), 'stretch')}es"[: -2 if len(gaps) == 1 else None]
+        where = "1 stretch" if len(gaps) == 1 else f"{len(gaps)} stretches"
         found.append(
             Problem(
                 file.name, "corrupt", f"{where} of {lost} bytes in all without a sound record, the first at byte {gaps[0].offset}; {read}"

@@ -10,6 +10,7 @@ import json
 import struct
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from postmortem.read.plain import float_of
@@ -20,6 +21,9 @@ _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _STATS, _ALERT, _METRIC, _OUTPUT_RAW, _RUN
 _LEFT_ASIDE = {_OUTPUT: "output record", _OUTPUT_RAW: "output record", _STATS: "machine-load sample", _ALERT: "alert"}
 _ITEM, _KEYS, _VALUE = 0x0A, (0x0A, 0x12), b"\x82\x01"
 """Field 1 of a row; field 1 or 2 and field 16 of an item, each with a length behind it."""
+_DEEPEST = 64
+"""Levels of a key."""
+_LONGEST_KEY = 500
 _TEXT, _MEDIUM = "text value", "image, table or other object"
 _NOT_FINITE = {'"NaN"': float("nan"), '"Infinity"': float("inf"), '"-Infinity"': float("-inf")}
 
@@ -90,7 +94,7 @@ def _take_history(run: WandbRun, data: bytes) -> None:
         prefix, _, last = _key(item).rpartition(".")
         if prefix in typed and 2 in item:
             typed[prefix][last] = _json_value(item)
-        elif not any(prefix.startswith(f"{each}.") for each in typed):
+        elif not typed or not _below_any(prefix, typed):
             _take_value(item, row)
     for key, value in typed.items():
         if value["_type"] == "histogram":
@@ -110,6 +114,12 @@ def _take_history(run: WandbRun, data: bytes) -> None:
         run.objects.setdefault(key, []).append((run.rows, value))
     run.left_aside.update(row.aside)
     run.rows += 1
+
+
+def _below_any(key: str, known: Mapping[str, object]) -> bool:
+    """Whether the key lies below one of the known ones."""
+    parts = key.split(".", _DEEPEST)[:_DEEPEST]
+    return any(".".join(parts[:depth]) in known for depth in range(1, len(parts)))
 
 
 def _quick_items(data: bytes, row: _Row, names: dict[bytes, str]) -> tuple[int, list[Message]]:
@@ -179,7 +189,7 @@ def _take_object(key: str, text: str, row: _Row) -> None:
         elif isinstance(each, dict) and "_type" in each:
             row.aside.append(_MEDIUM)
         elif isinstance(each, dict):
-            pending.extend((f"{name}.{inner}", below) for inner, below in reversed(each.items()))
+            pending.extend((f"{name}.{inner}"[:_LONGEST_KEY], below) for inner, below in reversed(each.items()))
         elif isinstance(each, int | float) and not isinstance(each, bool):
             row.numbers[name] = float_of(each)
         elif isinstance(each, str) and f'"{each}"' in _NOT_FINITE:

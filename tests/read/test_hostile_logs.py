@@ -6,7 +6,11 @@ import gzip
 import io
 import json
 import math
+import os
+import sqlite3
 import struct
+import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,11 +22,16 @@ from postmortem.analysis import analyze
 from postmortem.model import FoundFile
 from postmortem.read import tables, texts
 from postmortem.read.console import read_console
+from postmortem.read.console_lines import PIECE
 from postmortem.read.events import EventData, read_events, split_runs
+from postmortem.read.mlflow_databases import read_mlflow_database
+from postmortem.read.mlflow_runs import read_mlflow_run
 from postmortem.read.plain import flatten, flatten_told
 from postmortem.read.records import frame, masked_checksum
 from postmortem.read.settings import read_settings
 from postmortem.read.tables import LogData, read_log
+from postmortem.read.wandb_files import read_wandb_run
+from postmortem.read.wandb_records import BLOCK_BYTES, CHUNK_HEADER, FILE_HEADER
 
 CURVE = "step,loss\n" + "".join(f"{step},{1 / (step + 1):.6f}\n" for step in range(40))
 
@@ -215,3 +224,117 @@ def test_step_within_the_epoch_of_many_epochs(tmp_path: Path) -> None:
     ]
     (data,) = split_runs([found(tmp_path, "events.out.tfevents.1", b"".join(frame(e.SerializeToString()) for e in events), "events")])
     assert data.series[0].steps.tolist() == list(range(12_000))
+
+
+# --- what others keep of runs -----------------------------------------------------------------------------------------
+
+
+def _database(path: Path, metrics: str, rows: int) -> FoundFile:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE experiments(experiment_id, name); CREATE TABLE params(run_uuid, key, value);"
+            "CREATE TABLE runs(run_uuid, name, status, start_time, end_time, lifecycle_stage, experiment_id);"
+            f"CREATE TABLE tags(run_uuid, key, value); {metrics}"
+        )
+        database.executemany(
+            "INSERT INTO metrics(run_uuid, timestamp, value, step, is_nan) VALUES ('r', 1, 0.5, ?, 0)", [(n,) for n in range(rows)]
+        )
+        database.commit()
+    return FoundFile(path, path.name, "log", path.stat().st_size)
+
+
+def test_database_whose_rows_are_computed(tmp_path: Path) -> None:
+    """A column that is a formula can make gigabytes of nothing, and is refused."""
+    made = "CREATE TABLE metrics(run_uuid, key AS (hex(zeroblob(100000000))), timestamp, value, step, is_nan);"
+    (kept,) = read_mlflow_database(_database(tmp_path / "mlflow.db", made, 3))
+    assert kept.data.problems[0].detail.endswith("columns of metrics are computed")
+
+
+def test_database_whose_rows_hold_default_values(tmp_path: Path) -> None:
+    """Text that stands in no row, but in the table's definition, is not repeated for each of its rows."""
+    file = _database(tmp_path / "mlflow.db", "CREATE TABLE metrics(run_uuid, timestamp, value, step, is_nan);", 5000)
+    with closing(sqlite3.connect(file.path)) as database:
+        database.execute(f"ALTER TABLE metrics ADD COLUMN key DEFAULT '{'k' * 100_000}'")
+    (kept,) = read_mlflow_database(file)
+    assert "many times its own size" in kept.data.problems[0].detail
+
+
+def test_pipe_in_place_of_an_experiment(tmp_path: Path) -> None:
+    """A pipe called as the experiment's file is not waited for."""
+    run = tmp_path / ("a" * 32)
+    (run / "metrics").mkdir(parents=True)
+    (run / "metrics/loss").write_text("".join(f"1700000000000 0.5 {step}\n" for step in range(5)))
+    os.mkfifo(tmp_path / "meta.yaml")
+    file = found(run, "meta.yaml", "status: 3\n")
+    assert read_mlflow_run(file).series[0].steps.size == 5
+
+
+def _wandb(*records: bytes) -> bytes:
+    out = bytearray(FILE_HEADER)
+    for record in records:
+        assert len(record) < 30_000
+        if len(out) % BLOCK_BYTES + len(record) + 7 > BLOCK_BYTES:
+            out += bytes(BLOCK_BYTES - len(out) % BLOCK_BYTES)
+        out += CHUNK_HEADER.pack(zlib.crc32(b"\x01" + record), len(record), 1) + record
+    return bytes(out)
+
+
+def _field(number: int, data: bytes) -> bytes:
+    length = bytes((len(data) & 0x7F | 0x80, len(data) >> 7 & 0x7F | 0x80, len(data) >> 14))
+    key = number << 3 | 2
+    return (bytes((key,)) if key < 128 else bytes((key & 0x7F | 0x80, key >> 7))) + length + data
+
+
+def _item(keys: tuple[bytes, ...], text: bytes) -> bytes:
+    return _field(1, b"".join(_field(2, key) for key in keys) + _field(16, text))
+
+
+def test_object_among_numbers_of_one_row(tmp_path: Path) -> None:
+    """Fields below an object's key belong to it, at any depth, and those beside it stay numbers."""
+    row = [
+        _item((b"h", b"_type"), b'"image-file"'),
+        _item((b"h", b"sub", b"size"), b"7"),
+        _item((b"hh", b"x"), b"8"),
+        _item((b"loss",), b"9"),
+    ]
+    data = _wandb(*(_field(2, b"".join(row)) for _ in range(3)))
+    log = read_wandb_run(found(tmp_path, "run-a.wandb", data))
+    assert {series.tag: series.values.tolist() for series in log.series} == {"hh.x": [8.0] * 3, "loss": [9.0] * 3}
+
+
+def test_search_behind_noise_goes_on_at_the_next_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every byte could begin a chunk the search is cut short, and takes up at the next block."""
+    monkeypatch.setattr("postmortem.read.wandb_records._DOUBTS", 0)
+    rows = [_field(2, _item((b"loss",), b"1")) for _ in range(4000)]
+    data = bytearray(_wandb(*rows))
+    data[1000:12_000] = b"\x01" * 11_000
+    log = read_wandb_run(found(tmp_path, "run-a.wandb", bytes(data)))
+    assert "3 stretches of" in log.problems[0].detail
+    assert 1000 < log.series[0].steps.size < 3800
+
+
+# --- text logs --------------------------------------------------------------------------------------------------------
+
+
+def test_log_of_lines_that_all_tell_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lines that each differ and each hold a telling word, the first and the last are looked at, and it is said."""
+    monkeypatch.setattr("postmortem.read.console_scan._MOST_LEARNED", 1000)
+    lines = [
+        f"error {chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676 % 26)}{chr(97 + n // 17_576)} {'x' * 400}"
+        for n in range(30_000)
+    ]
+    text = "\n".join([*lines, "RuntimeError: CUDA error: out of memory"]) + "\n"
+    data = read_console(found(tmp_path, "train.log", text, "console"))
+    assert data.console is not None
+    assert [incident.kind for incident in data.console.incidents] == ["device-out-of-memory"]
+    assert "were not looked at closely" in data.notes[0]
+
+
+def test_line_of_an_exception_behind_the_border_of_a_piece(tmp_path: Path) -> None:
+    """The line at which a traceback's exception stands is counted into the next piece of the log."""
+    traceback = "Traceback (most recent call last):\n" + '  File "/a/train.py", line 3, in f\n    x\n' * 30 + "ValueError: no\n"
+    filling = "epoch 1 loss 0.5\n"
+    for before in (PIECE // len(filling) - 40, PIECE // len(filling) - 20, PIECE // len(filling) + 5):
+        console = read_console(found(tmp_path, "train.log", filling * before + traceback, "console")).console
+        assert console is not None
+        assert [(incident.text, incident.line) for incident in console.incidents] == [("ValueError: no", before + 62)]
