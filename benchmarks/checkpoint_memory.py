@@ -20,7 +20,7 @@ from pathlib import Path
 from made_checkpoints import anonymous_mb, build, build_sparse, disk_bytes, drop_cached, found, peak_anonymous_mb
 
 from postmortem.measure.tensors import pass_over
-from postmortem.read.checkpoints import read_checkpoints
+from postmortem.read.checkpoints.files import read_checkpoints
 
 MEMORY_TARGET_MB = 300.0
 READS_TARGET = 1.02

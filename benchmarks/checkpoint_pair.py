@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from made_checkpoints import build, cat_seconds, found
 
 from postmortem.measure.tensors import pass_over
-from postmortem.read.checkpoints import read_checkpoints
+from postmortem.read.checkpoints.files import read_checkpoints
 
 if TYPE_CHECKING:
     import torch

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from postmortem.model import FoundFile
-from postmortem.read.console import read_console
+from postmortem.read.console.files import read_console
 
 TARGETS = {"repeating": 150.0, "progress bar": 100.0, "overflows": 20.0, "no two lines alike": 10.0}
 """MB a second, at least."""

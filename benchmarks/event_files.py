@@ -32,7 +32,7 @@ MEMORY_TARGET_MEGABYTES = 200.0
 def ours(path: Path) -> dict[str, float]:
     """Seconds and points of this project's reader, in this interpreter."""
     from postmortem.model import FoundFile
-    from postmortem.read.events import split_runs
+    from postmortem.read.events.files import split_runs
 
     file = FoundFile(path, path.name, "events", path.stat().st_size)
     start = time.perf_counter()
@@ -86,7 +86,7 @@ def rust_seconds(folder: Path) -> float:
 def memory(path: Path) -> dict[str, float]:
     """Peak of anonymous memory of this project's reader above the interpreter with its imports, in MB."""
     from postmortem.model import FoundFile
-    from postmortem.read.events import split_runs
+    from postmortem.read.events.files import split_runs
 
     file = FoundFile(path, path.name, "events", path.stat().st_size)
     base = anonymous_mb()

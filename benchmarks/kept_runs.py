@@ -21,7 +21,7 @@ from pathlib import Path
 from postmortem.discover import find_runs
 from postmortem.model import ReadOptions
 from postmortem.read.run import reading
-from postmortem.read.wandb_records import BLOCK_BYTES, CHUNK_HEADER, FILE_HEADER, FIRST, LAST, MIDDLE, WHOLE
+from postmortem.read.trackers.wandb_records import BLOCK_BYTES, CHUNK_HEADER, FILE_HEADER, FIRST, LAST, MIDDLE, WHOLE
 
 RUNS, METRICS, POINTS, ROWS, KEYS = 100, 20, 100, 50_000, 10
 MLFLOW_SECONDS, WANDB_SECONDS = 2.0, 3.0

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from postmortem.model import FoundFile
-from postmortem.read.tables import read_log
+from postmortem.read.tables.files import read_log
 
 NAMES = [f"metric_{index}" for index in range(19)]
 TARGET = 2.5

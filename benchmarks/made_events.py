@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from postmortem.read.records import frame
+from postmortem.read.events.records import frame
 
 TAGS = (
     "train/loss", "train/accuracy", "train/learning_rate", "train/grad_norm", "train/regularization_loss", "val/loss", "val/accuracy",

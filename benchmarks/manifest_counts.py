@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from postmortem.model import FoundFile
-from postmortem.read.manifests import read_manifest
+from postmortem.read.manifests.files import read_manifest
 
 QUESTION = "SELECT split, label, count(*) FROM read_csv(?) GROUP BY ALL"
 

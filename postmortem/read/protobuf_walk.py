@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from postmortem.read.raw import DamagedError
+from postmortem.read.damaged import DamagedError
 
 Message: TypeAlias = Mapping[int, list[int | bytes]]
 

@@ -15,14 +15,14 @@ from typing import TypeVar
 
 from postmortem.discover.names import is_database
 from postmortem.model import FileRole, FoundFile, FoundRun, Problem, ReadOptions, RunData, Series
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.console import ConsoleData, read_console
-from postmortem.read.events import EventData, split_runs
-from postmortem.read.log_union import united
-from postmortem.read.manifests import ManifestsData, read_manifests
-from postmortem.read.mlflow_databases import KeptRun, read_mlflow_database
-from postmortem.read.store_logs import read_any_log
-from postmortem.read.tables import LogData
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.console.files import ConsoleData, read_console
+from postmortem.read.events.files import EventData, split_runs
+from postmortem.read.manifests.files import ManifestsData, read_manifests
+from postmortem.read.tables.files import LogData
+from postmortem.read.tables.union import united
+from postmortem.read.trackers.logs import read_any_log
+from postmortem.read.trackers.mlflow_databases import KeptRun, read_mlflow_database
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from postmortem.measure.packed import Factored, Quantized, stored_as, unpacked_s
 from postmortem.measure.table import UpdateStats
 from postmortem.measure.tensors import pass_over
 from postmortem.model import FoundFile
-from postmortem.read.checkpoints import read_checkpoints
-from postmortem.read.stored import StoredTensor
+from postmortem.read.checkpoints.files import read_checkpoints
+from postmortem.read.checkpoints.stored import StoredTensor
 
 torch.set_num_threads(1)
 

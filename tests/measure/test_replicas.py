@@ -19,7 +19,7 @@ from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.tensors import pass_over
 from postmortem.measure.updates import measure_updates
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, Replica, Tensor
-from postmortem.read.stored import Array, StoredTensor
+from postmortem.read.checkpoints.stored import Array, StoredTensor
 
 
 def tensor(array: Array, name: str = "w", dtype: str = "") -> StoredTensor:

@@ -14,7 +14,7 @@ from postmortem.measure import boxes, tensors, workers
 from postmortem.measure.codes import FORMATS
 from postmortem.measure.tensors import pass_over
 from postmortem.model import Checkpoint
-from postmortem.read.stored import NUMPY_TYPES, StoredTensor, pulled
+from postmortem.read.checkpoints.stored import NUMPY_TYPES, StoredTensor, pulled
 
 Array = NDArray[Any]
 

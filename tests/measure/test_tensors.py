@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from postmortem.measure import boxes, tensors, workers
 from postmortem.measure.tensors import pass_over
 from postmortem.model import Checkpoint, Optimizer
-from postmortem.read.stored import StoredTensor
+from postmortem.read.checkpoints.stored import StoredTensor
 
 Array = NDArray[Any]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from postmortem.measure.table import UpdateStats
 from postmortem.measure.tensors import pass_over
 from postmortem.model import Checkpoint, FoundFile, Optimizer
-from postmortem.read.checkpoints import read_checkpoints
-from postmortem.read.stored import StoredTensor
+from postmortem.read.checkpoints.files import read_checkpoints
+from postmortem.read.checkpoints.stored import StoredTensor
 
 torch.set_num_threads(1)
 

@@ -16,7 +16,7 @@ from postmortem.measure.table import UpdateStats
 from postmortem.measure.tensors import pass_over
 from postmortem.measure.update_rules import lookahead_slack
 from postmortem.model import Checkpoint, FoundFile
-from postmortem.read.checkpoints import read_checkpoints
+from postmortem.read.checkpoints.files import read_checkpoints
 
 torch.set_num_threads(1)
 

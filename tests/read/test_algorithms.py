@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from postmortem.model import Algorithm
-from postmortem.read.algorithms import algorithm_of, flat_slots
-from postmortem.read.stored import StoredTensor, Tree
+from postmortem.read.checkpoints.algorithms import algorithm_of, flat_slots
+from postmortem.read.checkpoints.stored import StoredTensor, Tree
 
 OLD_ADAM: dict[str, Tree] = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from postmortem.model import Checkpoint, FoundFile, Tensor
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.depth_order import by_depth
-from postmortem.read.grouping import part_of
-from postmortem.read.steps import step_in_name
-from postmortem.read.stored import StoredTensor
+from postmortem.read.checkpoints.depth_order import by_depth
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.grouping import part_of
+from postmortem.read.checkpoints.steps import step_in_name
+from postmortem.read.checkpoints.stored import StoredTensor
 
 torch.set_num_threads(1)
 
@@ -213,7 +213,7 @@ def test_no_checkpoint_imports_torch(tmp_path: Path, name: str) -> None:
     save_file(weights, tmp_path / name) if name.endswith("safetensors") else torch.save(weights, tmp_path / name)
     code = (
         "import sys; from pathlib import Path; from postmortem.model import FoundFile\n"
-        "from postmortem.read.checkpoints import read_checkpoints; from postmortem.measure.tensors import pass_over\n"
+        "from postmortem.read.checkpoints.files import read_checkpoints; from postmortem.measure.tensors import pass_over\n"
         f"path = Path({str(tmp_path / name)!r})\n"
         f"data = read_checkpoints([FoundFile(path, path.name, 'checkpoint', 1)], Path({str(tmp_path)!r}))\n"
         "assert pass_over(data.checkpoints).rows[0].tensors['w'].mean == 1\n"

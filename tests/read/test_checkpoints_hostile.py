@@ -21,8 +21,8 @@ import torch
 from safetensors.numpy import save_file
 
 from postmortem.model import FoundFile
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.pickles import scan
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.pickles import scan
 
 torch.set_num_threads(1)
 

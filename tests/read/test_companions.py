@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 
 from postmortem.discover import find_runs
 from postmortem.model import Tensor
-from postmortem.read.averages import under_names_of
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.steps import step_in_name
+from postmortem.read.checkpoints.averages import under_names_of
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.steps import step_in_name
 
 torch.set_num_threads(1)
 
@@ -178,7 +178,7 @@ def test_numbers_that_touch_their_words(tmp_path: Path) -> None:
 def test_half_of_the_names_are_no_average() -> None:
     """Tensors that mostly fit nothing in the model average something else."""
     (tmp,) = (trained()[0].state_dict(),)
-    from postmortem.read.stored import StoredTensor
+    from postmortem.read.checkpoints.stored import StoredTensor
 
     def stored(values: dict[str, torch.Tensor]) -> dict[str, Tensor]:
         return {name: StoredTensor(name, tuple(value.shape), "float32", value.numpy()) for name, value in values.items()}

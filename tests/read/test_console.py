@@ -8,7 +8,7 @@ import pytest
 
 from postmortem.measure.incidents import measure_incidents
 from postmortem.model import Console, FoundFile, Measurement, ReadOptions, RunData
-from postmortem.read.console import read_console
+from postmortem.read.console.files import read_console
 
 
 def steps(first: int, last: int, every: int = 10) -> str:

@@ -10,7 +10,7 @@ from postmortem.diagnose import judge
 from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.run import measure_run
 from postmortem.model import FoundFile, Measurement, ReadOptions, RunData
-from postmortem.read.console import read_console
+from postmortem.read.console.files import read_console
 
 CRASH = "Traceback (most recent call last):\n  File \"/home/me/train.py\", line 290, in <module>\n    plot(history)\nKeyError: 'train'\n"
 

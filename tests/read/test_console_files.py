@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from postmortem.measure.incidents import measure_incidents
 from postmortem.model import Console, FoundFile, FoundRun, Measurement, ReadOptions, RunData
-from postmortem.read import console_lines
-from postmortem.read.console import ConsoleData, read_console
+from postmortem.read.console import lines as console_lines
+from postmortem.read.console.files import ConsoleData, read_console
 from postmortem.read.run import reading
-from postmortem.read.tables import read_log
+from postmortem.read.tables.files import read_log
 
 CRASH = "step 1 loss 2.0\nTraceback (most recent call last):\n  File \"train.py\", line 7, in <module>\n    main()\nKeyError: 'labels'\n"
 

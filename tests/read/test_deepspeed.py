@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from postmortem.discover import find_runs
 from postmortem.model import Tensor
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
 
 torch.set_num_threads(1)
 

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from postmortem.model import FoundFile
-from postmortem.read.checkpoints import read_checkpoints
-from postmortem.read.depth_order import FILE_ORDER, INDEX_ORDER, NATURAL_ORDER, by_depth, in_depth_order, sorted_as_text
+from postmortem.read.checkpoints.depth_order import FILE_ORDER, INDEX_ORDER, NATURAL_ORDER, by_depth, in_depth_order, sorted_as_text
+from postmortem.read.checkpoints.files import read_checkpoints
 
 
 def each(pattern: str, counts: Iterable[int], parts: str) -> list[str]:

@@ -29,7 +29,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 
 from postmortem.discover import find_runs
 from postmortem.model import Checkpoint, Problem, Tensor
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
 
 torch.set_num_threads(1)
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from postmortem.measure.table import TensorStats
 from postmortem.measure.tensors import pass_over
 from postmortem.model import FoundFile
-from postmortem.read.checkpoints import read_checkpoints
+from postmortem.read.checkpoints.files import read_checkpoints
 
 torch.set_num_threads(1)
 

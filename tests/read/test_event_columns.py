@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
 from postmortem.model import FoundFile
-from postmortem.read import events
-from postmortem.read.event_columns import ScalarSink, decode_alike
-from postmortem.read.event_layout import layout_of
-from postmortem.read.events import EventData, read_events
-from postmortem.read.records import FRAME_BYTES, Damage, blocks, frame
+from postmortem.read.events import files as events
+from postmortem.read.events.columns import ScalarSink, decode_alike
+from postmortem.read.events.files import EventData, read_events
+from postmortem.read.events.layout import layout_of
+from postmortem.read.events.records import FRAME_BYTES, Damage, blocks, frame
 
 VERSION = event_pb2.Event(wall_time=1.0, file_version="brain.Event:2").SerializeToString()
 SCALARS = summary_pb2.SummaryMetadata(plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name="scalars"))
@@ -157,7 +157,7 @@ def test_tensor_without_metadata_follows_the_first_of_its_tag() -> None:
 
 def test_colliding_tags_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tags whose keys are equal by chance are compared byte by byte."""
-    from postmortem.read import event_columns
+    from postmortem.read.events import columns as event_columns
 
     monkeypatch.setattr(event_columns, "_multipliers", lambda words: np.zeros(words, dtype=np.uint64))
     tags = ("a_tag_of_some_length", "b_tag_of_some_length")

@@ -13,9 +13,9 @@ from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_p
 
 from postmortem.measure.inputs import measure_inputs
 from postmortem.model import FoundFile, LoggedImages, Measurement, Missing
-from postmortem.read.event_images import ImageSink
-from postmortem.read.events import EventData, read_events
-from postmortem.read.records import frame
+from postmortem.read.events.files import EventData, read_events
+from postmortem.read.events.images import ImageSink
+from postmortem.read.events.records import frame
 
 
 def read(folder: Path) -> EventData:

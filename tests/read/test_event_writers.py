@@ -13,8 +13,8 @@ import pytest
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
 from postmortem.model import FoundFile
-from postmortem.read.events import read_events
-from postmortem.read.records import frame
+from postmortem.read.events.files import read_events
+from postmortem.read.events.records import frame
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the writers and of tbparse
 

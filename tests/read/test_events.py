@@ -15,8 +15,8 @@ from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_p
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from postmortem.model import FoundFile, Series
-from postmortem.read.events import EventData, read_events, split_runs
-from postmortem.read.records import frame
+from postmortem.read.events.files import EventData, read_events, split_runs
+from postmortem.read.events.records import frame
 
 NAME = "events.out.tfevents.1700000000.host.1.0"
 
@@ -228,7 +228,7 @@ def test_reading_loads_no_heavy_package(tmp_path: Path) -> None:
     """Neither pandas nor torch nor a TensorFlow stub is needed for an event file."""
     file = written(tmp_path, summary_pb2.Summary.Value(tag="x", simple_value=1.0))
     program = (
-        "import sys; from pathlib import Path; from postmortem.model import FoundFile; from postmortem.read.events import split_runs;"
+        "import sys; from pathlib import Path; from postmortem.model import FoundFile; from postmortem.read.events.files import split_runs;"
         f"split_runs([FoundFile(Path({str(file.path)!r}), 'e', 'events', 1)]);"
         "print([name for name in ('pandas', 'torch', 'tbparse', 'tensorboard.compat.tensorflow_stub') if name in sys.modules])"
     )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2
 
 from postmortem.model import FoundFile, ProblemKind
-from postmortem.read.events import EventData, read_events
-from postmortem.read.records import Damage, Finder, blocks, frame, masked_checksum
+from postmortem.read.events.files import EventData, read_events
+from postmortem.read.events.records import Damage, Finder, blocks, frame, masked_checksum
 
 COUNT = 40
 

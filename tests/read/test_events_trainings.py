@@ -8,8 +8,8 @@ from pathlib import Path
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
 from postmortem.model import FoundFile
-from postmortem.read.events import EventData, read_events, split_runs
-from postmortem.read.records import frame
+from postmortem.read.events.files import EventData, read_events, split_runs
+from postmortem.read.events.records import frame
 
 
 def written(folder: Path, name: str, points: Mapping[str, Sequence[tuple[int, float]]], start: float, group: str = "") -> FoundFile:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from postmortem.model import Checkpoint, FoundFile
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.flax_files import read_flax
-from postmortem.read.flax_trees import Branch, flax_tree
-from postmortem.read.msgpack_walk import Place, walk
-from postmortem.read.raw import Raw
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.flax_files import read_flax
+from postmortem.read.checkpoints.flax_trees import Branch, flax_tree
+from postmortem.read.checkpoints.msgpack_walk import Place, walk
+from postmortem.read.checkpoints.raw import Raw
 
 Pack = Callable[[Any], bytes]
 

@@ -16,9 +16,9 @@ from postmortem.discover.runs import find_runs
 from postmortem.measure.table import CheckpointRow
 from postmortem.measure.tensors import pass_over
 from postmortem.model import Checkpoint, FoundFile
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.formats import container_of
-from postmortem.read.steps import step_in_name
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.formats import container_of
+from postmortem.read.checkpoints.steps import step_in_name
 
 Write = Callable[[Path, Mapping[str, NDArray[Any]]], Path]
 

@@ -20,18 +20,19 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from postmortem.analysis import analyze
 from postmortem.model import FoundFile
-from postmortem.read import tables, texts
-from postmortem.read.console import read_console
-from postmortem.read.console_lines import PIECE
-from postmortem.read.events import EventData, read_events, split_runs
-from postmortem.read.mlflow_databases import read_mlflow_database
-from postmortem.read.mlflow_runs import read_mlflow_run
+from postmortem.read import texts
+from postmortem.read.console.files import read_console
+from postmortem.read.console.lines import PIECE
+from postmortem.read.events.files import EventData, read_events, split_runs
+from postmortem.read.events.records import frame, masked_checksum
 from postmortem.read.plain import flatten, flatten_told
-from postmortem.read.records import frame, masked_checksum
-from postmortem.read.settings import read_settings
-from postmortem.read.tables import LogData, read_log
-from postmortem.read.wandb_files import read_wandb_run
-from postmortem.read.wandb_records import BLOCK_BYTES, CHUNK_HEADER, FILE_HEADER
+from postmortem.read.tables import files as tables
+from postmortem.read.tables.files import LogData, read_log
+from postmortem.read.tables.settings import read_settings
+from postmortem.read.trackers.mlflow_databases import read_mlflow_database
+from postmortem.read.trackers.mlflow_runs import read_mlflow_run
+from postmortem.read.trackers.wandb_files import read_wandb_run
+from postmortem.read.trackers.wandb_records import BLOCK_BYTES, CHUNK_HEADER, FILE_HEADER
 
 CURVE = "step,loss\n" + "".join(f"{step},{1 / (step + 1):.6f}\n" for step in range(40))
 
@@ -125,7 +126,7 @@ def test_inch_marks_are_no_quotation_marks_without_end(tmp_path: Path) -> None:
 
 def test_rows_with_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines of JSON that each bring a new name fill no memory without end: what is beyond the limit is counted and told."""
-    monkeypatch.setattr("postmortem.read.json_lines._MOST_COLUMNS", 10)
+    monkeypatch.setattr("postmortem.read.tables.json_lines._MOST_COLUMNS", 10)
     log = read(tmp_path, "metrics.jsonl", "".join(json.dumps({"step": step, f"n{step}": 1.0}) + "\n" for step in range(30)))
     assert "21 values under further names not read" in log.problems[0].detail
     assert len(log.series) == 9
@@ -204,7 +205,7 @@ def test_many_records_of_hyperparameters(tmp_path: Path) -> None:
 
 def test_images_of_any_size_take_bounded_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images are looked at one after the other, and no more pixels of one file than the limit."""
-    monkeypatch.setattr("postmortem.read.event_images._MOST_PIXELS_OF_FILE", 4 * 64 * 64)
+    monkeypatch.setattr("postmortem.read.events.images._MOST_PIXELS_OF_FILE", 4 * 64 * 64)
     held = io.BytesIO()
     Image.new("L", (64, 64), 51).save(held, "PNG")
     image = Summary.Image(height=64, width=64, colorspace=1, encoded_image_string=held.getvalue())
@@ -304,7 +305,7 @@ def test_object_among_numbers_of_one_row(tmp_path: Path) -> None:
 
 def test_search_behind_noise_goes_on_at_the_next_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every byte could begin a chunk the search is cut short, and takes up at the next block."""
-    monkeypatch.setattr("postmortem.read.wandb_records._DOUBTS", 0)
+    monkeypatch.setattr("postmortem.read.trackers.wandb_records._DOUBTS", 0)
     rows = [_field(2, _item((b"loss",), b"1")) for _ in range(4000)]
     data = bytearray(_wandb(*rows))
     data[1000:12_000] = b"\x01" * 11_000
@@ -318,7 +319,7 @@ def test_search_behind_noise_goes_on_at_the_next_block(tmp_path: Path, monkeypat
 
 def test_log_of_lines_that_all_tell_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of lines that each differ and each hold a telling word, the first and the last are looked at, and it is said."""
-    monkeypatch.setattr("postmortem.read.console_scan._MOST_LEARNED", 1000)
+    monkeypatch.setattr("postmortem.read.console.scan._MOST_LEARNED", 1000)
     lines = [
         f"error {chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676 % 26)}{chr(97 + n // 17_576)} {'x' * 400}"
         for n in range(30_000)

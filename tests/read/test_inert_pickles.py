@@ -29,13 +29,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postmortem.read.inert_tree import Converter
-from postmortem.read.layouts import sort_content
-from postmortem.read.pickle_machine import MAX_OPCODES, interpret
-from postmortem.read.pickles import scan
-from postmortem.read.stored import StoredTensor
-from postmortem.read.torch_files import read_torch
-from postmortem.read.torch_tensors import Rebuilder
+from postmortem.read.checkpoints.inert_tree import Converter
+from postmortem.read.checkpoints.layouts import sort_content
+from postmortem.read.checkpoints.pickle_machine import MAX_OPCODES, interpret
+from postmortem.read.checkpoints.pickles import scan
+from postmortem.read.checkpoints.stored import StoredTensor
+from postmortem.read.checkpoints.torch_files import read_torch
+from postmortem.read.checkpoints.torch_tensors import Rebuilder
 
 torch.set_num_threads(1)
 
@@ -339,8 +339,8 @@ _WATCHED = """
 import mmap, os, sys, sysconfig
 from pathlib import Path
 import numpy, io, zipfile, zlib, shutil, re, struct
-import postmortem.read.torch_files as reader
-from postmortem.read.checkpoints import read_checkpoints
+import postmortem.read.checkpoints.torch_files as reader
+from postmortem.read.checkpoints.files import read_checkpoints
 
 places = Path(reader.__file__).parents[1], Path(numpy.__file__).parent, sysconfig.get_path("stdlib")
 inside = tuple(str(Path(each).resolve()) for each in places)

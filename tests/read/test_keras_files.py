@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from postmortem.model import Checkpoint, FoundFile
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
 
 Write = Callable[[Path, Mapping[str, NDArray[Any]]], Path]
 WEIGHTS = {

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postmortem.read.kernel_layout import Layout, handed_on, layout_of, layouts_of
-from postmortem.read.raw import Raw
+from postmortem.read.checkpoints.kernel_layout import Layout, handed_on, layout_of, layouts_of
+from postmortem.read.checkpoints.raw import Raw
 
 SHAPES: dict[str, tuple[str, tuple[int, ...], tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "dense": ("fc.kernel", (5, 3), (3,), (3, 5)),

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postmortem.model import FoundFile, Manifest
-from postmortem.read import manifest_sources
-from postmortem.read.manifest_columns import choose, is_training_log, split_name
-from postmortem.read.manifests import ManifestData, ManifestsData, merge, read_manifest, read_manifests
+from postmortem.read.manifests import sources as manifest_sources
+from postmortem.read.manifests.columns import choose, is_training_log, split_name
+from postmortem.read.manifests.files import ManifestData, ManifestsData, merge, read_manifest, read_manifests
 
 Write = Callable[..., FoundFile]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from postmortem.model import FoundFile
-from postmortem.read.metric_lines import parse_lines
 from postmortem.read.plain import plain_value
-from postmortem.read.store_logs import read_any_log
-from postmortem.read.tables import LogData
+from postmortem.read.tables.files import LogData
+from postmortem.read.trackers.logs import read_any_log
+from postmortem.read.trackers.metric_lines import parse_lines
 
 META = """artifact_uri: file:///home/me/mlruns/7/{run}/artifacts
 end_time: {end}

@@ -14,8 +14,8 @@ import pytest
 
 from postmortem.discover import find_runs
 from postmortem.model import FoundFile, ReadOptions, RunData
-from postmortem.read.mlflow_databases import read_mlflow_database
 from postmortem.read.run import reading
+from postmortem.read.trackers.mlflow_databases import read_mlflow_database
 
 TABLES = """
 CREATE TABLE experiments (experiment_id INTEGER, name VARCHAR);

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from postmortem.model import Problem
-from postmortem.read.numpy_files import read_numpy
-from postmortem.read.stored import StoredTensor
+from postmortem.read.checkpoints.numpy_files import read_numpy
+from postmortem.read.checkpoints.stored import StoredTensor
 
 
 def written(path: Path, arrays: dict[str, NDArray[Any]], compression: int = zipfile.ZIP_STORED) -> Path:

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from postmortem.model import Checkpoint, FoundFile, Optimizer
-from postmortem.read.checkpoints import read_checkpoints
-from postmortem.read.group_order import split_of
-from postmortem.read.orderless import align
+from postmortem.read.checkpoints.files import read_checkpoints
+from postmortem.read.checkpoints.group_order import split_of
+from postmortem.read.checkpoints.orderless import align
 
 torch.set_num_threads(1)
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from postmortem.model import Problem
-from postmortem.read.orbax_files import read_orbax
-from postmortem.read.stored import StoredTensor
+from postmortem.read.checkpoints.orbax_files import read_orbax
+from postmortem.read.checkpoints.stored import StoredTensor
 
 Write = Callable[[Path, Mapping[str, NDArray[Any]]], Path]
 WEIGHTS = {"a.kernel": np.arange(12, dtype=np.float32).reshape(3, 4) + 1, "a.bias": np.ones(3, np.float32)}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postmortem.read.pieces import Box, Strip, along_axis, from_boxes, from_strips, tiles
-from postmortem.read.stored import Array, PulledTensor, StoredTensor
+from postmortem.read.checkpoints.pieces import Box, Strip, along_axis, from_boxes, from_strips, tiles
+from postmortem.read.checkpoints.stored import Array, PulledTensor, StoredTensor
 
 
 def stored(array: Array, dtype: str = "float32") -> StoredTensor:

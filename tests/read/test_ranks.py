@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from postmortem.discover import find_runs
 from postmortem.model import Tensor
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
-from postmortem.read.rank_names import rank_of
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.rank_names import rank_of
 
 torch.set_num_threads(1)
 

@@ -15,8 +15,8 @@ from postmortem.discover import find_runs
 from postmortem.measure.settings import BATCH_SIZE, RATE, number_of, settings
 from postmortem.model import FoundFile, Plain, ReadOptions
 from postmortem.read.run import reading
-from postmortem.read.settings import read_settings
-from postmortem.read.settings_texts import settings_in_text
+from postmortem.read.tables.settings import read_settings
+from postmortem.read.tables.settings_texts import settings_in_text
 
 
 def read(folder: Path, name: str, content: str) -> dict[str, Plain]:

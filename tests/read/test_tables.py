@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from postmortem.model import FileRole, FoundFile, Series
 from postmortem.read.plain import flatten
-from postmortem.read.tables import LogData, read_log
+from postmortem.read.tables.files import LogData, read_log
 
 
 def log(folder: Path, name: str, content: str | bytes, role: FileRole = "log") -> LogData:

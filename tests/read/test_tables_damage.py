@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from postmortem.model import FoundFile
-from postmortem.read.tables import LogData, read_log
+from postmortem.read.tables.files import LogData, read_log
 
 ROWS = 30
 
@@ -113,7 +113,7 @@ def test_quoted_cells(place: Path) -> None:
 
 def test_document_too_large_to_be_held(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A JSON document beyond the limit is not read, and the reason is said; lines of JSON of that size are."""
-    monkeypatch.setattr("postmortem.read.tables._LARGEST_DOCUMENT", 1000)
+    monkeypatch.setattr("postmortem.read.tables.files._LARGEST_DOCUMENT", 1000)
     rows = [{"step": step, "loss": 0.5} for step in range(100)]
     found = read(place, "a.json", json.dumps(rows, indent=1).encode())
     assert found.series == () and found.problems[0].kind == "unsupported" and "too large to be held" in found.problems[0].detail

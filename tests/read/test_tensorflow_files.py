@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from postmortem.model import FoundFile
-from postmortem.read.checkpoints import CheckpointData, read_checkpoints
+from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
+from postmortem.read.damaged import DamagedError
 from postmortem.read.protobuf_walk import message
-from postmortem.read.raw import DamagedError
 
 Write = Callable[..., Path]
 KERNEL = np.arange(12, dtype=np.float32).reshape(4, 3)

@@ -23,14 +23,14 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from postmortem.discover import find_runs
 from postmortem.model import FileRole, FoundFile, ReadOptions, Series
+from postmortem.read.damaged import DamagedError
+from postmortem.read.events.records import Damage, frame
 from postmortem.read.protobuf_walk import message
-from postmortem.read.raw import DamagedError
-from postmortem.read.records import Damage, frame
 from postmortem.read.run import reading
-from postmortem.read.store_logs import read_any_log
-from postmortem.read.tables import LogData
-from postmortem.read.wandb_messages import WandbRun, take_record
-from postmortem.read.wandb_records import BLOCK_BYTES, FILE_HEADER, FIRST, LAST, MIDDLE, WHOLE, walk
+from postmortem.read.tables.files import LogData
+from postmortem.read.trackers.logs import read_any_log
+from postmortem.read.trackers.wandb_messages import WandbRun, take_record
+from postmortem.read.trackers.wandb_records import BLOCK_BYTES, FILE_HEADER, FIRST, LAST, MIDDLE, WHOLE, walk
 
 HISTORY, CONFIG, STATS, METRIC, OUTPUT, RUN, EXIT = 2, 5, 7, 12, 13, 17, 18
 

@@ -60,7 +60,7 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     gap, usual, pauses = measured["pace.longest_gap_seconds"], measured["pace.gap_to_usual"], measured["pace.gap_to_pauses"]
-    seen = f"nothing at all was logged for {gap.value:,.0f} s, {usual.value:.3g} times the usual distance of points: {gap.basis}"
+    seen = f"nothing at all was logged for {gap.value:,.0f} s, {usual.value:,.0f} times the usual distance of points: {gap.basis}"
     if gap.value >= LONG.value and usual.value >= TIMES_USUAL.value and pauses.value >= TIMES_PAUSES.value:
         return Finding("warn", seen, gap.value, LONG, gap.unit, gap.first_step)
     if gap.value >= LONG.value and usual.value >= TIMES_USUAL.value:

@@ -1,0 +1,1 @@
+"""Text logs: what a terminal or a scheduler kept of a job."""

@@ -1,0 +1,1 @@
+"""TensorBoard event files: bytes -> records -> columns, histograms and settings -> trainings."""

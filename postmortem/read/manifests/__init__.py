@@ -1,0 +1,1 @@
+"""Dataset manifests: tables of records -> counts by class and split."""

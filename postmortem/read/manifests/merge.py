@@ -1,0 +1,89 @@
+"""Manifests of one file a split (`train.csv`, `val.csv`) or of several shards become one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from postmortem.model import Manifest
+from postmortem.read.manifests.columns import SPLIT_ALIASES
+
+_SHARD = re.compile(r"[-_.]?(part[-_]?)?\d{3,}([-_]of[-_]\d+)?$")
+
+
+def _family(manifest: Manifest) -> tuple[str, ...]:
+    """What files of one data set have in common: folder, name without its split and shard number, and columns."""
+    path = PurePosixPath(manifest.source)
+    stem, _, suffix = path.name.partition(".")
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", _SHARD.sub("", stem)) if word.lower() not in SPLIT_ALIASES]
+    folders = [part for part in path.parent.parts if part.lower() not in SPLIT_ALIASES]
+    return ("/".join(folders), "-".join(words), suffix, manifest.label_column, str(manifest.key_column))
+
+
+def mergeable(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
+    """Manifests grouped into data sets, in the order of their first file; a manifest with splits of its own stays alone."""
+    groups: dict[tuple[str, ...], list[Manifest]] = {}
+    for manifest in manifests:
+        alone = manifest.split_column is not None or len(manifest.records or manifest.counts) != 1
+        key = (manifest.source, "alone") if alone else _family(manifest)
+        groups.setdefault(key, []).append(manifest)
+    split: list[list[Manifest]] = []
+    for group in groups.values():
+        names = [next(iter(each.records or each.counts)) for each in group]
+        shards = all(_SHARD.search(PurePosixPath(each.source).name.partition(".")[0]) for each in group)
+        if len(group) == 1 or shards or (len(set(names)) == len(names) and "" not in names):
+            split.append(group)
+        else:
+            split.extend([each] for each in group)
+    return split
+
+
+def merged(group: Sequence[Manifest]) -> Manifest:
+    """One manifest from the files of one data set; a group of one is returned as it is.
+
+    Its key column is None: nothing here has compared keys across the files, and a key that was not compared is no proof.
+    """
+    if len(group) == 1:
+        return group[0]
+    counts: dict[str, dict[str, int]] = {}
+    records: dict[str, int] = {}
+    for manifest in group:
+        for split, labels in manifest.counts.items():
+            into = counts.setdefault(split, {})
+            for label, count in labels.items():
+                into[label] = into.get(label, 0) + count
+        for split, count in manifest.records.items():
+            records[split] = records.get(split, 0) + count
+    runs = [each.order_runs for each in group]
+    targets = [(each.rows, each.targets) for each in group if each.targets is not None]
+    return Manifest(
+        source=" + ".join(each.source for each in group),
+        rows=sum(each.rows for each in group),
+        label_column=group[0].label_column,
+        split_column=None,
+        key_column=None,
+        counts={split: dict(sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))) for split, labels in counts.items()},
+        missing_labels=sum(each.missing_labels for each in group),
+        duplicate_keys=None,
+        shared_keys={},
+        features=_pooled([(each.rows, each.features) for each in group]),
+        order_runs=sum(run for run in runs if run is not None) if None not in runs else None,
+        records=records,
+        targets=_moments(targets) if len(targets) == len(group) else None,
+    )
+
+
+def _moments(parts: Sequence[tuple[int, tuple[float, float]]]) -> tuple[float, float]:
+    """Mean and standard deviation of parts put together, from each part's rows, mean and standard deviation."""
+    rows = sum(count for count, _ in parts)
+    mean = math.fsum(count * each for count, (each, _) in parts) / rows
+    variance = math.fsum(count * (deviation**2 + (each - mean) ** 2) for count, (each, deviation) in parts) / rows
+    return mean, math.sqrt(variance)
+
+
+def _pooled(parts: Sequence[tuple[int, Mapping[str, tuple[float, float]]]]) -> dict[str, tuple[float, float]]:
+    """Feature statistics of columns that every part has."""
+    shared = [name for name in parts[0][1] if all(name in features for _, features in parts)]
+    return {name: _moments([(rows, features[name]) for rows, features in parts]) for name in shared}

@@ -1,0 +1,1 @@
+"""What MLflow and Weights & Biases keep on disk."""
