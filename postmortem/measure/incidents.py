@@ -84,7 +84,8 @@ def _recorded(settings: Mapping[str, Plain]) -> tuple[Measurement, ...]:
 def _end(consoles: Sequence[Console]) -> Iterator[Measurement | Missing]:
     finish = _finish(consoles)
     ending = _ending(consoles)
-    if ending is not None and finish is not None and finish[0] is ending[0] and finish[1].line > ending[1].line:
+    # Numbers that are not finite stay so, whatever the script says of its end.
+    if ending is not None and ending[1].kind != "nan" and finish is not None and finish[0] is ending[0] and finish[1].line > ending[1].line:
         ending = None  # it went on to its end
     nan = ending is not None and ending[1].kind == "nan"
     yield Measurement("job.nan_end", float(nan), "", _quoted(*ending) if nan and ending is not None else "how the job ended")

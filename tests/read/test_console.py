@@ -177,6 +177,12 @@ DEADLY: dict[str, tuple[str, str, str]] = {
         "terminated",
         "",
     ),
+    "NaN printed to the end": (steps(0, 90) + "".join(f"epoch {i} loss: nan acc: 0.10\n" for i in range(20)), "nan", "loss: nan"),
+    "NaN printed to the end that the script takes for one": (
+        steps(0, 90) + "epoch 1/2 train_loss=nan val_loss=nan\nepoch 2/2 train_loss=nan val_loss=nan\nTraining finished\n",
+        "nan",
+        "train_loss=nan",
+    ),
     "shared memory full, told apart from the exception": (
         steps(0, 900)
         + "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory (shm).\n"
@@ -302,6 +308,8 @@ WELL: dict[str, str] = {
     "traceback in a warning of the loader": (
         steps(0, 90) + "UserWarning: could not read 7.png\n" + traceback("OSError: truncated", top="__getitem__") + steps(90, 300)
     ),
+    "a batch of NaN": steps(0, 90) + "epoch 3 loss: nan\n" + steps(90, 300),
+    "validation without data": steps(0, 90) + "epoch 9 loss: 0.31 val_loss: nan\n",
     "error at the interpreter's exit": (
         steps(0, 900) + "Error in atexit._run_exitfuncs:\n" + traceback("BrokenPipeError: [Errno 32] Broken pipe", top="teardown")
     ),

@@ -1,8 +1,8 @@
 """Job that stopped over NaN
 
 ## What it looks for
-Messages of NaN or infinite losses, gradients or inputs in the job's text logs. It alarms where the job ended with one (1 or more); where
-training went on after them, it passes and says how many there were.
+Messages of NaN or infinite losses, gradients or inputs in the job's text logs, and a training loss printed as NaN. It alarms where the
+job ended with one (1 or more); where training went on after them, it passes and says how many there were.
 
 ## Why it matters
 A script that stops over NaN was ended by its numbers, not by its machine: resuming it brings it to the same place.
@@ -36,7 +36,7 @@ NEEDS = ("job.nan", "job.nan_end")
 def judge(measured: Measured) -> Finding:
     messages, ended = measured["job.nan"], measured["job.nan_end"]
     if not ended.value < ENDED.value:
-        return Finding("fail", f"the job stopped over numbers that are not finite: {ended.basis}", ended.value, ENDED, ENDED.unit)
+        return Finding("fail", f"the job ended with numbers that are not finite: {ended.basis}", ended.value, ENDED, ENDED.unit)
     if messages.value > 0:
         seen = f"{messages.value:.0f} messages of NaN, after which the job went on: {messages.basis}"
         return Finding("pass", seen, ended.value, ENDED, ENDED.unit)

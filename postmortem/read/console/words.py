@@ -200,6 +200,8 @@ _LINE_WORDS: tuple[tuple[IncidentKind, bool, str], ...] = (
 )
 _LINES = tuple((kind, loud, re.compile(pattern)) for kind, loud, pattern in _LINE_WORDS)
 _NAN_LINE = re.compile(_NAN, re.IGNORECASE)
+_NAN_PRINTED = re.compile(r"(?<![\w/-])(?:train(?:ing)?[ _/])?loss['\"]?\s{0,2}[:=]\s{0,2}['\"]?nan\b", re.IGNORECASE)
+"""The training loss in a line of progress; of validation it may be without data."""
 _NO_NAN = re.compile(r"\b(?:no|not|without|if|when|whether|0|check|skip|until|unless|in case)\b.{0,40}$", re.IGNORECASE)
 _WENT_ON = re.compile(
     r"\bwarn(?:ing)?\b|retry|skipp|ignor|\bcaught\b|recover|fall(?:ing|s)? ?back|will try|attempt|handled|continu|\bif\b|\bwhen\b|"
@@ -233,7 +235,8 @@ def said(text: str) -> Said | None:
     found = _NAN_LINE.search(line)
     if found is not None and not _NO_NAN.search(line[: found.start()]):
         return Said("nan", bool(_STOPS.search(line)))
-    return None
+    found = _NAN_PRINTED.search(line)
+    return Said("nan", False) if found is not None and not _WENT_ON.search(line) else None
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------
