@@ -107,10 +107,12 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
 
 def _kept(whole: RunData, run: KeptRun) -> RunData:
     """One run of a database that holds many: discovery gives such a file a run of its own, with nothing beside it."""
+    # A name that MLflow was given may hold anything; names of files were written out by discovery.
+    name = f"#{run.name.encode('unicode_escape').decode() if not run.name.isprintable() else run.name}" if run.name else ""
     return replace(
         whole,
-        name=f"{whole.name}#{run.name}" if run.name else whole.name,
-        path=f"{whole.path}#{run.name}" if run.name else whole.path,
+        name=f"{whole.name}{name}",
+        path=f"{whole.path}{name}",
         series=run.data.series,
         hyperparameters=run.data.hyperparameters,
         problems=(*whole.problems, *run.data.problems),

@@ -22,7 +22,7 @@ from postmortem.analysis import analyze
 from postmortem.model import FoundFile
 from postmortem.read import texts
 from postmortem.read.console.files import read_console
-from postmortem.read.console.lines import PIECE
+from postmortem.read.console.lines import PIECE, shown
 from postmortem.read.events.files import EventData, read_events, split_runs
 from postmortem.read.events.records import frame, masked_checksum
 from postmortem.read.plain import flatten, flatten_told
@@ -339,3 +339,53 @@ def test_line_of_an_exception_behind_the_border_of_a_piece(tmp_path: Path) -> No
         console = read_console(found(tmp_path, "train.log", filling * before + traceback, "console")).console
         assert console is not None
         assert [(incident.text, incident.line) for incident in console.incidents] == [("ValueError: no", before + 62)]
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("AWS_SECRET_ACCESS_KEY=abcdEFGH1234", "abcdEFGH"),
+        ("password=hunter2", "hunter2"),
+        ("train.py --hf-token abcdefgh1", "abcdefgh1"),
+        ("train.py --password=abc1", "abc1"),
+        ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNl"),
+        ("'authorization': 'token abcdef1234567'", "abcdef"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSM", "SflK"),
+        ("https://a.blob.core.windows.net/a?sv=2020&sig=abcdefgh12345678&x=1", "abcdefgh"),
+        ("AccountKey=Zm9vYmFyYmF6cXV4", "Zm9v"),
+        ("npm_abcdefghijklmnopqrstu", "abcdefgh"),
+        ("https://mytoken12345678@github.com/x.git", "mytoken"),
+        ("redis://:secretpw@host", "secretpw"),
+        ("-----BEGIN RSA PRIVATE KEY-----MIIEvQIBADANBg", "MIIE"),
+    ],
+)
+def test_secrets_are_masked(line: str, secret: str) -> None:
+    """What looks like a key, a password or a token in a line that is quoted is masked."""
+    assert secret not in shown(f"RuntimeError: {line} failed")
+    assert "[masked]" in shown(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "num_tokens: 123456789",
+        "pad_token_id=50256123",
+        "KeyError: 'secret'",
+        "ssh://git@github.com/a",
+        "key_padding_mask=abcdefghijkl",
+        "--eos-token -1",
+    ],
+)
+def test_words_that_only_look_like_secrets_stay(line: str) -> None:
+    """Counts of tokens, names of arguments and users of hosts are no secrets."""
+    assert shown(line) == line
+
+
+def test_name_of_a_kept_run_forges_no_lines(tmp_path: Path) -> None:
+    """Line ends and escapes in the name that MLflow was given to a run are written out."""
+    file = _database(tmp_path / "mlflow.db", "CREATE TABLE metrics(run_uuid, key, timestamp, value, step, is_nan);", 1)
+    with closing(sqlite3.connect(file.path)) as database:
+        database.execute("INSERT INTO runs VALUES ('r', 'a\nHEALTHY \x1b[2J', 'FINISHED', 1, 2, 'active', 1)")
+        database.commit()
+    (run,) = analyze(tmp_path).runs
+    assert run.name == "mlflow.db#a\\nHEALTHY \\x1b[2J"

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 from postmortem.model import Console, FoundFile, Incident, Problem
 from postmortem.read.console.lines import LINE_ENDS, Piece, clean, pieces, shown
@@ -21,6 +22,7 @@ _TAIL = 1 << 20
 """Bytes at the end of a log in which lines of progress are counted: an incident that ended the job lies well within."""
 _NEWEST = 2000
 """Lines of progress that are kept to tell whether the last epoch came to its end."""
+_MOST_INCIDENTS = 5000
 _IMPORT = ("ImportError", "ModuleNotFoundError")
 
 
@@ -60,13 +62,10 @@ def read_console(file: FoundFile) -> ConsoleData:
     lines = last[-1].lines_before + last[-1].data.count(b"\n") + (not last[-1].data.endswith(b"\n"))
     every, losses, newest = _progress(last, scan)
     begun = scan.starts[-1][0] if scan.starts else 0
-    incidents = sorted(
-        (
-            *(_incident(group, every, losses, size) for group in scan.groups.values() if group.end > begun),
-            *_end_by_number(last, losses, newest, size),
-        ),
-        key=lambda one: one.line,
-    )
+    # Of a log in which everything sounds like an incident, the last ones: they are nearest to how the job ended.
+    groups = nlargest(_MOST_INCIDENTS, (group for group in scan.groups.values() if group.end > begun), key=lambda one: one.end)
+    told = (*(_incident(group, every, losses, size) for group in groups), *_end_by_number(last, losses, newest, size))
+    incidents = sorted(told, key=lambda one: one.line)
     console = Console(file.name, lines, size, tuple(incidents), max(1, len(scan.starts)), len(every), shown(scan.last_line), skipped)
     return ConsoleData(console, notes=tuple(_notes(console, scan.unlearned)))
 

@@ -20,17 +20,33 @@ _LOOKED_AT = 4096
 """Bytes of a line that are looked at."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]{0,40}[ -/]{0,10}[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|\x1b[@-_]?")
+_NAMES = (
+    r"(?:api|access|account|private|secret|auth|encryption|signing)[_ -]?(?:access[_ -]?)?key|[a-z_-]{0,30}token|"
+    r"(?:[a-z]{1,20}[_-])?secret(?:[_ -]?(?:access[_ -]?)?key)?|credentials?"
+)
+_PASSWORDS = r"passw(?:or)?d|passwd|passphrase|pwd"
 _SECRETS = (
-    (re.compile(r"\b(hf_|sk-|gh[opsu]_|github_pat_|glpat-|xox[abp]-|AKIA|ASIA|AIza)[A-Za-z0-9_-]{8,}"), r"\1[masked]"),
-    (re.compile(r"\b[0-9a-f]{40}\b"), "[masked]"),
-    (re.compile(r"(?i)\b(bearer )[A-Za-z0-9._~+/-]{8,}"), r"\1[masked]"),
+    (re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).{0,4096}"), r"\1[masked]"),
     (
         re.compile(
-            r"(?i)((?:api[_ -]?key|[a-z_]{0,30}token|secret(?:[_ -]?key)?|passw(?:or)?d)\b[\"']?\s{0,3}[:=]\s{0,3}[\"']?)[^\s\"',;]{8,}"
+            r"\b(hf_|sk-|gh[opsu]_|github_pat_|glpat-|xox[abepr]-|AKIA|ASIA|AIza|ya29\.|npm_|pypi-|dckr_pat_|nvapi-|gsk_|r8_|wandb_v1_)"
+            r"[A-Za-z0-9_-]{8,}"
         ),
         r"\1[masked]",
     ),
-    (re.compile(r"(://[^/\s:@]{1,60}:)[^@\s/]{1,200}@"), r"\1[masked]@"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{1,4096}){0,2}"), "[masked]"),
+    (re.compile(r"\b[0-9a-f]{40}\b"), "[masked]"),
+    (re.compile(r"(?i)\b(bearer )[A-Za-z0-9._~+/-]{8,}"), r"\1[masked]"),
+    (re.compile(r"(?i)(\bauthorization\b[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:(?:basic|token|digest) )?)[^\s\"',;\[]{4,}"), r"\1[masked]"),
+    (re.compile(rf"(?i)((?:{_NAMES})\b[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)[^\s\"',;&\[]{{8,}}"), r"\1[masked]"),
+    (re.compile(rf"(?i)(--?(?:{_NAMES}|{_PASSWORDS})[ =][\"']?)[^\s\"',;\[-][^\s\"',;]*"), r"\1[masked]"),
+    (
+        re.compile(rf"(?i)((?<![a-z])(?:[a-z]{{1,20}}[_-])?(?:{_PASSWORDS})\b[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)[^\s\"',;&\[]+"),
+        r"\1[masked]",
+    ),
+    (re.compile(r"(?i)([?&](?:sig|key|[a-z-]{0,20}signature|[a-z-]{0,20}credential)=)[^&\s\"'\[]{8,}"), r"\1[masked]"),
+    (re.compile(r"(://[^/\s:@]{0,60}:)[^@\s/]{1,200}@"), r"\1[masked]@"),
+    (re.compile(r"(://)[^/\s:@\[]{12,200}@"), r"\1[masked]@"),
 )
 
 LINE_ENDS = bytes.maketrans(b"\r\x08", b"\n\n")
