@@ -75,7 +75,7 @@ class Smooth:
     @property
     def span(self) -> int:
         """Steps from the first to the last point."""
-        return int(self.steps[-1] - self.steps[0])
+        return int(self.steps[-1]) - int(self.steps[0])  # the difference of two may need more than 64 bits
 
     @property
     def size(self) -> float:

@@ -21,7 +21,7 @@ _GZIP = b"\x1f\x8b"
 _HEAD = 400
 _LONGEST_LINE = 16 << 20
 """Characters held as one line; what is longer comes in pieces."""
-_MOST_UNPACKED = 128 << 20
+_MOST_UNPACKED = 64 << 20
 """Characters read of a compressed file: a small one can stand for any number."""
 
 

@@ -13,6 +13,7 @@ import zlib
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
@@ -214,6 +215,27 @@ def test_images_of_any_size_take_bounded_work(tmp_path: Path, monkeypatch: pytes
     assert [(one.images, one.looked) for one in data.images] == [(2, 2), (2, 2)]
     assert data.images[0].mean == pytest.approx(0.2)
     assert (data.images[0].low, data.images[0].high) == (0.2, 0.2)
+
+
+def test_times_that_are_none(tmp_path: Path) -> None:
+    """Times beyond the calendar are no times, and steps at both ends of 64 bits are kept."""
+    times = [1e308, -1e308, math.nan, math.inf, 0.0, 1.7e9, 2.5e11]
+    steps = [-(2**63), 0, 1, 2, 3, 4, 2**63 - 1]
+    records = [
+        Event(wall_time=time, step=step, summary=Summary(value=[Summary.Value(tag="loss", simple_value=0.5)]))
+        for time, step in zip(times, steps, strict=True)
+    ]
+    data = _events(tmp_path, b"".join(frame(each.SerializeToString()) for each in records))
+    assert data.series[0].steps.tolist() == steps
+    assert [bool(each) for each in np.isfinite(data.series[0].wall_seconds)] == [False] * 5 + [True] * 2
+    assert (data.started, data.ended) == (1.7e9, 2.5e11)
+    (run,) = analyze(tmp_path).runs
+    assert run.artifacts.scalars == 7
+
+
+def test_history_numbered_beyond_all_counting(tmp_path: Path) -> None:
+    """Rows that are numbered with thousands of digits break no reader."""
+    assert not read(tmp_path, "history.json", json.dumps({"loss": {"0": 1.0, "1": 0.5, "9" * 5000: 0.2}})).problems
 
 
 def test_step_within_the_epoch_of_many_epochs(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from postmortem.read.events.problems import problems_of
 from postmortem.read.events.records import FRAME_BYTES, Block, Bytes, Damage, Ints, blocks, sound_payload
 from postmortem.read.events.settings import settings_of
 from postmortem.read.events.trainings import Column, EventFile, partition, segments, unite
-from postmortem.read.events.values import Sink, decode_one
+from postmortem.read.events.values import LATEST_SECONDS, Sink, decode_one
 from postmortem.read.words import counted
 
 _NOT_EVENTS = (
@@ -112,7 +112,8 @@ def _decode(file: FoundFile, data: Bytes) -> EventFile:
     sink.left_aside["text"] += others
     columns = {tag: Column(*column) for tag, column in sink.scalars.columns().items()}
     for column in columns.values():
-        column.wall_seconds[column.wall_seconds == 0] = np.nan  # the record told no time
+        # 0: the record told no time; what lies beyond the year 9999 is none.
+        column.wall_seconds[(column.wall_seconds == 0) | (np.abs(column.wall_seconds) > LATEST_SECONDS)] = np.nan
         sink.at_time(float(np.fmin.reduce(column.wall_seconds)))
         sink.at_time(float(np.fmax.reduce(column.wall_seconds)))
     whole = EventFile(

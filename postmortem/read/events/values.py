@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HPARAMS_PLUGIN = "hparams"
 TEXT_PLUGIN = "text"
 _IMAGES_PLUGIN = "images"
+LATEST_SECONDS = 253_402_300_800.0
+"""The end of the year 9999 as Unix time."""
 _MOST_SETTINGS = 64
 """Records of hyper-parameters of one file: a run writes three at most, and each takes tbparse 10 ms."""
 _MOST_TEXTS = 2000
@@ -63,7 +65,7 @@ class Sink:
 
     def at_time(self, wall_seconds: float) -> None:
         """Widens the time that the file spans. Zero and NaN are no times: that is how a record without one reads."""
-        if wall_seconds and not math.isnan(wall_seconds):
+        if wall_seconds and abs(wall_seconds) <= LATEST_SECONDS:
             self.started = wall_seconds if math.isnan(self.started) else min(self.started, wall_seconds)
             self.ended = wall_seconds if math.isnan(self.ended) else max(self.ended, wall_seconds)
 

@@ -109,7 +109,7 @@ def _lists(parsed: Mapping[object, object], prefix: str = "", depth: int = 0) ->
             if len(value) > 0 and not any(isinstance(item, dict | list) for item in value):
                 yield name, value
         elif isinstance(value, dict) and value and depth < 4:
-            if all(isinstance(inner, str) and inner.isdecimal() for inner in value) and not any(
+            if all(isinstance(inner, str) and inner.isdecimal() and len(inner) <= 18 for inner in value) and not any(
                 isinstance(item, dict | list) for item in value.values()
             ):
                 # As pandas writes a frame: column -> row -> value.
