@@ -483,3 +483,13 @@ def test_python_environments_are_left_out(tmp_path: Path) -> None:
     (run,) = find_runs([tmp_path])
     assert run.name == "run"
     assert "folder env with a Python environment" in run.notes[-1]
+
+
+def test_pipe_is_no_path_to_analyze(tmp_path: Path) -> None:
+    """A pipe that is given by itself is refused rather than waited for, and one in a folder is left out."""
+    os.mkfifo(tmp_path / "train.log")
+    with pytest.raises(NoSuchPath, match="neither a file nor a folder"):
+        find_runs([tmp_path / "train.log"])
+    make(tmp_path, "metrics.csv")
+    (run,) = find_runs([tmp_path])
+    assert "1 x file that is no regular one" in run.notes[-1]

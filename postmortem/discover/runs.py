@@ -52,6 +52,10 @@ def find_runs(paths: Sequence[Path]) -> tuple[FoundRun, ...]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise NoSuchPath(f"no such file or folder: {', '.join(shown(str(path)) for path in missing)}")
+    # A pipe or a device would be waited for without end.
+    strange = [path for path in paths if not path.is_dir() and not path.is_file()]
+    if strange:
+        raise NoSuchPath(f"neither a file nor a folder: {', '.join(shown(str(path)) for path in strange)}")
     folders = [path for path in paths if path.is_dir()]
     singles = list(dict.fromkeys(path for path in paths if not path.is_dir()))
     runs: list[FoundRun] = []
