@@ -7,7 +7,6 @@ So records are found here (`records`), those of scalars decoded as columns (`eve
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,7 @@ from postmortem.read.events.records import FRAME_BYTES, Block, Bytes, Damage, In
 from postmortem.read.events.settings import settings_of
 from postmortem.read.events.trainings import Column, EventFile, partition, segments, unite
 from postmortem.read.events.values import LATEST_SECONDS, Sink, decode_one
+from postmortem.read.snapshots import snapshot
 from postmortem.read.words import counted
 
 _NOT_EVENTS = (
@@ -86,15 +86,13 @@ def _read_file(file: FoundFile) -> EventFile:
     """One file; never raises for what the file holds or for being unreadable."""
     empty = EventFile(file, {}, {}, {})
     try:
-        with file.path.open("rb") as handle:
-            if not handle.seek(0, 2):
-                return empty.with_problem("truncated", "is empty (0 bytes)")
-            # Stays mapped for as long as a histogram points into it.
-            data = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
-            for signature, meaning in _NOT_EVENTS:
-                if data[: len(signature)] == signature:
-                    return empty.with_problem("unsupported", f"{meaning}, no event file")
-            return _decode(file, data)
+        data = snapshot(file.path)
+        if not data:
+            return empty.with_problem("truncated", "is empty (0 bytes)")
+        for signature, meaning in _NOT_EVENTS:
+            if data[: len(signature)] == signature:
+                return empty.with_problem("unsupported", f"{meaning}, no event file")
+        return _decode(file, data)
     except (OSError, ValueError) as error:
         return empty.with_problem("unreadable", f"could not be read: {getattr(error, 'strerror', None) or error}")
 

@@ -6,7 +6,6 @@ It is read from the file itself; neither the wandb package nor an account is nee
 from __future__ import annotations
 
 import math
-import mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from postmortem.model import FoundFile, Histogram, Problem, ProblemKind, Series
 from postmortem.read.damaged import DamagedError
 from postmortem.read.events.records import Bytes, Damage
 from postmortem.read.plain import flatten
+from postmortem.read.snapshots import snapshot
 from postmortem.read.tables.files import LogData
 from postmortem.read.trackers.single_values import with_single_values_apart
 from postmortem.read.trackers.wandb_messages import WandbRun, take_record
@@ -34,11 +34,8 @@ Floats = NDArray[np.float64]
 def read_wandb_run(file: FoundFile) -> LogData:
     """Curves, histograms and settings of one `.wandb` file; never raises for what the file holds."""
     try:
-        with file.path.open("rb") as handle:
-            if not handle.seek(0, 2):
-                return _refused(file, "truncated", "is empty (0 bytes)")
-            with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _read(file, data)
+        data = snapshot(file.path)
+        return _read(file, data) if data else _refused(file, "truncated", "is empty (0 bytes)")
     except (OSError, ValueError) as error:
         return _refused(file, "unreadable", f"could not be read: {getattr(error, 'strerror', None) or error}")
 
