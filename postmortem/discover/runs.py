@@ -81,7 +81,8 @@ def find_runs(paths: Sequence[Path]) -> tuple[FoundRun, ...]:
             runs.extend(found)
             if not found:
                 reasons.append(_why_nothing(tree, path))
-    runs = _distinct(runs)
+    # Of one path, each file is listed once already.
+    runs = _distinct(runs) if len(paths) > 1 else runs
     if not runs:
         raise NothingFound("nothing to analyze: " + "; ".join(reasons or ["no path was given"]))
     return tuple(runs)
