@@ -19,7 +19,7 @@ from pathlib import Path
 from postmortem.model import FoundFile
 from postmortem.read.console.files import read_console
 
-TARGETS = {"repeating": 150.0, "progress bar": 100.0, "overflows": 20.0, "no two lines alike": 10.0}
+TARGETS = {"repeating": 150.0, "progress bar": 100.0, "overflows": 30.0, "no two lines alike": 10.0}
 """MB a second, at least."""
 
 
