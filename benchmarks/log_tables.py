@@ -25,7 +25,7 @@ from postmortem.read.tables.files import read_log
 
 NAMES = [f"metric_{index}" for index in range(19)]
 TARGET = 2.0
-"""The plain reading keeps nothing; curves that are checked, numbered and sorted may cost two and a half times as much."""
+"""The plain reading keeps nothing; curves that are checked, numbered and sorted may cost twice as much."""
 
 
 def write_tables(folder: Path, rows: int) -> None:
