@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from postmortem.measure.settings import settings
+from postmortem.measure.settings import named_labels, settings
 from postmortem.model import RunData
 
 _LABEL_SETTINGS = ("num_classes", "n_classes", "num_labels", "nb_classes")
@@ -30,6 +30,9 @@ def by_settings(run: RunData) -> tuple[str, str] | None:
     for family, pattern in _NAMED:
         if pattern.search(named):
             return family, "name of the model or method"
+    labels = named_labels(run)
+    if labels >= 2:
+        return "classification", f"{labels} labels named by setting 'id2label'"
     text = next((key for key in _TEXT_SETTINGS if key in known), None)
     if text is not None and not any(key in known for key in _LABEL_SETTINGS):
         return "language-model", f"setting {text!r}"

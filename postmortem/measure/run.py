@@ -23,7 +23,7 @@ from postmortem.measure.pace import measure_pace
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.roles import assign
-from postmortem.measure.settings import number_of, settings
+from postmortem.measure.settings import named_labels, number_of, settings
 from postmortem.measure.tag_options import unmatched
 from postmortem.measure.tag_table import left_out, tag_roles
 from postmortem.measure.tensors import pass_over
@@ -138,6 +138,8 @@ def _class_count(run: RunData, found: _Found) -> tuple[int | None, str]:
         return run.options.num_classes, "option --num-classes"
     if (counted := found.whole("classes.count")) is not None and counted >= 2:
         return counted, f"{counted} labels in {found.values['classes.count'].basis}"
+    if (labels := named_labels(run)) >= 2:
+        return labels, f"{labels} labels named by setting 'id2label'"
     if (set_to := number_of(settings(run), CLASS_SETTINGS)) is not None and set_to[1] >= 2:
         return int(set_to[1]), f"setting {set_to[0]!r}"
     if (rows := found.whole("weights.head_rows")) is not None and rows >= 2:

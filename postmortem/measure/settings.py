@@ -80,6 +80,10 @@ _ACTIVATIONS = (
     "selu",
     "mish",
 )
+_LABEL_NAME = re.compile(r"(?:^|\.)id2label\.(\d+)$")
+_NO_CLASSIFIER = re.compile(
+    r"Detection|Segmentation|ConditionalGeneration|CausalLM|LMHead|(?:^|[ _])(?:detr|yolos|owlvit|mask2?former)", re.IGNORECASE
+)
 _SAME = {"leakyrelu": "leaky_relu", "logistic": "sigmoid", "swish": "silu"}
 _NO = frozenset({"", "false", "no", "none", "0", "null", "off", "scratch", "random"})
 
@@ -91,6 +95,20 @@ def settings(run: RunData) -> dict[str, Plain]:
         for name, value in values.items():
             found.setdefault(re.split(r"[./]", name)[-1].strip().lower().replace("-", "_").replace(" ", "_"), value)
     return found
+
+
+def named_labels(run: RunData) -> int:
+    """How many labels a model's configuration names (`id2label`, as Hugging Face keeps it); 0 where it names none, or no classifier's.
+
+    Names that were made up for it (`LABEL_0`) say nothing: models of language carry them too. Detectors name classes, but their loss is
+    no cross-entropy over them.
+    """
+    every = {name: value for values in (run.hyperparameters, *(one.values for one in run.checkpoints)) for name, value in values.items()}
+    labels = {found[1]: str(value) for name, value in every.items() if (found := _LABEL_NAME.search(name))}
+    kinds = " ".join(str(value) for name, value in every.items() if re.search(r"(?:^|\.)(?:architectures\.\d+|model_type)$", name))
+    if _NO_CLASSIFIER.search(kinds) or all(re.fullmatch(r"LABEL_\d+", label) for label in labels.values()):
+        return 0
+    return len(labels)
 
 
 def first_of(known: Mapping[str, Plain], names: Sequence[str]) -> tuple[str, Plain] | None:

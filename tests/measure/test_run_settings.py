@@ -11,7 +11,7 @@ from postmortem.measure.endings import measure_endings
 from postmortem.measure.family import FAMILIES, measure_family
 from postmortem.measure.fit import measure_fit
 from postmortem.measure.roles import assign
-from postmortem.measure.settings import measure_settings
+from postmortem.measure.settings import measure_settings, named_labels
 from postmortem.model import Manifest, Measurement, Missing, Plain, ReadOptions, RunData, Series
 
 
@@ -123,6 +123,30 @@ def test_family_by_settings_and_labels() -> None:
     assert family("loss", settings={"num_classes": 10}) == "classification"
     assert family("loss", manifests=[labels({"cat": 50, "dog": 50})]) == "classification"
     assert family("loss", manifests=[labels({str(number): 1 for number in range(100)})]) == "regression"
+
+
+NAMES = {"model_config.id2label.0": "World", "model_config.id2label.1": "Sports", "model_config.id2label.2": "Business"}
+
+
+def test_named_labels_make_a_classifier_of_a_language_model() -> None:
+    """A fine-tuned encoder keeps its vocabulary's size beside the labels of its head: the labels count."""
+    one = run(settings={**NAMES, "model_config.vocab_size": 50265, "model_config.model_type": "roberta"})
+    assert named_labels(one) == 3
+    assert family("train/loss", settings={**NAMES, "model_config.vocab_size": 50265}) == "classification"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"id2label.0": "LABEL_0", "id2label.1": "LABEL_1"},
+        {**NAMES, "model_config.model_type": "detr"},
+        {**NAMES, "model_config.architectures.0": "BartForConditionalGeneration"},
+        {},
+    ],
+)
+def test_labels_that_are_no_classes(settings: dict[str, Plain]) -> None:
+    """Names that were made up, and those of detectors and of models that write, tell of no cross-entropy over classes."""
+    assert named_labels(run(settings=settings)) == 0
 
 
 def test_number_of_classes_given_by_the_user_tells_the_family() -> None:
