@@ -10,8 +10,13 @@ import numpy as np
 from postmortem.measure.loss import basis_of, missing
 from postmortem.measure.roles import Roled, main, same_steps
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Smooth, finite_points, level_near, ratio, rolling_median, smooth
+from postmortem.measure.tags import words
 from postmortem.model import Measurement, Missing
 
+OF_EVALUATION = frozenset({"map", "map50", "map75", "ap", "ap50", "ap75"})
+"""Metrics of detectors, which nobody takes on training data."""
+HIGHER_IS_BETTER = OF_EVALUATION | {"iou", "miou", "dice", "f1", "auc", "auroc", "jaccard", "kappa", "mcc"}
+"""Metrics between 0 and 1 (or 100) that a run without an accuracy is judged by."""
 LEAST_POINTS = 5
 LEAST_ACCURACY_POINTS = 3
 
@@ -121,7 +126,20 @@ def measure_accuracy(roled: Sequence[Roled], best_step: int | None) -> Iterator[
     unit = _unit(training, validation)
     yield _last_accuracy("accuracy.train_last", training, "training", unit)
     yield _last_accuracy("accuracy.validation_last", validation, "validation", unit)
-    yield _change_after_best(validation, best_step, unit)
+    likewise = validation if validation is not None else _like_accuracy(roled)
+    yield _change_after_best(likewise, best_step, unit if validation is not None else _unit(likewise))
+
+
+def _like_accuracy(roled: Sequence[Roled]) -> Roled | None:
+    """The longest metric on validation data that is a share and better when higher, as detectors and segmenters log one for accuracy."""
+    likely = [
+        one
+        for one in roled
+        if one.role == "metric"
+        and (HIGHER_IS_BETTER if one.split in ("validation", "test") else OF_EVALUATION if not one.split else frozenset())
+        & set(words(one.series.tag))
+    ]
+    return max(likely, key=lambda one: (one.split == "validation", one.series.values.size), default=None)
 
 
 def _change_after_best(validation: Roled | None, best_step: int | None, unit: float) -> Measurement | Missing:
@@ -138,5 +156,10 @@ def _change_after_best(validation: Roled | None, best_step: int | None, unit: fl
     last = float(np.median(values[-max(3, values.size // 10) :])) / unit
     where = f"{validation.series.tag!r} of {validation.series.source}, {values.size} finite points"
     return Measurement(
-        name, last - at_best, "share", f"accuracy {at_best:.4g} about step {best_step}, {last:.4g} at the end; {where}", best_step
+        name,
+        last - at_best,
+        "share",
+        f"{at_best:.4g} about step {best_step}, {last:.4g} at the end; {where}",
+        best_step,
+        text="accuracy" if validation.role == "accuracy" else f"{validation.series.tag!r}",
     )

@@ -121,6 +121,20 @@ def test_accuracy_after_the_best_step() -> None:
     assert isinstance(accuracy(None, drawn("val/accuracy", [0.7] * 15))["validation.accuracy_change_after_best"], Missing)
 
 
+@pytest.mark.parametrize(
+    ("tag", "counts"),
+    [("val/f1", True), ("metrics/mAP50(B)", True), ("f1", False), ("train/f1", False), ("val/wer", False), ("val/perplexity", False)],
+)
+def test_metric_stands_for_an_accuracy_that_was_not_logged(tag: str, counts: bool) -> None:
+    """A share that is better when higher does, on validation data or where only evaluation takes it; an error rate does not."""
+    found = accuracy(100, drawn(tag, [0.4] * 15 + [0.5] * 15))["validation.accuracy_change_after_best"]
+    assert isinstance(found, Measurement) == counts
+    if isinstance(found, Measurement):
+        assert found.value == pytest.approx(0.1) and found.text == f"{tag!r}"
+    both = accuracy(100, drawn(tag, [0.4] * 15 + [0.5] * 15), drawn("val/accuracy", [0.7] * 15 + [0.6] * 15))
+    assert measured(both, "validation.accuracy_change_after_best").value == pytest.approx(-0.1)
+
+
 def test_an_unlabelled_accuracy_is_of_training() -> None:
     """A tag that names no split counts for training alone."""
     found = accuracy(None, drawn("accuracy", [0.1, 0.2, 0.3]))

@@ -2,8 +2,8 @@
 
 ## What it looks for
 The rise of the validation loss from its best level to the end, beyond 3 of its own noises, while the training loss went on
-falling. It alarms where the rise is at least 0.5 of the best level, and warns from 0.15 on; where the accuracy did not get
-worse, one degree less, unless the loss doubled (a rise of 1).
+falling. It alarms where the rise is at least 0.5 of the best level, and warns from 0.15 on; where the accuracy (or,
+without one, a metric such as mAP, IoU or F1) did not get worse, one degree less, unless the loss doubled (a rise of 1).
 
 ## Why it matters
 From the best step on the model learned its training records by heart. The last checkpoint is not the best one.
@@ -91,7 +91,7 @@ def judge(measured: Measured) -> Finding:
     line = LARGE if degree == 2 else NOTABLE
     accuracy = measured.number("validation.accuracy_change_after_best")
     if accuracy is not None:
-        seen += f"; accuracy {accuracy:+.1%}"
+        seen += f"; {measured.text('validation.accuracy_change_after_best') or 'accuracy'} {accuracy:+.1%}"
         degree -= accuracy > -WORSE and rise.value < DOUBLED.value
     if degree == 0:
         return Finding("pass", f"{seen}, which got no worse", rise.value, line, rise.unit)
