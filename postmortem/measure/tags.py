@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TRAIN_WORDS = frozenset({"train", "training", "trn", "tr"})
 VALIDATION_WORDS = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", "vali"})
@@ -18,6 +19,7 @@ _LOSS_BEHIND = re.compile(r"^(?!log|x?ent)([a-z0-9]+)(loss(?:es)?)$")
 _LOSS_BEFORE = re.compile(r"^(loss)([dg]|\d+)$")
 
 
+@lru_cache(maxsize=1 << 16)  # each tag is asked for a dozen times
 def words(tag: str) -> tuple[str, ...]:
     """The lower-case words of a tag, in order: `Train/totalLoss_iter` -> train, total, loss, iter.
 
