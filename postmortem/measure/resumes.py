@@ -36,9 +36,8 @@ def measure_resumes(resumes: Sequence[Resume], training: Roled | None) -> Iterat
         return
     jumps = [] if training is None else [found for resume in resumes if (found := _jump(resume, training.series)) is not None]
     if not jumps:
-        yield Missing(
-            "resume.loss_jump", f"fewer than {LEAST_SHARED} steps of the training loss stand on both sides of a resume", "training-loss"
-        )
+        reason = f"fewer than {LEAST_SHARED} steps of the training loss stand on both sides of a resume, or no progress came before it"
+        yield Missing("resume.loss_jump", reason, "training-loss")
         return
     yield max(jumps, key=lambda found: found.value)
 
@@ -59,10 +58,12 @@ def _jump(resume: Resume, later: Series) -> Measurement | None:
     jump = float(np.median(apart))
     error = MEDIAN_TO_MEAN * _noise(apart) / math.sqrt(apart.size)
     progress = float(np.median(head[: max(1, head.size // 20)]) - np.median(old))
-    if progress <= 0 or jump <= SURE * error:
+    if jump <= SURE * error:
         share = 0.0
-    else:
+    elif progress > 0:
         share = jump / progress
+    else:
+        return None  # higher than before, and nothing to measure it by
     basis = (
         f"{old.size} steps of tag {later.tag!r} from step {resume.first_step} on, as {earlier.source} and {resume.source} hold them: "
         f"medians {float(np.median(old)):.4g} and {float(np.median(new)):.4g}"

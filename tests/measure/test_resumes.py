@@ -71,3 +71,13 @@ def test_lower_loss_after_the_resume_is_no_jump() -> None:
     """A loss that got better, or values that are not finite, raise nothing."""
     found = measured(-0.3)["resume.loss_jump"]
     assert isinstance(found, Measurement) and found.value == 0
+
+
+def test_jump_without_progress_before_it_is_no_pass() -> None:
+    """A curve that had not fallen gives nothing to measure a jump by: missing, not zero."""
+    steps = np.arange(200)
+    flat = np.ones(200)
+    flat[100:] = 2.0
+    resume = Resume("b", 100, (series(np.arange(100, 150), np.ones(50), "a"),))
+    found = {one.name: one for one in measure_resumes([resume], Roled(series(steps, flat, "a, b"), "training-loss", "train", "words"))}
+    assert isinstance(found["resume.loss_jump"], Missing)
