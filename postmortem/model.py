@@ -304,6 +304,8 @@ class Console:
     """The last line that holds anything."""
     bytes_skipped: int = 0
     """Bytes in the middle of a very large file that were not looked at."""
+    lines_skipped: int = 0
+    """Lines in its middle that were passed over, because too many differ from all others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

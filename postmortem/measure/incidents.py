@@ -58,6 +58,11 @@ def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
         told = [(console, incident) for console in consoles for incident in console.incidents if incident.kind == kind]
         if kind == "labels-out-of-range":
             told = [pair for pair in told if ends(pair[1])]
+        passed_over = next((console for console in consoles if console.bytes_skipped or console.lines_skipped), None)
+        if not told and passed_over is not None:
+            # Nothing found in a part of a log is not nothing.
+            yield Missing(name, f"{passed_over.source} is too large to be looked at whole, and the part that was tells of none", "job-log")
+            continue
         count = sum(incident.count for _, incident in told)
         basis = looked_at if not told else f"{_quoted(*told[0], told[0][1].first_line)}, in {looked_at}"
         yield Measurement(name, float(count), "lines", basis)

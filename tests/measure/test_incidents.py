@@ -203,3 +203,14 @@ def test_running_job_has_no_end(settings: dict[str, Plain]) -> None:
     """No record of an end is no end."""
     found = {one.name: one for one in measure_incidents(replace(run_of(), hyperparameters=settings))}
     assert isinstance(found["job.end"], Missing)
+
+
+@pytest.mark.parametrize("passed_over", [{"bytes_skipped": 10**9}, {"lines_skipped": 5}])
+def test_nothing_in_the_part_that_was_looked_at_is_not_nothing(passed_over: dict[str, int]) -> None:
+    """Of a log that is too large to be looked at whole, silence is no pass; what was found still counts."""
+    bytes_skipped, lines_skipped = passed_over.get("bytes_skipped", 0), passed_over.get("lines_skipped", 0)
+    large = replace(console(), bytes_skipped=bytes_skipped, lines_skipped=lines_skipped)
+    silent = {one.name: one for one in measure_incidents(run_of(large))}
+    assert isinstance(silent["job.nan"], Missing) and isinstance(silent["job.label_faults"], Missing)
+    told = {one.name: one for one in measure_incidents(run_of(replace(large, incidents=(NAN,))))}
+    assert isinstance(told["job.nan"], Measurement) and told["job.nan"].value == 3

@@ -66,13 +66,16 @@ def read_console(file: FoundFile) -> ConsoleData:
     groups = nlargest(_MOST_INCIDENTS, (group for group in scan.groups.values() if group.end > begun), key=lambda one: one.end)
     told = (*(_incident(group, every, losses, size) for group in groups), *_end_by_number(last, losses, newest, size))
     incidents = sorted(told, key=lambda one: one.line)
-    console = Console(file.name, lines, size, tuple(incidents), max(1, len(scan.starts)), len(every), shown(scan.last_line), skipped)
-    return ConsoleData(console, notes=tuple(_notes(console, scan.unlearned)))
+    console = Console(
+        file.name, lines, size, tuple(incidents), max(1, len(scan.starts)), len(every), shown(scan.last_line), skipped, scan.unlearned
+    )
+    return ConsoleData(console, notes=tuple(_notes(console)))
 
 
-def _notes(console: Console, unlearned: int) -> Iterator[str]:
-    if unlearned:
-        yield f"{console.source} holds too many lines that each differ: {unlearned} of them in its middle were not looked at closely"
+def _notes(console: Console) -> Iterator[str]:
+    if console.lines_skipped:
+        many = f"{console.source} holds too many lines that each differ"
+        yield f"{many}: {console.lines_skipped} of them in its middle were not looked at closely"
     if console.starts > 1:
         yield f"the first two lines of {console.source} come {console.starts} times: taken as starts of the job, of which the last counts"
     if console.bytes_skipped:
