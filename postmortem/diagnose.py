@@ -104,7 +104,7 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
             finding = Finding("not-checked", _why_missing(lacking, values, missing))
         else:
             finding = check.judge(measured)
-    except Exception as broken:  # noqa: BLE001 - one of the two places: a check that breaks is shown as broken, the rest go on
+    except Exception as broken:  # noqa: BLE001 - one of three places: a check that breaks is shown as broken, the rest go on
         error = f"{type(broken).__name__}: {broken}"
         finding = Finding("not-checked", f"this check itself broke ({error}); please report it")
     asked = lacking if finding.status == "not-checked" and lacking else [*check.needs, *check.uses]

@@ -28,13 +28,13 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.03
 EVIDENCE = (
-    Evidence(6.5, "the job's log says what it died of", alarm=("crashed-job",)),
+    Evidence(6.5, "the job's log or tracker says that it died", alarm=("crashed-job",)),
     Evidence(5.0, "the run ended short of its plan", alarm=("abrupt-end",)),
     Evidence(4.0, "the run ended short of its plan and a file is cut off", alarm=("abrupt-end", "damaged-files")),
     Evidence(0.5, "it had stood still before it ended", alarm=("abrupt-end", "stalled-progress")),
     Evidence(0.5, "it had slowed down all along, as a leak makes it", alarm=("abrupt-end", "slowing-throughput")),
     Evidence(-4.0, "the run reached its planned end", passed=("abrupt-end",)),
-    Evidence(-4.0, "the job's log says that training came to its end", passed=("crashed-job",)),
+    Evidence(-4.0, "the job's log or tracker says that it came to its end", passed=("crashed-job",)),
 )
 USES = ("steps.last", "steps.planned", "job.end", "run.batch_size")
 

@@ -2,7 +2,7 @@
 
 ## What it looks for
 The last step (or epoch) reached over the one that the settings planned. It alarms below 0.9, and warns below that where the
-settings name early stopping or patience, or the job's log says that training came to its end.
+settings name early stopping or patience, or the job's log or tracker says that it came to its end.
 
 ## Why it matters
 A job that was killed, ran out of memory or hung has not shown what it can do: its last loss is not its final loss.
@@ -42,7 +42,7 @@ def judge(measured: Measured) -> Finding:
     if done.value >= DONE.value:
         return Finding("pass", seen, done.value, DONE, done.unit)
     if measured.text("job.end") in ("finished", "early-stopped"):
-        said = f"{seen}; the job's log says that training came to its end ({measured['job.end'].basis})"
+        said = f"{seen}; yet training came to its end by what the job left behind ({measured['job.end'].basis})"
         return Finding("warn", said, done.value, DONE, done.unit, done.first_step)
     if measured.text("run.early_stopping") == "true":
         return Finding("warn", f"{seen}; the settings allow it to stop early", done.value, DONE, done.unit, done.first_step)
