@@ -51,7 +51,8 @@ def _loaded(paths: list[Path]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         from safetensors import safe_open
 
         with safe_open(paths[0], "pt") as first, safe_open(paths[1], "pt") as second:
-            for name in first.keys():  # noqa: SIM118 - it is no mapping
+            names = first.keys()  # it is no mapping
+            for name in names:
                 yield first.get_tensor(name), second.get_tensor(name)
         return
     import torch

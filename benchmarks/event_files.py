@@ -22,6 +22,7 @@ from pathlib import Path
 
 from made_checkpoints import anonymous_mb, peak_anonymous_mb
 from made_events import write_histograms, write_scalars
+from reporting import say, verdict
 
 TBPARSE_TARGET = 12.0
 RUST_TARGET = 1.3
@@ -98,24 +99,11 @@ def memory(path: Path) -> dict[str, float]:
 MEASURES = {"ours": ours, "memory": memory, "tbparse": tbparse, "accumulator": accumulator}
 
 
-def say(line: str) -> None:
-    """Prints a line at once: measuring takes minutes."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 def apart(what: str, path: Path) -> dict[str, float]:
     """One of the measuring functions in an interpreter of its own."""
     command = [sys.executable, __file__, "--measure", what, str(path)]
     answer: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()[-1])
     return answer
-
-
-def verdict(name: str, figure: float, target: float, at_least: bool) -> bool:
-    """Prints one line; the answer is whether the target was met."""
-    met = figure >= target if at_least else figure <= target
-    say(f"  {name}: {figure:.2f} (target {'at least' if at_least else 'at most'} {target:g}): {'met' if met else 'MISSED'}")
-    return met
 
 
 def main() -> int:
@@ -158,8 +146,8 @@ def _scalars(folder: Path, options: argparse.Namespace) -> bool:
     say(f"  this reader {mine:.3f} s, Rust loader {theirs:.3f} s (medians of {options.repeat} in turns)")
     if any(one["points"] != options.scalars for one in own):
         raise RuntimeError("not every scalar was read")
-    met = [verdict("times the Rust loader's time", mine / theirs, RUST_TARGET, at_least=False)]
-    met.append(verdict("MB of peak memory", apart("memory", path)["megabytes"], MEMORY_TARGET_MEGABYTES, at_least=False))
+    met = [verdict("times the Rust loader's time", mine / theirs, RUST_TARGET)]
+    met.append(verdict("MB of peak memory", apart("memory", path)["megabytes"], MEMORY_TARGET_MEGABYTES))
     if not options.no_slow:
         peer = apart("tbparse", path)["seconds"]
         say(f"  tbparse {peer:.2f} s")
@@ -178,7 +166,7 @@ def _histograms(folder: Path, options: argparse.Namespace) -> bool:
     say(f"  this reader {mine:.3f} s")
     if any(one["points"] != options.histograms for one in own):
         raise RuntimeError("not every histogram was read")
-    met = [verdict("MB of peak memory", apart("memory", path)["megabytes"], MEMORY_TARGET_MEGABYTES, at_least=False)]
+    met = [verdict("MB of peak memory", apart("memory", path)["megabytes"], MEMORY_TARGET_MEGABYTES)]
     if not options.no_slow:
         peer = apart("accumulator", path)["seconds"]
         say(f"  EventAccumulator {peer:.2f} s")

@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from reporting import say
+
 from postmortem.discover import find_runs
 from postmortem.model import ReadOptions
 from postmortem.read.run import reading
@@ -116,7 +118,7 @@ def main() -> int:
             missed += not met
             verdict = f"target {target:.0f} s {'met' if met else 'missed'}"
             ratio = f"{seconds / plain:.0f} times the reading of its {size / 1e6:.0f} MB alone"
-            print(f"{name}, {scalars} scalars: {seconds:.2f} s, {ratio}; {verdict}")  # noqa: T201 - a script
+            say(f"{name}, {scalars} scalars: {seconds:.2f} s, {ratio}; {verdict}")
     return int(missed > 0)
 
 

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from reporting import say
+
 from postmortem.model import FoundFile
 from postmortem.read.tables.files import read_log
 
@@ -93,9 +95,9 @@ def main(rows: int) -> None:
             own, plain = seconds(as_log, path), seconds(plainly, path)
             met &= own <= TARGET * plain
             size = path.stat().st_size / 1e6
-            print(f"{path.name}, {size:.0f} MB: {own:.2f} s, plainly {plain:.2f} s, ratio {own / plain:.2f}")  # noqa: T201 - a script
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")  # noqa: T201 - a script
-    print(f"target: ratio at most {TARGET:.1f}: {'met' if met else 'missed'}")  # noqa: T201 - a script
+            say(f"{path.name}, {size:.0f} MB: {own:.2f} s, plainly {plain:.2f} s, ratio {own / plain:.2f}")
+    say(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    say(f"target: ratio at most {TARGET:.1f}: {'met' if met else 'missed'}")
     sys.exit(0 if met else 1)
 
 

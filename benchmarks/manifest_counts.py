@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import duckdb
+from reporting import say
 
 from postmortem.model import FoundFile
 from postmortem.read.manifests.files import read_manifest
@@ -52,8 +53,8 @@ def main(rows: int) -> None:
                 raise SystemExit("the manifest was not read in full")
         megabytes = path.stat().st_size / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{rows} records, {megabytes:.0f} MB: one question {min(direct):.2f} s, the whole manifest {min(full):.2f} s")  # noqa: T201 - a script
-    print(f"ratio {min(full) / min(direct):.1f}, peak memory {peak:.0f} MB")  # noqa: T201 - a script
+    say(f"{rows} records, {megabytes:.0f} MB: one question {min(direct):.2f} s, the whole manifest {min(full):.2f} s")
+    say(f"ratio {min(full) / min(direct):.1f}, peak memory {peak:.0f} MB")
 
 
 if __name__ == "__main__":
