@@ -14,7 +14,7 @@ import postmortem
 PACKAGE = Path(postmortem.__file__).parent
 
 ALLOWED = {
-    "model": set(),
+    "model": {"model"},
     "version": set(),
     "checklist": set(),
     "log_next": set(),
