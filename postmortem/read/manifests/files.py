@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,8 @@ from postmortem.read.manifests.columns import (
 )
 from postmortem.read.manifests.keys import key_counts
 from postmortem.read.manifests.merge import mergeable, merged
-from postmortem.read.manifests.sources import REJECTS_LIMIT, Source, SourceError, database, line_of, opened, source
+from postmortem.read.manifests.rejects import count_of, rejected
+from postmortem.read.manifests.sources import Source, SourceError, database, opened, source
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +42,6 @@ MOST_CLASSES = 1_000_000
 MOST_FEATURES = 2048
 LONGEST_LABEL = 256
 """Characters of a label that are kept; what is longer is a text."""
-_LINES_NAMED = 5
 # DuckDB gives even NULL a hash.
 _HASH = "CASE WHEN key IS NOT NULL THEN hash(key) END"
 
@@ -166,7 +166,7 @@ def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile)
     )
     label = _labels(connection, found, columns, named)
     rows = sum(label.records.values()) if label else _load(connection, found, None, columns, named)
-    problems = list(_broken(connection, found, file, rows))
+    problems = list(rejected(connection, found, file, rows))
     if rows == 0:
         if not problems:
             problems.append(Problem(file.name, "corrupt", f"a header and no record (columns {_listed(found.columns)})"))
@@ -261,14 +261,9 @@ def _load(connection: duckdb.DuckDBPyConnection, found: Source, label: int | Non
     cells = _cells(found, label, columns, named)
     connection.execute(f"CREATE OR REPLACE TABLE records AS SELECT split, label, {_HASH} AS key FROM ({cells})", list(found.parameters))
     if columns.key is not None:
-        return _one(connection, "SELECT count(*) FROM records")
+        return count_of(connection, "SELECT count(*) FROM records")
     connection.execute("ALTER TABLE records DROP COLUMN key")
-    return _one(connection, "SELECT count(*) FROM records")
-
-
-def _one(connection: duckdb.DuckDBPyConnection, question: str) -> int:
-    row = connection.execute(question).fetchone()
-    return int(row[0] or 0) if row is not None else 0
+    return count_of(connection, "SELECT count(*) FROM records")
 
 
 def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -332,7 +327,7 @@ def _targets(connection: duckdb.DuckDBPyConnection, labelled: int, different: in
 
 def _runs(connection: duckdb.DuckDBPyConnection) -> int:
     """Runs of equal labels in row order, blank labels passed over."""
-    return _one(
+    return count_of(
         connection,
         "SELECT count(*) FROM (SELECT label, lag(label) OVER () AS before FROM (SELECT label FROM records WHERE label IS NOT NULL))"
         " WHERE label IS DISTINCT FROM before",
@@ -361,31 +356,6 @@ def _features(connection: duckdb.DuckDBPyConnection, found: Source, columns: Col
     if len(columns.features) > MOST_FEATURES:
         notes.append(f"only the first {MOST_FEATURES} of {len(columns.features)} numeric columns were looked at")
     return features, notes
-
-
-def _broken(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile, rows: int) -> Iterator[Problem]:
-    """What was lost with a damaged file, and lines that are no records, counted and the first of them named."""
-    if found.lost:
-        yield Problem(file.name, "truncated", f"{found.lost}: {rows} records could be read, and what came after them is lost")
-    rejected: list[tuple[int, str]] = []
-    count = 0
-    if _one(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'rejects'"):
-        count = _one(connection, "SELECT count(DISTINCT line_byte_position) FROM rejects")
-        found_at = connection.execute(
-            "SELECT line_byte_position, min(error_type::VARCHAR) FROM rejects GROUP BY 1 ORDER BY 1 LIMIT ?", [_LINES_NAMED]
-        ).fetchall()
-        rejected = [(line_of(found.reading, int(at)), str(kind).lower()) for at, kind in found_at]
-    if found.broken:
-        parameters = found.parameters[-1:]
-        row = connection.execute(f"SELECT count(*) FROM {found.broken}", list(parameters)).fetchone()
-        count += int(row[0]) if row is not None else 0
-        lines = connection.execute(f"SELECT line FROM {found.broken} ORDER BY line LIMIT {_LINES_NAMED}", list(parameters)).fetchall()
-        rejected += [(int(line), "no JSON object") for (line,) in lines]
-    if count:
-        named = ", ".join(f"line {line} ({why})" for line, why in sorted(rejected)[:_LINES_NAMED])
-        many = f"{count} or more" if count >= REJECTS_LIMIT else f"{count}"
-        more = ", ..." if count > _LINES_NAMED else ""
-        yield Problem(file.name, "corrupt", f"{many} of {rows + count} records are broken and left out: {named}{more}")
 
 
 def _keys_across(group: Sequence[Manifest], known: Mapping[str, FoundFile]) -> tuple[int | None, dict[str, int], list[str]]:
