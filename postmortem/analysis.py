@@ -70,6 +70,9 @@ def analyze(
     num_classes: int | None = None,
     loss_tag: str | None = None,
     reg_tag: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    key_column: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
 ) -> Report:
@@ -81,6 +84,9 @@ def analyze(
         num_classes: number of classes, where no manifest tells.
         loss_tag: tag of the training loss, where its name does not tell.
         reg_tag: tag of the regularization loss.
+        label_column: column of the manifests that holds the label, where its name and content do not tell.
+        split_column: column that names the split.
+        key_column: column that tells records apart.
         select: ids of the only checks and causes to consider.
         ignore: ids of checks and causes to leave out.
 
@@ -89,7 +95,7 @@ def analyze(
     """
     manifests = (manifest,) if isinstance(manifest, str | Path) else tuple(manifest)
     options = Options(
-        ReadOptions(tuple(Path(each) for each in manifests), num_classes, loss_tag, reg_tag),
+        ReadOptions(tuple(Path(each) for each in manifests), num_classes, loss_tag, reg_tag, label_column, split_column, key_column),
         Selection(frozenset(select), frozenset(ignore)),
     )
     return judge_all(measure_paths([Path(path) for path in paths], options), options)

@@ -69,7 +69,16 @@ def _parser() -> argparse.ArgumentParser:
 
     analyze = commands.add_parser("analyze", help="analyze runs and report likely causes of failure")
     analyze.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a run, a folder of runs, or single files")
-    analyze.add_argument("--manifest", action="append", type=Path, metavar="FILE", help="dataset manifest that does not lie beside the run")
+    analyze.add_argument(
+        "--manifest",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="dataset manifest (file, folder or glob), wherever it lies",
+    )
+    analyze.add_argument("--label-column", metavar="NAME", help="column of manifests that holds the label")
+    analyze.add_argument("--split-column", metavar="NAME", help="column of manifests that names the split")
+    analyze.add_argument("--key-column", metavar="NAME", help="column of manifests that tells records apart")
     analyze.add_argument("--num-classes", type=_positive, metavar="N", help="number of classes, where no manifest tells")
     analyze.add_argument("--loss-tag", metavar="TAG", help="tag of the training loss")
     analyze.add_argument("--reg-tag", metavar="TAG", help="tag of the regularization loss")
@@ -144,9 +153,6 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
     options = _options(arguments)
     _check_destinations(arguments)
-    for manifest in options.read.manifests:
-        if not manifest.is_file():
-            raise UsageError(f"no such manifest: {manifest}")
     try:
         with _progress() as progress:
             measured = measure_paths(arguments.paths, options, progress)
@@ -245,12 +251,29 @@ def _options(arguments: argparse.Namespace) -> Options:
         if id not in known:
             raise UsageError(f"no check and no cause is called {id!r}; `postmortem list checks` and `postmortem list causes` name them")
     read = ReadOptions(
-        manifests=tuple(getattr(arguments, "manifest", None) or ()),
+        manifests=_manifests(getattr(arguments, "manifest", None) or ()),
         num_classes=getattr(arguments, "num_classes", None),
         loss_tag=getattr(arguments, "loss_tag", None),
         reg_tag=getattr(arguments, "reg_tag", None),
+        label_column=getattr(arguments, "label_column", None),
+        split_column=getattr(arguments, "split_column", None),
+        key_column=getattr(arguments, "key_column", None),
     )
     return Options(read, Selection(frozenset(arguments.select or ()), frozenset(arguments.ignore or ())), arguments.command_line)
+
+
+def _manifests(given: Sequence[Path]) -> tuple[Path, ...]:
+    """The files and folders that were named, globs among them expanded: a shell does not expand what stands in a configuration file."""
+    found: list[Path] = []
+    for path in given:
+        matches = [path] if path.exists() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not matches:
+            raise UsageError(f"no such manifest: {path}")
+        # A pipe or a device would be waited for without end.
+        if strange := [each for each in matches if not each.is_file() and not each.is_dir()]:
+            raise UsageError(f"neither a file nor a folder: {strange[0]}")
+        found.extend(matches)
+    return tuple(dict.fromkeys(found))
 
 
 @contextmanager

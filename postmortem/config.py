@@ -51,9 +51,9 @@ def _parsed(key: str, value: object, file: Path) -> object:
         return [file.parent / word for word in words]
     if key == "num-classes" and isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    if key in ("loss-tag", "reg-tag") and isinstance(value, str):
+    if key in ("loss-tag", "reg-tag", "label-column", "split-column", "key-column") and isinstance(value, str):
         return value
     if key == "fail-on" and value in FAIL_ON:
         return value
-    known = "select, ignore, manifest, num-classes, loss-tag, reg-tag and fail-on"
+    known = "select, ignore, manifest, label-column, split-column, key-column, num-classes, loss-tag, reg-tag and fail-on"
     raise ConfigError(f"{file}: {key} = {value!r} is no option, or not of its kind; known are {known}")

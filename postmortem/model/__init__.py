@@ -13,7 +13,6 @@ from postmortem.model.artifacts import (
     Histogram,
     Incident,
     LoggedImages,
-    Manifest,
     Optimizer,
     Problem,
     ReadOptions,
@@ -26,6 +25,7 @@ from postmortem.model.artifacts import (
 from postmortem.model.causes import Argument, Case, Cause, CauseExample, Evidence, RankedCause
 from postmortem.model.checks import Check, Example, Finding, Outcome, Threshold
 from postmortem.model.exhibits import CountPlot, Curve, DepthPlot, Exhibit, Heatmap, LinePlot, Mark, Table
+from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
 from postmortem.model.measurements import Measured, Measurement, Missing
 from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Page, Report, RunMeasurements, RunReport, TagRole
 from postmortem.model.words import ALARMS, SCHEMA_VERSION, Algorithm, FileRole, IncidentKind, Plain, ProblemKind, Status, Verdict
@@ -50,14 +50,17 @@ __all__ = [
     "Example",
     "Exhibit",
     "FileRole",
+    "FilesSeen",
     "Finding",
     "FoundFile",
     "FoundRun",
     "Heatmap",
     "Histogram",
+    "ImageSample",
     "Incident",
     "IncidentKind",
     "InputFile",
+    "LabelKind",
     "LinePlot",
     "LoggedImages",
     "Manifest",
@@ -83,6 +86,7 @@ __all__ = [
     "Status",
     "Table",
     "TagRole",
+    "Targets",
     "Tensor",
     "Threshold",
     "Verdict",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from postmortem.model.manifests import Manifest
 from postmortem.model.words import Algorithm, FileRole, IncidentKind, Plain, ProblemKind
 
 if TYPE_CHECKING:
@@ -203,32 +204,6 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a dataset manifest says of records, labels and splits."""
-
-    source: str
-    rows: int
-    label_column: str
-    split_column: str | None
-    key_column: str | None
-    counts: Mapping[str, Mapping[str, int]]
-    """Split (empty string where there is none) -> label -> records."""
-    missing_labels: int
-    duplicate_keys: int | None
-    """Rows beyond the first of each key within one split; None where no key column was found."""
-    shared_keys: Mapping[str, int]
-    """`train|validation` -> keys in both splits."""
-    features: Mapping[str, tuple[float, float]]
-    """Numeric column -> (mean, standard deviation), for columns that are neither label, split nor key."""
-    order_runs: int | None = None
-    """Runs of equal labels in row order; None where it was not counted."""
-    records: Mapping[str, int] = field(default_factory=dict)
-    """Split -> records, unlabelled ones included."""
-    targets: tuple[float, float] | None = None
-    """(mean, standard deviation) of a numeric target, where labels are no classes; then `counts` is empty."""
-
-
-@dataclass(frozen=True, slots=True)
 class Incident:
     """What one line of a text log (or several alike) tells of the job; whether it ended the job is for a measure to judge."""
 
@@ -309,3 +284,6 @@ class ReadOptions:
     num_classes: int | None = None
     loss_tag: str | None = None
     reg_tag: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    key_column: str | None = None

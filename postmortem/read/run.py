@@ -18,7 +18,8 @@ from postmortem.model import FileRole, FoundFile, FoundRun, Problem, ReadOptions
 from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
 from postmortem.read.console.files import ConsoleData, read_console
 from postmortem.read.events.files import EventData, split_runs
-from postmortem.read.manifests.files import ManifestsData, read_manifests
+from postmortem.read.manifests.data import ManifestsData
+from postmortem.read.manifests.files import read_manifests
 from postmortem.read.tables.files import LogData
 from postmortem.read.tables.union import united
 from postmortem.read.trackers.logs import read_any_log
@@ -68,7 +69,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         elif log is not None and (text := guarded("console", _one(read_console), (file,))) is not None:
             # Some tables are called like text logs (`training.log`, `log.txt`), and the other way round: the content tells.
             told.append(text)
-    manifests: ManifestsData | None = guarded("manifest", read_manifests, (*of("manifest"), *given))
+    manifests: ManifestsData | None = guarded("manifest", lambda files: read_manifests(files, options), (*of("manifest"), *given))
     # Tables with names that say nothing, or speak of data (`resnet18.csv`, `training.csv`); one in a folder above may be another run's.
     tables = {
         file.name: replace(file, role="log")
@@ -166,4 +167,5 @@ def _one(reader: Callable[[FoundFile], T]) -> Callable[[Sequence[FoundFile]], T]
 
 
 def _given_manifest(path: Path) -> FoundFile:
-    return FoundFile(path, path.name, "manifest", path.stat().st_size)
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    return FoundFile(path, path.name or path.resolve().name, "manifest", size)

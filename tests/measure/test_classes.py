@@ -21,7 +21,7 @@ from postmortem.measure.classes import (
     split_counts,
     training_records,
 )
-from postmortem.model import Manifest, Measurement, Missing, Plain
+from postmortem.model import Manifest, Measurement, Missing, Plain, Targets
 
 SPLIT = Manifest(
     source="manifest.csv",
@@ -201,7 +201,7 @@ def test_order_of_few_labels_is_not_scored() -> None:
 
 def test_numeric_targets_are_no_classes() -> None:
     """A regression manifest has records, and no class."""
-    found = measured(replace(SPLIT, counts={}, targets=(1.0, 2.0)))
+    found = measured(replace(SPLIT, counts={}, targets=Targets(10, 1.0, 2.0, -3.0, 5.0, 10)))
     assert all(isinstance(found[name], Missing) for name in CLASS_NAMES)
     assert value(found, "data.training_records") == 160
 

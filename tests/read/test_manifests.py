@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postmortem.model import FoundFile, Manifest
-from postmortem.read.manifests import sources as manifest_sources
-from postmortem.read.manifests.columns import choose, is_training_log, split_name
-from postmortem.read.manifests.files import ManifestData, ManifestsData, merge, read_manifest, read_manifests
+from postmortem.read.manifests.data import ManifestData, ManifestsData
+from postmortem.read.manifests.files import read_manifest, read_manifests
+from postmortem.read.manifests.merge import mergeable, merged
+from postmortem.read.manifests.tables import sources as manifest_sources
+from postmortem.read.manifests.tables.columns import choose, is_training_log, split_name
 
 Write = Callable[..., FoundFile]
 
@@ -351,7 +353,8 @@ def test_numbers_are_targets_not_classes(write: Write) -> None:
     read = read_manifest(write("regression.csv", "x,target\n" + "".join(f"{index},{index / 7:.4f}\n" for index in range(50))))
     manifest = whole(read)
     assert manifest.counts == {}
-    assert manifest.targets == pytest.approx((3.5, 2.0616), rel=1e-3)
+    assert manifest.targets is not None
+    assert (manifest.targets.mean, manifest.targets.deviation) == pytest.approx((3.5, 2.0616), rel=1e-3)
     assert manifest.records == {"": 50}
     assert any("regression targets" in note for note in read.notes)
 
@@ -493,7 +496,7 @@ def test_disjoint_files_share_nothing(write: Write) -> None:
 def test_keys_that_were_not_compared_are_no_keys(write: Write) -> None:
     """Joining counts alone leaves no key column, so that nothing reads as free of leaks."""
     parts = [whole(read_manifest(write(f"{name}.csv", "hash,label\nff,a\nfe,b\n"))) for name in ("train", "val")]
-    (manifest,) = merge(parts)
+    (manifest,) = map(merged, mergeable(parts))
     assert (manifest.key_column, manifest.duplicate_keys, manifest.shared_keys) == (None, None, {})
 
 
@@ -512,7 +515,7 @@ def test_group_of_the_folder_names_the_split(write: Write) -> None:
     """A file in a folder of validation data is of that split, and joins its sibling."""
     train = write("train/metadata.csv", "file_name,label\na.png,x\nb.png,y\n", "train")
     held_out = write("validation/metadata.csv", "file_name,label\nc.png,x\n", "validation")
-    (manifest,) = merge([whole(read_manifest(train)), whole(read_manifest(held_out))])
+    (manifest,) = map(merged, mergeable([whole(read_manifest(train)), whole(read_manifest(held_out))]))
     assert manifest.counts == {"train": {"x": 1, "y": 1}, "validation": {"x": 1}}
 
 
@@ -532,8 +535,8 @@ def test_different_tables_stay_apart(write: Write) -> None:
     first = whole(read_manifest(write("train.csv", "id,label\n1,a\n2,b\n")))
     other = whole(read_manifest(write("val.csv", "id,species\n1,a\n2,b\n")))
     again = whole(read_manifest(write("train_old.csv", "id,label\n1,a\n2,b\n")))
-    assert len(merge([first, other])) == 2
-    assert len(merge([first, again])) == 2
+    assert len(mergeable([first, other])) == 2
+    assert len(mergeable([first, again])) == 2
 
 
 def test_the_same_file_twice_counts_once(write: Write) -> None:

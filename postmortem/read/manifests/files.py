@@ -1,376 +1,76 @@
-"""Dataset manifests: records, labels, splits, shared keys and feature statistics, all counted in SQL.
+"""Reads all manifests of a run: each file goes to the reader that knows its format, and files of one data set are joined.
 
-A table is read once into three narrow columns (split, label, hash of the key) of an in-memory database, which spills to a scratch
-folder when its memory is used up; nothing of the size of the table ever reaches Python.
+A reader is a function of a file, its first bytes and the user's options that gives None where the format is not its own. What none of
+them knows is taken for a table.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from postmortem.model import FoundFile, Manifest, Problem, ProblemKind
-from postmortem.read.manifests.columns import (
-    SPLIT_ALIASES,
-    Columns,
-    choose,
-    finite,
-    holds_curves,
-    is_training_log,
-    plain,
-    split_name,
-    whole,
-)
-from postmortem.read.manifests.keys import key_counts
+from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
+from postmortem.read.manifests.data import ManifestData, ManifestsData, first_line
 from postmortem.read.manifests.merge import mergeable, merged
-from postmortem.read.manifests.rejects import count_of, rejected
-from postmortem.read.manifests.sources import Source, SourceError, database, opened, source
+from postmortem.read.manifests.tables.files import keys_across, read_table
+from postmortem.read.manifests.tables.sources import SourceError
 
-if TYPE_CHECKING:
-    import duckdb
+HEAD_BYTES = 1 << 16
+"""How much of a file a reader is shown to tell its format."""
 
-MANY_CLASSES = 10_000
-"""Beyond these a label must recur to be one."""
-MOST_CLASSES = 1_000_000
-MOST_FEATURES = 2048
-LONGEST_LABEL = 256
-"""Characters of a label that are kept; what is longer is a text."""
-# DuckDB gives even NULL a hash.
-_HASH = "CASE WHEN key IS NOT NULL THEN hash(key) END"
+Reader = Callable[[FoundFile, bytes, ReadOptions], ManifestData | None]
+READERS: tuple[Reader, ...] = ()
+"""Asked in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestData:
-    """One manifest as far as it could be read."""
-
-    manifest: Manifest | None
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    """What was taken for what, one sentence each, the file's name in front."""
-    is_log: bool = False
-    """Whether it is no manifest but a table of the training itself, for another reader."""
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestsData:
-    """All manifests of a run; sets of one file a split are joined."""
-
-    manifests: tuple[Manifest, ...]
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    logs: tuple[FoundFile, ...] = ()
-    """Files that are tables of the training itself."""
+def read_manifest(file: FoundFile, options: ReadOptions = ReadOptions()) -> ManifestData:  # noqa: B008  the options are frozen
+    """What one manifest says, by the first reader that knows its format. Damage comes back as problems."""
+    head = b""
+    if file.path.is_file():
+        try:
+            with file.path.open("rb") as stream:
+                head = stream.read(HEAD_BYTES)
+        except OSError:
+            head = b""  # the table reader says what is wrong
+    for reader in READERS:
+        read = reader(file, head, options)
+        if read is not None:
+            return read
+    return read_table(file, options)
 
 
-@dataclass(frozen=True, slots=True)
-class _Labels:
-    """What the label column turned out to be."""
-
-    column: int
-    counts: Mapping[str, Mapping[str, int]]
-    records: Mapping[str, int]
-    missing: int
-    targets: tuple[float, float] | None = None
-    refused: str = ""
-    """Why it does not hold classes, one clause; empty where it does."""
-
-
-def read_manifest(file: FoundFile) -> ManifestData:
-    """What one manifest says. Damage, and files that are no manifest, come back as problems; nothing is raised for the file's content."""
-    import duckdb
-
-    try:
-        with opened(file.path) as (connection, found):
-            return _read(connection, found, file)
-    except SourceError as problem:
-        return _failed(file, problem.kind, problem.detail)
-    except duckdb.Error as problem:
-        return _failed(file, "corrupt", f"cannot be read as a table: {_first_line(problem, file.path)}")
-    except (EOFError, zlib.error) as problem:
-        return _failed(file, "truncated", f"the compressed data ends early or is damaged: {problem}; no record was read")
-    except (OSError, UnicodeError, MemoryError) as problem:
-        return _failed(file, "unreadable", f"cannot be read: {_first_line(problem, file.path)}")
-
-
-def read_manifests(files: Iterable[FoundFile]) -> ManifestsData:
+def read_manifests(files: Iterable[FoundFile], options: ReadOptions = ReadOptions()) -> ManifestsData:  # noqa: B008  as above
     """All manifests of a run: each read by `read_manifest`, those of one file a split joined, keys compared across their files."""
-    import duckdb
-
     # A manifest may lie in the run's folder and be named by the user as well.
     once = {file.path.resolve(): file for file in files}
-    known = {file.name: file for file in once.values()}
-    read = [read_manifest(file) for file in once.values()]
-    problems = [problem for each in read for problem in each.problems]
-    notes = [note for each in read for note in each.notes]
+    read = {path: read_manifest(file, options) for path, file in once.items()}
+    spoken_for = {path.resolve() for each in read.values() for path in each.speaks_for}
+    read = {path: each for path, each in read.items() if path not in spoken_for}
+    known = {once[path].name: once[path] for path in read}
+    problems = [problem for each in read.values() for problem in each.problems]
+    notes = [note for each in read.values() for note in each.notes]
     joined: list[Manifest] = []
-    for group in mergeable([each.manifest for each in read if each.manifest is not None]):
+    for group in mergeable([each.manifest for each in read.values() if each.manifest is not None]):
         one = merged(group)
         if len(group) > 1:
             notes.append(f"{one.source}: taken for the splits of one data set")
         if len(group) > 1 and group[0].key_column is not None:
-            try:
-                duplicates, shared, said = _keys_across(group, known)
-                key = group[0].key_column if duplicates is not None else None
-                one = replace(one, key_column=key, duplicate_keys=duplicates, shared_keys=shared)
-                notes.extend(f"{one.source}: {note}" for note in said)
-            except (duckdb.Error, SourceError, OSError) as problem:
-                detail = f"keys could not be compared across files: {_first_line(problem, *once)}"
-                problems.append(Problem(one.source, "unreadable", detail))
+            one = _compared(one, group, known, notes, problems)
         joined.append(one)
-    logs = tuple(file for file, each in zip(once.values(), read, strict=True) if each.is_log)
+    logs = tuple(once[path] for path, each in read.items() if each.is_log)
     return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)
 
 
-def merge(manifests: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """Join manifests that are one file a split (or shards) of one data set; others stay. Keys are not compared: see `read_manifests`."""
-    return tuple(merged(group) for group in mergeable(manifests))
+def _compared(one: Manifest, group: list[Manifest], known: Mapping[str, FoundFile], notes: list[str], problems: list[Problem]) -> Manifest:
+    """The joined manifest with what its files' keys say together."""
+    import duckdb
 
-
-def _first_line(problem: Exception, *paths: Path) -> str:
-    """What an error says, without the folders of paths in it: reports do not depend on where a file lies."""
-    text = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-    for path in paths:
-        for folder in (path.parent, path.absolute().parent, path.resolve().parent):
-            text = text.replace(f"{folder}{os.sep}", "")
-    return re.sub(r"\S*postmortem-\w+[/\\]", "", text)[:200]
-
-
-def _failed(file: FoundFile, kind: str, detail: str, notes: tuple[str, ...] = ()) -> ManifestData:
-    return ManifestData(None, (Problem(file.name, cast(ProblemKind, kind), detail),), notes)
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
-
-
-def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile) -> ManifestData:
-    notes = list(found.notes)
-    if is_training_log(found.columns):
-        return ManifestData(
-            None, (), (f"{file.name}: a training log (columns {_listed(found.columns)}), not a manifest",), holds_curves(found.columns)
-        )
-    columns = choose(found.columns, found.sample, found.lists)
-    notes.extend(columns.said)
-    named = (
-        ""
-        if columns.split is not None
-        else file.group or split_name(Path(file.name).name.split(".")[0]) or split_name(Path(file.name).parent.name)
-    )
-    label = _labels(connection, found, columns, named)
-    rows = sum(label.records.values()) if label else _load(connection, found, None, columns, named)
-    problems = list(rejected(connection, found, file, rows))
-    if rows == 0:
-        if not problems:
-            problems.append(Problem(file.name, "corrupt", f"a header and no record (columns {_listed(found.columns)})"))
-        return ManifestData(None, tuple(problems), _said(file, notes))
-    if label is None or label.refused:
-        why = label.refused if label else "no column of labels was found"
-        problems.append(Problem(file.name, "unsupported", f"{why}; classes cannot be counted; its columns are {_listed(found.columns)}"))
-    manifest, said = _manifest(connection, found, file, columns, label, named)
-    notes.extend(said)
-    # Without labels a table still tells of records and of keys that splits share, where it has splits.
-    kept = (
-        manifest if label is not None and not label.refused else manifest if columns.key is not None and len(manifest.records) > 1 else None
-    )
-    return ManifestData(kept, tuple(problems), _said(file, notes))
-
-
-def _said(file: FoundFile, notes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{file.name}: {note}" for note in notes)
-
-
-def _manifest(
-    connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile, columns: Columns, label: _Labels | None, named: str
-) -> tuple[Manifest, list[str]]:
-    notes: list[str] = []
-    usable = label is not None and not label.refused
-    column = label.column if label is not None and usable else None
-    counts = dict(label.counts) if label is not None and usable else {}
-    records = dict(label.records) if label is not None else _records(connection)
-    taken = [(what, at) for what, at in (("label", column), ("split", columns.split), ("key", columns.key)) if at is not None]
-    if taken:
-        notes.append(
-            ", ".join(f"{what} is column {found.columns[at]!r}" for what, at in taken) + (f"; split {named!r} by its name" if named else "")
-        )
-    if label is not None and label.targets is not None:
-        mean, deviation = label.targets
-        notes.append(f"labels are numbers, not classes: regression targets with mean {mean:.4g} and standard deviation {deviation:.4g}")
-    duplicates: int | None = None
-    shared: dict[str, int] = {}
-    if columns.key is not None:
-        duplicates, shared, said = key_counts(connection, [(_cells(found, column, columns, named), found.parameters)])
-        notes.extend(said)
-    features, said = _features(connection, found, columns)
-    notes.extend(said)
-    runs = _runs(connection) if counts else None
-    manifest = Manifest(
-        source=file.name,
-        rows=sum(records.values()),
-        label_column=found.columns[column] if column is not None else "",
-        split_column=found.columns[columns.split] if columns.split is not None else None,
-        key_column=found.columns[columns.key] if columns.key is not None and duplicates is not None else None,
-        counts=counts,
-        missing_labels=label.missing if label is not None and usable else 0,
-        duplicate_keys=duplicates,
-        shared_keys=shared,
-        features=features,
-        order_runs=runs,
-        records=records,
-        targets=label.targets if label is not None else None,
-    )
-    return manifest, notes
-
-
-# --- the narrow table -------------------------------------------------------------------------------------------------
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _cells(found: Source, label: int | None, columns: Columns, named: str) -> str:
-    """A statement for split, label and key of every record, as text."""
-    split = _literal(named)
-    if columns.split is not None:
-        text = f"lower(trim(coalesce(c{columns.split}, '')))"
-        column = plain(found.columns[columns.split])
-        aliases = dict(SPLIT_ALIASES)
-        if column.startswith("is_"):
-            yes = SPLIT_ALIASES.get(column[3:], "validation")
-            aliases |= dict.fromkeys(("true", "1", "1.0", "yes", "t"), yes)
-            aliases |= dict.fromkeys(("false", "0", "0.0", "no", "f"), "train" if yes != "train" else "validation")
-        cases = " ".join(f"WHEN {_literal(alias)} THEN {_literal(name)}" for alias, name in aliases.items())
-        split = f"CASE {text} {cases} ELSE {text} END"
-    text = "NULL::VARCHAR" if label is None else f"trim(left(c{label}, {LONGEST_LABEL}))"
-    # Only what no class is called: `NA` and `null` are labels in real data sets.
-    labels = f"CASE WHEN lower({text}) IN ('', 'nan', '<na>') THEN NULL ELSE {text} END"
-    key = "NULL::VARCHAR" if columns.key is None else f"nullif(trim(c{columns.key}), '')"
-    return f"SELECT {split} AS split, {labels} AS label, {key} AS key FROM {found.relation}"
-
-
-def _load(connection: duckdb.DuckDBPyConnection, found: Source, label: int | None, columns: Columns, named: str) -> int:
-    """Fill the table `records` (split, label, hash of the key) and return its number of rows."""
-    cells = _cells(found, label, columns, named)
-    connection.execute(f"CREATE OR REPLACE TABLE records AS SELECT split, label, {_HASH} AS key FROM ({cells})", list(found.parameters))
-    if columns.key is not None:
-        return count_of(connection, "SELECT count(*) FROM records")
-    connection.execute("ALTER TABLE records DROP COLUMN key")
-    return count_of(connection, "SELECT count(*) FROM records")
-
-
-def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    rows = connection.execute("SELECT split, count(*) FROM records GROUP BY split").fetchall()
-    order = {"train": 0, "validation": 1, "test": 2}
-    return {str(split): int(count) for split, count in sorted(rows, key=lambda row: (order.get(row[0], 3), row[0]))}
-
-
-def _labels(connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, named: str) -> _Labels | None:
-    """The first candidate that holds classes or numeric targets; else the last one, with why it was refused; None without candidates."""
-    tried: _Labels | None = None
-    for column in columns.labels:
-        _load(connection, found, column, columns, named)
-        tried = _judge(connection, column, found.columns[column])
-        if not tried.refused:
-            return tried
-    return tried
-
-
-def _judge(connection: duckdb.DuckDBPyConnection, column: int, name: str) -> _Labels:
-    records = _records(connection)
-    rows = sum(records.values())
-    labelled, different = _pair(connection, "SELECT count(label), count(DISTINCT label) FROM records")
-    empty: dict[str, dict[str, int]] = {split: {} for split in records}
-    if labelled == 0:
-        return _Labels(column, {}, records, rows, refused=f"column {name!r} is empty throughout" if rows else "")
-    targets = _targets(connection, labelled, different)
-    if targets is not None:
-        return _Labels(column, {}, records, rows - labelled, targets)
-    recurring = different <= labelled / 2 if different > MANY_CLASSES else labelled < 100 or different < 0.9 * labelled
-    if different > MOST_CLASSES or not recurring:
-        why = f"column {name!r} holds {different} different values in {labelled} rows: a key or a text, not classes"
-        return _Labels(column, {}, records, rows - labelled, refused=why)
-    counted = connection.execute("SELECT split, label, count(*) FROM records WHERE label IS NOT NULL GROUP BY split, label").fetchall()
-    # `1` and `1.0` are one class: a column of integers turns into floats where a cell is missing.
-    floats = all(whole(str(label)).lstrip("-").isdigit() for _, label, _ in counted)
-    for split, label, count in sorted(counted, key=lambda row: (-row[2], row[1])):
-        text = whole(str(label)) if floats else str(label)
-        empty[split][text] = empty[split].get(text, 0) + int(count)
-    return _Labels(column, empty, records, rows - labelled)
-
-
-def _pair(connection: duckdb.DuckDBPyConnection, question: str) -> tuple[int, int]:
-    row = connection.execute(question).fetchone()
-    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
-
-
-def _targets(connection: duckdb.DuckDBPyConnection, labelled: int, different: int) -> tuple[float, float] | None:
-    """Mean and standard deviation of labels that are numbers but not classes: many fractions, or very many integers."""
-    row = connection.execute(
-        "SELECT count(x), count(*) FILTER (WHERE x <> trunc(x)), avg(x) FILTER (WHERE isfinite(x)),"
-        " sqrt(greatest(0, avg(x * x) FILTER (WHERE isfinite(x)) - avg(x) FILTER (WHERE isfinite(x)) ** 2))"
-        " FROM (SELECT try_cast(label AS DOUBLE) AS x FROM records WHERE label IS NOT NULL)"
-    ).fetchone()
-    if row is None or row[0] < labelled or not finite(row[2]) or not finite(row[3]):
-        return None
-    fractions = row[1] > 0 and different > min(20, labelled / 2)
-    integers = different > 256 and different > labelled / 20
-    return (float(row[2]), float(row[3])) if fractions or integers else None
-
-
-def _runs(connection: duckdb.DuckDBPyConnection) -> int:
-    """Runs of equal labels in row order, blank labels passed over."""
-    return count_of(
-        connection,
-        "SELECT count(*) FROM (SELECT label, lag(label) OVER () AS before FROM (SELECT label FROM records WHERE label IS NOT NULL))"
-        " WHERE label IS DISTINCT FROM before",
-    )
-
-
-# --- features and damage ----------------------------------------------------------------------------------------------
-
-
-def _features(connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Mean and standard deviation of numeric columns, over their finite cells."""
-    if not columns.features:
-        return {}, []
-    chosen = columns.features[:MOST_FEATURES]
-    # trim() keeps DuckDB from moving the cast into the file's scan, where a cell that is no number would cost its whole line.
-    cells = ", ".join(f"try_cast(trim(c{index}) AS DOUBLE) AS x{index}" for index in chosen)
-    sums = ", ".join(
-        f"avg(x{index}) FILTER (WHERE isfinite(x{index})), stddev_pop(x{index}) FILTER (WHERE isfinite(x{index}) AND abs(x{index}) < 1e150)"
-        for index in chosen
-    )
-    row = connection.execute(f"SELECT {sums} FROM (SELECT {cells} FROM {found.relation})", list(found.parameters)).fetchone()
-    numbers = row or ()
-    pairs = {found.columns[index]: (numbers[2 * place], numbers[2 * place + 1]) for place, index in enumerate(chosen)}
-    features = {name: (float(mean), float(deviation)) for name, (mean, deviation) in pairs.items() if finite(mean) and finite(deviation)}
-    notes = [f"{len(features)} numeric columns are taken for features"]
-    if len(columns.features) > MOST_FEATURES:
-        notes.append(f"only the first {MOST_FEATURES} of {len(columns.features)} numeric columns were looked at")
-    return features, notes
-
-
-def _keys_across(group: Sequence[Manifest], known: Mapping[str, FoundFile]) -> tuple[int | None, dict[str, int], list[str]]:
-    """What `key_counts` says of several files together."""
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="postmortem-")))
-        paths = [known[manifest.source].path.absolute() for manifest in group]
-        connection = stack.enter_context(database(scratch, *{path.parent for path in paths}))
-        parts: list[tuple[str, tuple[str, ...]]] = []
-        connection.execute("CREATE TABLE records (split VARCHAR, label VARCHAR, key UBIGINT)")
-        for manifest, path in zip(group, paths, strict=True):
-            found = source(connection, path, scratch)
-            label = found.columns.index(manifest.label_column) if manifest.label_column in found.columns else None
-            columns = Columns((), None, found.columns.index(str(manifest.key_column)), (), ())
-            cells = _cells(found, label, columns, next(iter(manifest.records)))
-            connection.execute(f"INSERT INTO records SELECT split, label, {_HASH} FROM ({cells})", list(found.parameters))
-            parts.append((cells, found.parameters))
-        return key_counts(connection, parts)
+    try:
+        duplicates, shared, said = keys_across(group, known)
+    except (duckdb.Error, SourceError, OSError) as problem:
+        detail = f"keys could not be compared across files: {first_line(problem, *(file.path for file in known.values()))}"
+        problems.append(Problem(one.source, "unreadable", detail))
+        return one
+    notes.extend(f"{one.source}: {note}" for note in said)
+    key = group[0].key_column if duplicates is not None else None
+    return replace(one, key_column=key, duplicate_keys=duplicates, shared_keys=shared)

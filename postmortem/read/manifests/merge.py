@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from postmortem.model import Manifest
-from postmortem.read.manifests.columns import SPLIT_ALIASES
+from postmortem.model import Manifest, Targets
+from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
 
 _SHARD = re.compile(r"[-_.]?(part[-_]?)?\d{3,}([-_]of[-_]\d+)?$")
 
@@ -57,7 +57,7 @@ def merged(group: Sequence[Manifest]) -> Manifest:
         for split, count in manifest.records.items():
             records[split] = records.get(split, 0) + count
     runs = [each.order_runs for each in group]
-    targets = [(each.rows, each.targets) for each in group if each.targets is not None]
+    targets = [each.targets for each in group if each.targets is not None]
     return Manifest(
         source=" + ".join(each.source for each in group),
         rows=sum(each.rows for each in group),
@@ -71,7 +71,22 @@ def merged(group: Sequence[Manifest]) -> Manifest:
         features=_pooled([(each.rows, each.features) for each in group]),
         order_runs=sum(run for run in runs if run is not None) if None not in runs else None,
         records=records,
-        targets=_moments(targets) if len(targets) == len(group) else None,
+        targets=_joined_targets(targets) if len(targets) == len(group) else None,
+    )
+
+
+def _joined_targets(parts: Sequence[Targets]) -> Targets:
+    """Targets of all files; order statistics of parts cannot be put together, and are left out."""
+    mean, deviation = _moments([(part.count, (part.mean, part.deviation)) for part in parts])
+    return Targets(
+        count=sum(part.count for part in parts),
+        mean=mean,
+        deviation=deviation,
+        minimum=min(part.minimum for part in parts),
+        maximum=max(part.maximum for part in parts),
+        different=max(part.different for part in parts),
+        not_finite=sum(part.not_finite for part in parts),
+        splits={split: numbers for part in parts for split, numbers in part.splits.items()},
     )
 
 

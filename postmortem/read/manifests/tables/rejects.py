@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, Problem
-from postmortem.read.manifests.sources import REJECTS_LIMIT, Source, line_of
+from postmortem.read.manifests.tables.sources import REJECTS_LIMIT, Source, line_of
 
 if TYPE_CHECKING:
     import duckdb

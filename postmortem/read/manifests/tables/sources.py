@@ -23,7 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING
 
-from postmortem.read.manifests.columns import is_number, known_name
+from postmortem.model import ProblemKind
+from postmortem.read.manifests.tables.columns import is_number, known_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +46,7 @@ _BOMS = (("utf-32", codecs.BOM_UTF32_LE), ("utf-32", codecs.BOM_UTF32_BE), ("utf
 class SourceError(Exception):
     """The file cannot be read as a table; `kind` is a `ProblemKind` and `detail` a sentence for the report."""
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: ProblemKind, detail: str) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail

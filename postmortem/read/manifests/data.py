@@ -1,0 +1,57 @@
+"""What a reader of manifests gives back, whatever the format."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postmortem.model import FoundFile, Manifest, Problem, ProblemKind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ManifestData:
+    """One manifest as far as it could be read."""
+
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    """What was taken for what, one sentence each, the file's name in front."""
+    is_log: bool = False
+    """Whether it is no manifest but a table of the training itself, for another reader."""
+    keys: Mapping[str, NDArray[np.uint64]] | None = None
+    """Split -> hash of each record's key, so that files of one data set can be compared. None for tables: those are asked again."""
+    speaks_for: tuple[Path, ...] = ()
+    """Other files that it was read together with: they are no manifests of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestsData:
+    """All manifests of a run; sets of one file a split are joined."""
+
+    manifests: tuple[Manifest, ...]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    logs: tuple[FoundFile, ...] = ()
+    """Files that are tables of the training itself."""
+
+
+def failed(file: FoundFile, kind: ProblemKind, detail: str, notes: tuple[str, ...] = ()) -> ManifestData:
+    """A file that gave nothing, and why."""
+    return ManifestData(None, (Problem(file.name, kind, detail),), notes)
+
+
+def first_line(problem: Exception, *paths: Path) -> str:
+    """What an error says, without the folders of paths in it: reports do not depend on where a file lies."""
+    text = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+    for path in paths:
+        for folder in (path.parent, path.absolute().parent, path.resolve().parent):
+            text = text.replace(f"{folder}{os.sep}", "")
+    return re.sub(r"\S*postmortem-\w+[/\\]", "", text)[:200]

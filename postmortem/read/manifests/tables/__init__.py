@@ -1,0 +1,1 @@
+"""Tables of records: CSV, TSV, JSON lines and Parquet, counted in SQL."""
