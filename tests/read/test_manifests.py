@@ -580,3 +580,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         manifest = whole(read_manifest(FoundFile(path, path.name, "manifest", path.stat().st_size)))
     assert manifest.records == {"train": 1_600_000, "validation": 400_000}
     assert manifest.duplicate_keys == 0
+
+
+def test_a_manifest_that_many_runs_share_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same file for the next run costs nothing, and is read again where it changed."""
+    path = tmp_path / "train.csv"
+    path.write_text("path,label\n" + "".join(f"{row}.png,{row % 3}\n" for row in range(60)))
+    file = FoundFile(path, "../train.csv", "manifest", path.stat().st_size)
+    first = read_manifests([file])
+    with monkeypatch.context() as patch:
+        patch.setattr("postmortem.read.manifests.files.read_table", lambda *_: pytest.fail("read again"))
+        assert read_manifests([file]) == first
+    path.write_text("path,label\n" + "".join(f"{row}.png,{row % 3}\n" for row in range(90)))
+    (manifest,) = read_manifests([file]).manifests
+    assert manifest.rows == 90

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
 from postmortem.read.manifests.data import ManifestData, ManifestsData, first_line
@@ -43,6 +45,23 @@ def read_manifests(files: Iterable[FoundFile], options: ReadOptions = ReadOption
     """All manifests of a run: each read by `read_manifest`, those of one file a split joined, keys compared across their files."""
     # A manifest may lie in the run's folder and be named by the user as well.
     once = {file.path.resolve(): file for file in files}
+    return _read_all(tuple(once.items()), tuple(map(_stamp, once)), options)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does, and when anything right in a folder does."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=32)
+def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int, int], ...], options: ReadOptions) -> ManifestsData:
+    """The same for files by their place on the disk. Kept, because a data set beside a hundred runs belongs to each of them."""
+    del stamps  # part of the key only
+    once = dict(files)
     read = {path: read_manifest(file, options) for path, file in once.items()}
     spoken_for = {path.resolve() for each in read.values() for path in each.speaks_for}
     read = {path: each for path, each in read.items() if path not in spoken_for}
