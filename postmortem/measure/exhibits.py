@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from postmortem.measure import curve_exhibits, data_exhibits, layer_exhibits, pace
+from postmortem.measure.data_table import data_sets
 from postmortem.measure.roles import Roled
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import view_of
@@ -34,4 +35,5 @@ def _exhibits(
     yield from pace.exhibit(run, roled, measurements.get("pace.longest_gap_seconds"), measurements.get("pace.gap_to_usual"))
     if view is not None and table is not None:
         yield from layer_exhibits.build(view, table.order, measurements)
+    yield from data_sets(run.manifests)
     yield from data_exhibits.build(run.manifests)

@@ -303,8 +303,8 @@ def test_balanced_classes_need_no_weights() -> None:
 
 
 def test_a_manifest_without_labels_gives_no_figure() -> None:
-    """No label column was found: there is nothing to count."""
-    assert _build(manifests=(_manifest({}),)) == {}
+    """No label column was found: there is nothing to count, and the table of data sets says so."""
+    assert set(_build(manifests=(_manifest({}),))) == {"data-sets"}
 
 
 def test_class_2_comes_before_class_10() -> None:
