@@ -192,7 +192,7 @@ def damage(folder: Path, marker: Path) -> dict[str, str]:
     header = json.dumps({"w": {"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 64]}}).encode()
     (folder / "short.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 20)
     torch_zip(folder / "hostile.pt", pickle.dumps(_Runs(marker)))
-    (folder / "labels.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
+    (folder / "labels.csv").write_bytes(b"path,label\n\0\1\2,cat\n")
     return {
         "text.pt": "corrupt|unsupported",
         "short.pt": "truncated|corrupt",

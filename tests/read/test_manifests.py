@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from postmortem.model import FoundFile, Manifest
+from postmortem.model import FoundFile, Manifest, ReadOptions
 from postmortem.read.manifests.data import ManifestData, ManifestsData
 from postmortem.read.manifests.files import read_manifest, read_manifests
 from postmortem.read.manifests.merge import mergeable, merged
@@ -594,3 +594,15 @@ def test_a_manifest_that_many_runs_share_is_read_once(tmp_path: Path, monkeypatc
     path.write_text("path,label\n" + "".join(f"{row}.png,{row % 3}\n" for row in range(90)))
     (manifest,) = read_manifests([file]).manifests
     assert manifest.rows == 90
+
+
+def test_a_table_of_something_else_is_a_problem_only_where_it_was_called_a_manifest(tmp_path: Path) -> None:
+    """Tables of all kinds lie beside a run: one without labels is told, and is damage only where the user named it."""
+    path = tmp_path / "sales.csv"
+    path.write_text("a,b\n1,2\n3,4\n")
+    file = FoundFile(path, "sales.csv", "manifest", path.stat().st_size)
+    found = read_manifests([file])
+    assert found.problems == ()
+    assert any("no column of labels" in note for note in found.notes)
+    given = read_manifests([file], ReadOptions(manifests=(path,)))
+    assert [problem.kind for problem in given.problems] == ["unsupported"]

@@ -26,6 +26,8 @@ class ManifestData:
     """What was taken for what, one sentence each, the file's name in front."""
     is_log: bool = False
     """Whether it is no manifest but a table of the training itself, for another reader."""
+    is_other: bool = False
+    """Whether it was read whole and its problems only say that it is no list of labels: no matter where nobody called it a manifest."""
     keys: Mapping[str, NDArray[np.uint64]] | None = None
     """Split -> hash of each record's key, so that files of one data set can be compared. None for tables: those are asked again."""
     speaks_for: tuple[Path, ...] = ()

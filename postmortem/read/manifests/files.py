@@ -62,7 +62,9 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
     """The same for files by their place on the disk. Kept, because a data set beside a hundred runs belongs to each of them."""
     del stamps  # part of the key only
     once = dict(files)
+    given = {path.resolve() for path in options.manifests}
     read = {path: read_manifest(file, options) for path, file in once.items()}
+    read = {path: _told(each) if each.is_other and path not in given else each for path, each in read.items()}
     spoken_for = {path.resolve() for each in read.values() for path in each.speaks_for}
     read = {path: each for path, each in read.items() if path not in spoken_for}
     known = {once[path].name: once[path] for path in read}
@@ -78,6 +80,11 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
         joined.append(one)
     logs = tuple(once[path] for path, each in read.items() if each.is_log)
     return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)
+
+
+def _told(data: ManifestData) -> ManifestData:
+    """What is wrong with a file as a manifest, told and no more: tables of all kinds lie beside a run."""
+    return replace(data, problems=(), notes=(*data.notes, *(f"{problem.path}: {problem.detail}" for problem in data.problems)))
 
 
 def _compared(one: Manifest, group: list[Manifest], known: Mapping[str, FoundFile], notes: list[str], problems: list[Problem]) -> Manifest:

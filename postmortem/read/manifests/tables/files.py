@@ -99,6 +99,7 @@ def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile)
         if not problems:
             problems.append(Problem(file.name, "corrupt", f"a header and no record (columns {_listed(found.columns)})"))
         return ManifestData(None, tuple(problems), _said(file, notes))
+    is_other = not problems and (label is None or bool(label.refused))
     if label is None or label.refused:
         why = label.refused if label else "no column of labels was found"
         problems.append(Problem(file.name, "unsupported", f"{why}; classes cannot be counted; its columns are {_listed(found.columns)}"))
@@ -108,7 +109,7 @@ def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile)
     kept = (
         manifest if label is not None and not label.refused else manifest if columns.key is not None and len(manifest.records) > 1 else None
     )
-    return ManifestData(kept, tuple(problems), _said(file, notes))
+    return ManifestData(kept, tuple(problems), _said(file, notes), is_other=is_other)
 
 
 def _said(file: FoundFile, notes: Sequence[str]) -> tuple[str, ...]:
