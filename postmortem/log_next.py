@@ -90,6 +90,28 @@ ADVICE: dict[str, Advice] = {
         "Put a table of the records beside the run, with a label and a split column.",
         'frame = pandas.DataFrame({"id": ids, "label": labels, "split": splits})\nframe.to_csv(f"{run_folder}/manifest.csv", index=False)',
     ),
+    "manifest-splits": Advice(
+        "Say of every record which split it is in, training's too, in one table.",
+        'frame["split"] = ["train" if key in train_keys else "validation" if key in validation_keys else "test" for key in frame["id"]]',
+    ),
+    "record-groups": Advice(
+        "Name the patient, speaker or scene of every record in a column of its own.",
+        'frame["patient_id"] = [patient_of[key] for key in frame["id"]]\nframe.to_csv(f"{run_folder}/manifest.csv", index=False)',
+    ),
+    "class-names": Advice(
+        "Keep the counts of all classes of the label map beside the run, those without a record too.",
+        "counts = collections.Counter(labels)\n"
+        'pathlib.Path(f"{run_folder}/class_counts.json").write_text(json.dumps({name: counts[name] for name in class_names}))',
+    ),
+    "data-files": Advice(
+        "Analyze where the data lie, or bring a few dozen of the files along under the names that the manifest gives.",
+        "for path in random.sample(paths, 64):\n    shutil.copy2(data_root / path, run_folder / path)",
+    ),
+    "input-constants": Advice(
+        "Record the mean and deviation that the loader subtracts and divides by, one a channel.",
+        'constants = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}\n'
+        'pathlib.Path(f"{run_folder}/preprocessor_config.json").write_text(json.dumps(constants))',
+    ),
     "record-keys": Advice(
         "Give every record a key that is the same wherever the record turns up: a hash of its content.",
         'frame["sha256"] = [hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for path in paths]\n'

@@ -71,7 +71,8 @@ _TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json")
 _CONFIG_ENDINGS = (".yaml", ".yml", ".json", ".toml")
 _CONFIG_STEMS = _vocabulary(
     "hparams hparam hyperparameters hyperparams hyper_parameters args arguments config conf cfg params opt opts options hyp settings flags "
-    "train_config training_config model_config train_args run_config training_args finetuning_args adapter_config overrides train_opt"
+    "train_config training_config model_config train_args run_config training_args finetuning_args adapter_config overrides train_opt "
+    "preprocessor_config"
 )
 _TEXT_CONFIG_STEMS = _vocabulary(
     "args opt train_opt hparams hyperparameters params config options flags settings commandline_args arguments"

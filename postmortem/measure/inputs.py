@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from postmortem.measure.classes import main_manifest
+from postmortem.measure.data_sets import label_kind, main_manifest
 from postmortem.measure.settings import first_of
 from postmortem.measure.tags import words
 from postmortem.model import LoggedImages, Manifest, Measurement, Missing, Plain
@@ -133,6 +133,11 @@ def _features(manifest: Manifest | None) -> Iterator[Found]:
     if manifest is None or not manifest.features:
         reason = "no dataset manifest was found" if manifest is None else f"{manifest.source} has no numeric columns that are inputs"
         yield from (Missing(name, reason, "input-statistics") for name in names)
+        return
+    if manifest.files is not None or manifest.images is not None or label_kind(manifest) in ("text", "objects"):
+        # Width, duration or age beside a file's name: the file is the input.
+        why = f"numeric columns of {manifest.source} stand beside the files or texts that are the inputs"
+        yield from (Missing(name, why, "input-statistics") for name in names)
         return
     varying = {name: pair for name, pair in pooled(manifest.features).items() if pair[1] > 0}
     if not varying:

@@ -14,8 +14,11 @@ from postmortem.measure.batchnorm import measure_batchnorm
 from postmortem.measure.classes import measure_classes
 from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.curves import Classes, measure_curves
+from postmortem.measure.data_sets import speaker_notes
+from postmortem.measure.epochs import epochs_logged
 from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
+from postmortem.measure.image_samples import measure_image_samples, raw_settings
 from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.optimizer import measure_optimizer
@@ -80,10 +83,10 @@ def measure_run(run: RunData) -> RunMeasurements:
         found.keep(measure(table, run.checkpoints))
     if "precision.scale" not in found.values:
         found.keep(logged_scale(roled))
-    found.keep(
-        measure_classes(run.manifests, found.whole("weights.head_rows"), found.whole("weights.parameters"), settings(run), _last_step(run))
-    )
+    head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
+    found.keep(measure_classes(run.manifests, head_rows, parameters, settings(run), _last_step(run), epochs_logged(run.series)))
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
+    found.keep(measure_image_samples(run.manifests, raw_settings(run)))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
@@ -97,7 +100,14 @@ def measure_run(run: RunData) -> RunMeasurements:
         artifacts=_artifacts(run),
         inputs=_inputs(run),
         problems=run.problems,
-        notes=(*run.notes, *unmatched(run.series, run.options), *left_out(roled), *table.notes, *_order_note(table)),
+        notes=(
+            *run.notes,
+            *speaker_notes(run.manifests),
+            *unmatched(run.series, run.options),
+            *left_out(roled),
+            *table.notes,
+            *_order_note(table),
+        ),
         tags=tag_roles(roled),
     )
 
@@ -136,6 +146,9 @@ def _classes(run: RunData, found: _Found) -> Classes:
 def _class_count(run: RunData, found: _Found) -> tuple[int | None, str]:
     if run.options.num_classes is not None:
         return run.options.num_classes, "option --num-classes"
+    kind = found.values["classes.kind"].text if "classes.kind" in found.values else ""
+    if kind in ("multiple", "objects"):
+        return None, ""  # several labels a record: no softmax over the classes, so that ln C is no chance level, whatever settings say
     if (counted := found.whole("classes.count")) is not None and counted >= 2:
         return counted, f"{counted} labels in {found.values['classes.count'].basis}"
     if (labels := named_labels(run)) >= 2:

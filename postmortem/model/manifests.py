@@ -112,3 +112,5 @@ class Manifest:
     """Total duration of a speech or video set, where every record gives its own."""
     files: FilesSeen | None = None
     images: ImageSample | None = None
+    given: bool = False
+    """Whether the user named it (`--manifest`), rather than that it was found beside the run."""

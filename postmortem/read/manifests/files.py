@@ -70,6 +70,8 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
     known = {once[path].name: once[path] for path in read}
     problems = [problem for each in read.values() for problem in each.problems]
     notes = [note for each in read.values() for note in each.notes]
+    asked_for = {path.resolve() for path in options.manifests}
+    given = {each.manifest.source for path, each in read.items() if each.manifest is not None and path in asked_for}
     joined: list[Manifest] = []
     for group in mergeable([each.manifest for each in read.values() if each.manifest is not None]):
         one = merged(group)
@@ -77,7 +79,7 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
             notes.append(f"{one.source}: taken for the splits of one data set")
         if len(group) > 1 and group[0].key_column is not None:
             one = _compared(one, group, known, notes, problems)
-        joined.append(one)
+        joined.append(replace(one, given=True) if any(each.source in given for each in group) else one)
     logs = tuple(once[path] for path, each in read.items() if each.is_log)
     return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)
 
