@@ -29,6 +29,9 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(9.0, "files are damaged", alarm=("damaged-files",)),
     Evidence(5.0, "the averaged weights, which are what is kept, are no numbers while the model is sound", alarm=("poisoned-average",)),
+    Evidence(0.5, "files of the data set are missing or empty", alarm=("missing-files",)),
+    Evidence(0.5, "images of the data set cannot be read", alarm=("unreadable-images",)),
+    Evidence(0.5, "rows of the manifest are broken", alarm=("broken-records",)),
     Evidence(-5.0, "every file is whole", passed=("damaged-files",)),
 )
 

@@ -34,6 +34,7 @@ EVIDENCE = (
     Evidence(2.0, "weights left the range of floats", alarm=("nonfinite-weights",)),
     Evidence(2.0, "the optimizer's moments left the range of floats", alarm=("nonfinite-optimizer-state",)),
     Evidence(2.0, "the gradient norm burst before the loss left the range of floats", alarm=("gradient-norm-burst", "nonfinite-loss")),
+    Evidence(0.5, "the targets are far from unit scale, and gradients grow with them", alarm=("unscaled-targets",)),
     Evidence(-2.5, "the gradient norm never burst", passed=("gradient-norm-burst",)),
     Evidence(-1.5, "loss and weights stayed finite", passed=("nonfinite-loss", "nonfinite-weights")),
     Evidence(-2.0, "updates are too large for the weights at the usual gradient", alarm=("large-updates",)),

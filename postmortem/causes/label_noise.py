@@ -27,6 +27,8 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "validation is no better than the class prior while training falls below it", alarm=("uninformative-labels",)),
+    Evidence(1.0, "records stand with different labels", alarm=("conflicting-labels",)),
+    Evidence(0.5, "training records lack labels", alarm=("unlabelled-records",)),
     Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),
     Evidence(-4.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
     Evidence(-3.0, "units are identical", alarm=("identical-units",)),

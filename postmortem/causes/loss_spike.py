@@ -27,6 +27,7 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(4.5, "the loss jumped far above its noise", alarm=("spiky-loss",)),
     Evidence(1.0, "the gradient norm burst with it", alarm=("gradient-norm-burst", "spiky-loss")),
+    Evidence(1.0, "single targets are far out, and their batches jump", alarm=("outlying-targets", "spiky-loss")),
     Evidence(-3.5, "the loss did not jump", passed=("spiky-loss",)),
     Evidence(-2.0, "the optimizer's state was lost there", alarm=("optimizer-step-lag",)),
     Evidence(-2.0, "updates are too large throughout", alarm=("large-updates",)),

@@ -2,7 +2,8 @@
 
 ## What it looks for
 The share of rows that repeat a key within one split. It warns above 1 %. Above 50 % rows are taken for annotations of a
-record rather than records.
+record rather than records. Where there are no keys, the images of a sample that have the same bytes as another: it warns from 2
+such images and 1 % of the sample on.
 
 ## Why it matters
 A record listed twice counts double in the loss and makes its class look more frequent than it is. Many copies make a
@@ -38,8 +39,16 @@ BY_DESIGN = Threshold(
     double="lists of objects per image are warned about",
 )
 
-NEEDS = ("data.duplicates",)
-USES = ("run.family", "run.class_weights")
+SAMPLED = Threshold(
+    2,
+    "images",
+    source="own calculation: 64 of 10,000 images hold both of a pair once in 25,000 pairs, so that two mean copies everywhere",
+    half="a single pair, such as two black frames, is warned about",
+    double="sets of which every tenth image is a copy pass mostly",
+)
+
+NEEDS = ()
+USES = ("data.duplicates", "data.identical_images", "run.family", "run.class_weights")
 CHECKLIST = ("balanced-classes",)
 FIGURE = "classes"
 
@@ -49,7 +58,9 @@ def applies(measured: Measured) -> str:
 
 
 def judge(measured: Measured) -> Finding:
-    repeated = measured["data.duplicates"]
+    repeated = measured.get("data.duplicates")
+    if repeated is None or repeated.value != repeated.value:
+        return _sampled(measured)
     seen = f"{repeated.value:.2%} of the rows repeat a key within their split"
     if repeated.value <= REPEATED.value:
         return Finding("pass", seen, repeated.value, REPEATED, repeated.unit)
@@ -58,6 +69,23 @@ def judge(measured: Measured) -> Finding:
     if measured.text("run.class_weights") == "true":
         return Finding("pass", f"{seen}, and the settings resample classes", repeated.value, REPEATED, repeated.unit)
     return Finding("warn", f"{seen}, above {REPEATED.value:.0%}", repeated.value, REPEATED, repeated.unit)
+
+
+def _sampled(measured: Measured) -> Finding:
+    """What a sample of images tells, where no column tells records apart."""
+    identical = measured.get("data.identical_images")
+    if identical is None or identical.value != identical.value:
+        return Finding("not-checked", "neither a key column nor a sample of images tells records apart")
+    images = identical.items.get("images", 0.0)
+    seen = f"{images:.0f} images of a sample are copies of others ({identical.basis})"
+    if images >= SAMPLED.value and identical.value > REPEATED.value:
+        return Finding("warn", f"{seen}, at least {SAMPLED.value:g}", images, SAMPLED, SAMPLED.unit)
+    return Finding("not-checked", f"{seen}, which does not show that there are none, and no column tells records apart")
+
+
+def _images(count: float) -> Measurement:
+    basis = f"{count:.0f} of 64 images of train have the same bytes as one before"
+    return Measurement("data.identical_images", count / 64, "share", basis, items={"images": count})
 
 
 def _given(value: float, **texts: str) -> tuple[Measurement, ...]:
@@ -71,5 +99,7 @@ EXAMPLES = (
     Example("five captions an image", _given(0.8), "pass"),
     Example("rare classes are oversampled", _given(0.2, run_class_weights="true"), "pass"),
     Example("a row for each box", _given(0.4, run_family="detection"), "not-applicable"),
+    Example("images of a sample are copies", (_images(5.0),), "warn"),
+    Example("images of a sample differ, no keys", (_images(0.0),), "not-checked"),
     Example("no key column", (), "not-checked"),
 )

@@ -1,8 +1,9 @@
 """Inputs far from centred
 
 ## What it looks for
-The mean of the inputs over their standard deviation: as settings declare it, else the largest among the manifest's
-numeric columns. It warns above 3 where it is declared, and above 10 for columns that a loader may still centre. The mean
+The mean of the inputs over their standard deviation: as settings declare it, else as a sample of images has it after the
+mean and deviation that settings give a loader, else the largest among the manifest's numeric columns. It warns above 3
+where it is declared or sampled, and above 10 for columns that a loader may still centre. The mean
 of images that the run logged is told, and judged by nobody: they are stored from black to white whatever the model saw.
 
 ## Why it matters
@@ -48,6 +49,8 @@ USES = (
     "inputs.declared_mean",
     "inputs.declared_std",
     "inputs.normalized",
+    "inputs.sample_mean",
+    "inputs.sample_std",
     "inputs.rms",
     "inputs.feature_mean",
     "inputs.feature_rms",
@@ -71,6 +74,9 @@ def judge(measured: Measured) -> Finding:
         if ratio > OFFSET.value:
             return Finding("warn", f"{seen}, above {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
         return Finding("pass", f"{seen}, within {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
+    sampled = _sampled(measured)
+    if sampled is not None:
+        return sampled
     columns = measured.get("inputs.feature_mean")
     if measured.text("inputs.normalized") == "true":
         return Finding("pass", "settings say that inputs are normalized")
@@ -92,6 +98,28 @@ def judge(measured: Measured) -> Finding:
     return Finding("pass", f"{seen}, within {OFFSET_COLUMNS.value:g}", columns.value, OFFSET_COLUMNS, columns.unit)
 
 
+def _sampled(measured: Measured) -> Finding | None:
+    """What a sample of images shows behind the loader's constants; None where there is none."""
+    mean, deviation = measured.get("inputs.sample_mean"), measured.get("inputs.sample_std")
+    if mean is None or deviation is None or not (math.isfinite(mean.value) and deviation.value > 0):
+        return None
+    offsets = {name: abs(value) / deviation.items[name] for name, value in mean.items.items() if deviation.items.get(name, 0.0) > 0}
+    ratio = max(offsets.values(), default=abs(mean.value) / deviation.value)
+    seen = f"a sample of images has a mean of {ratio:.3g} standard deviations behind the loader ({mean.basis})"
+    if ratio > OFFSET.value:
+        where = tuple(sorted(offsets, key=lambda name: -offsets[name]))
+        return Finding("warn", f"{seen}, above {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit, where=where)
+    return Finding("pass", f"{seen}, within {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
+
+
+def _sample(mean: float, deviation: float) -> tuple[Measurement, ...]:
+    basis = "64 images of train.csv, with the constants of setting 'image_mean'"
+    return (
+        Measurement("inputs.sample_mean", mean, "units of the input", basis, items={"red": mean}),
+        Measurement("inputs.sample_std", deviation, "units of the input", basis, items={"red": deviation}),
+    )
+
+
 def _of(name: str, value: float, **items: float) -> Measurement:
     return Measurement(name, value, "ratio", "manifest.csv", items=items)
 
@@ -99,6 +127,8 @@ def _of(name: str, value: float, **items: float) -> Measurement:
 EXAMPLES = (
     Example("temperatures in kelvin", (_of("inputs.declared_mean", 288.0), _of("inputs.declared_std", 12.0)), "warn"),
     Example("a column of years", (_of("inputs.feature_mean", 150.0, year=150.0),), "warn"),
+    Example("constants of another scale", _sample(-2.1, 0.0046), "warn"),
+    Example("grey X-rays with ImageNet's constants", _sample(0.35, 1.1), "pass"),
     Example("images in [0, 1]", (_of("inputs.declared_mean", 0.45), _of("inputs.declared_std", 0.27)), "pass"),
     Example("lengths of petals", (_of("inputs.feature_mean", 7.1, sepal_length=7.1),), "pass"),
     Example(

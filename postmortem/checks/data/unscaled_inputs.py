@@ -2,10 +2,11 @@
 
 ## What it looks for
 The root mean square of the inputs as the model sees them: from Adam's second moments of the first layer over those of
-its bias, or as settings declare it. It alarms above 10, and warns above 3, below 0.01, and where one input is more than
-10 times the median input and the whole is not small. Numeric columns of the manifest that are that large, or whose
-deviations differ more than 100 times, are a hint: they warn where nothing tells what the model sees, and alarm only
-where the settings say that inputs are not normalized.
+its bias, as settings declare it, or as a sample of images has it after the constants that settings give a loader. It
+alarms above 10, and warns above 3, below 0.01, and where one input is more than 10 times the median input and the whole
+is not small. Numeric columns of the manifest that are that large, or whose deviations differ more than 100 times, are a
+hint: they warn where nothing tells what the model sees, and alarm only where the settings say that inputs are not
+normalized.
 
 ## Why it matters
 A weight's gradient is proportional to its input. Inputs a thousand times larger than others need a learning rate a
@@ -75,6 +76,7 @@ USES = (
     "inputs.spread",
     "inputs.declared_mean",
     "inputs.declared_std",
+    "inputs.sample_rms",
     "inputs.normalized",
     "inputs.feature_rms",
     "inputs.feature_scale",
@@ -98,6 +100,9 @@ def judge(measured: Measured) -> Finding:
     if deviation is not None and math.isfinite(deviation):
         mean = measured.number("inputs.declared_mean") or 0.0
         return _seen_by_model(math.hypot(mean, deviation), "declared mean and deviation put the inputs' root mean square at", None)
+    sampled = measured.get("inputs.sample_rms")
+    if sampled is not None and math.isfinite(sampled.value):
+        return _seen_by_model(sampled.value, f"{sampled.basis}, have a root mean square of", None)
     return _columns(measured)
 
 
@@ -157,6 +162,9 @@ EXAMPLES = (
     Example("raw features reach the first layer", (_of("inputs.rms", 140.0), *_RAW), "fail"),
     Example("raw columns, declared as not normalized", (*_RAW, _word("inputs.normalized", "false")), "fail"),
     Example("raw pixels declared", (_of("inputs.declared_std", 78.0), _of("inputs.declared_mean", 33.0)), "fail"),
+    Example("pixels of 0 to 255, constants for 0 to 1", (_of("inputs.sample_rms", 498.0),), "fail"),
+    Example("pixels of 0 to 1, constants for 0 to 255", (_of("inputs.sample_rms", 0.0046),), "warn"),
+    Example("images with ImageNet's constants", (_of("inputs.sample_rms", 1.1),), "pass"),
     Example("raw columns, nothing else known", _RAW, "warn"),
     Example("five times unit scale", (_of("inputs.rms", 5.0),), "warn"),
     Example("inputs divided by 255 twice", (_of("inputs.declared_std", 0.0012),), "warn"),
