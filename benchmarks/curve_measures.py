@@ -16,7 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from reporting import say, verdict
 
-from postmortem.measure.curves import Classes, measure_curves
+from postmortem.measure.chance import Classes
+from postmortem.measure.curves import measure_curves
 from postmortem.measure.roles import assign
 from postmortem.model import ReadOptions, RunData, Series
 

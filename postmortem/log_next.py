@@ -36,6 +36,10 @@ ADVICE: dict[str, Advice] = {
         "Log accuracy on training and validation data.",
         'writer.add_scalar("train/accuracy", train_accuracy, step)\nwriter.add_scalar("val/accuracy", val_accuracy, step)',
     ),
+    "per-class": Advice(
+        "Log the recall of each class on validation data.",
+        'for name, recall in recall_by_class.items():\n    writer.add_scalar(f"val/recall/{name}", recall, step)',
+    ),
     "learning-rate": Advice(
         "Log the learning rate that the optimizer used.",
         'rate = optimizer.param_groups[0]["lr"]\nwriter.add_scalar("train/learning_rate", rate, step)',

@@ -31,19 +31,24 @@ EVIDENCE = (
     Evidence(0.5, "class counts are far apart", alarm=("skewed-classes",)),
     Evidence(8.0, "class counts are far apart and only the class prior was learned", alarm=("prior-only-loss", "skewed-classes")),
     Evidence(1.5, "only the class prior was learned", alarm=("prior-only-loss",)),
+    Evidence(5.0, "class counts are far apart and one class is named for every record", alarm=("majority-class-only", "skewed-classes")),
+    Evidence(9.5, "rare classes are never found", alarm=("starved-classes",)),
     Evidence(1.5, "a class is missing from a split", alarm=("missing-classes",)),
     Evidence(-4.5, "class counts are close", passed=("skewed-classes",)),
     Evidence(-4.0, "more than the class prior was learned", passed=("prior-only-loss",)),
+    Evidence(-4.0, "every class is found, the rarest too", passed=("starved-classes",)),
+    Evidence(-1.0, "more than one class is named", passed=("majority-class-only",)),
     Evidence(-3.0, "units are identical, which leaves only the prior to learn", alarm=("identical-units",)),
     Evidence(-3.0, "dead units leave only the prior to learn", alarm=("silent-units",)),
     Evidence(-3.0, "nothing was updated", alarm=("unmoved-weights",)),
 )
-EXPLAINS = ("underfitting",)
+EXPLAINS = ("underfitting", "overfitting")
 USES = ("classes.imbalance",)
 
 
 def summary(case: Case) -> str:
-    return case.said("prior-only-loss", "skewed-classes", "missing-classes", otherwise="Some classes are starved.")
+    seen = ("starved-classes", "majority-class-only", "prior-only-loss", "skewed-classes", "missing-classes")
+    return case.said(*seen, otherwise="Some classes are starved.")
 
 
 def fix(case: Case) -> str:
@@ -58,6 +63,15 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("97 % of one class and only the prior learned", "likely", fail=("prior-only-loss",), warn=("skewed-classes",)),
+    CauseExample("one class is named for every record", "likely", fail=("majority-class-only", "skewed-classes")),
+    CauseExample(
+        "rare classes are never found, the rest is",
+        "likely",
+        fail=("starved-classes",),
+        warn=("skewed-classes",),
+        passed=("prior-only-loss",),
+    ),
+    CauseExample("100 to 1, and the recall of each class is high", "unlikely", warn=("skewed-classes",), passed=("starved-classes",)),
     CauseExample("100 to 1, learned all the same", "unlikely", warn=("skewed-classes",), passed=("prior-only-loss",)),
     CauseExample("balanced, but nothing learned", "unlikely", fail=("prior-only-loss",), passed=("skewed-classes",)),
     CauseExample("nothing is known", "unlikely"),

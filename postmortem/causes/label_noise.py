@@ -32,6 +32,7 @@ EVIDENCE = (
     Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),
     Evidence(-4.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
     Evidence(-3.0, "units are identical", alarm=("identical-units",)),
+    Evidence(-3.0, "one class is named for every record: nothing was learned by heart either", alarm=("majority-class-only",)),
     Evidence(-2.0, "the learning rate is too high for anything to be learned", alarm=("diverged-loss", "large-updates")),
 )
 EXPLAINS = ("overfitting", "underfitting")

@@ -33,6 +33,8 @@ EVIDENCE = (
     Evidence(0.5, "the model is large for its data", alarm=("oversized-model", "rising-validation-loss")),
     Evidence(-1.5, "validation loss did not turn up", passed=("rising-validation-loss",)),
     Evidence(-4.0, "labels carry no information, which training can only learn by heart", alarm=("uninformative-labels",)),
+    Evidence(-4.0, "only the class shares were learned, which hold for training and validation alike", alarm=("prior-only-loss",)),
+    Evidence(-3.0, "one class is named for every record, which nobody learns by heart", alarm=("majority-class-only",)),
     Evidence(-3.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
     Evidence(-1.5, "the loss diverged", alarm=("diverged-loss",)),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from postmortem.measure.chance import Classes, measure_chance, measure_early_share
 from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
-from postmortem.measure.loss import Classes, compared_loss, measure_chance, measure_levels, measure_nonfinite
+from postmortem.measure.loss import compared_loss, measure_levels, measure_nonfinite
 from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
 from postmortem.measure.regularization import measure_regularization
 from postmortem.measure.resumes import measure_resumes
@@ -48,6 +49,7 @@ def _all(
     yield from measure_chance(training, validation, data, classes, seen["run.family"].text)
     yield from measure_nonfinite(roled)
     yield from measure_shape(training)
+    yield measure_early_share(seen, classes)
     yield from measure_resumes(run.resumes, training)
     yield from measure_spikes(training, main_rate(roled))
     paired = paired_training_loss(roled, training, validation)

@@ -1,10 +1,9 @@
-"""Levels of the training loss: first, last, lowest, how far it fell, what stands against chance, and non-finite points."""
+"""Levels of the training loss: first, last, lowest, how far it fell, and non-finite points."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,25 +13,8 @@ from postmortem.model import Measurement, Missing, Series
 
 LEAST_POINTS = 10
 """Fewer points than this have a first and a last value, but no shape."""
-EARLY_STEP = 10
-EARLY_SHARE = 0.01
-"""A first point counts as the loss before learning up to step 10 or 1 % of the run."""
 IS_TOTAL = 0.9
 """Share of the points at which a total must be at least its regularization to be a total of both."""
-
-
-@dataclass(frozen=True, slots=True)
-class Classes:
-    """What is known of the classes when curves are measured."""
-
-    count: int | None = None
-    """Number of classes (of tokens, for a language model)."""
-    basis: str = ""
-    """Where the count came from, one clause."""
-    prior_entropy: float | None = None
-    """H(p) of the training labels, nats."""
-    validation_cross_entropy: float | None = None
-    """Cross-entropy of the validation labels under the training labels' shares, nats."""
 
 
 def missing(names: Sequence[str], reason: str, log_next: str) -> Iterator[Missing]:
@@ -92,85 +74,6 @@ def _fall(curve: Smooth) -> Iterator[Measurement]:
         ratio(fall, noise),
         "ratio",
         f"fall {fall:.3g} over {noise:.2g}, the noise of the difference of both levels; {basis}",
-    )
-
-
-def measure_chance(
-    training: Roled | None, validation: Roled | None, data: Roled | None, classes: Classes, family: str
-) -> Iterator[Measurement | Missing]:
-    """The loss against ln C and against the entropy of the class shares.
-
-    `data` (the loss without regularization) stands in for the training loss where it was logged: only it compares with chance.
-    """
-    names = ("loss.first_to_chance", "loss.last_to_chance")
-    compared = data or training
-    chance = math.log(classes.count) if classes.count is not None and classes.count >= 2 else None
-    if chance is None:
-        yield from missing(("loss.chance", *names), "the number of classes is not known", "num-classes")
-    else:
-        yield Measurement("loss.chance", chance, "nats", f"ln({classes.count}); {classes.basis or 'number of classes as given'}")
-        yield from _against_chance(compared, chance, family)
-    curve = None if compared is None else smooth(compared.series, LEAST_POINTS)
-    if classes.prior_entropy is None or classes.prior_entropy <= 0:
-        yield Missing("loss.last_to_prior", "the classes' shares are not known", "manifest")
-    elif family not in ("classification", "language-model"):
-        yield Missing("loss.last_to_prior", f"the loss of a run of family {family} is not known to be a cross-entropy", "training-loss")
-    elif curve is None:
-        yield Missing("loss.last_to_prior", f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
-    else:
-        basis = f"last level {curve.last:.4g} over H(p) = {classes.prior_entropy:.4g}; {basis_of(curve)}"
-        yield Measurement("loss.last_to_prior", curve.last / classes.prior_entropy, "ratio", basis)
-    yield _validation_to_prior(validation, classes, family)
-
-
-def _against_chance(compared: Roled | None, chance: float, family: str) -> Iterator[Measurement | Missing]:
-    names = ("loss.first_to_chance", "loss.last_to_chance")
-    if family not in ("classification", "language-model"):
-        yield from missing(names, f"the loss of a run of family {family} is not known to be a cross-entropy", "num-classes")
-        return
-    if compared is None:
-        yield from missing(names, "no training loss was logged", "training-loss")
-        return
-    steps, values = finite_points(compared.series)
-    if not values.size:
-        yield from missing(names, f"{compared.series.tag!r} has no finite point", "training-loss")
-        return
-    first_step = int(steps[0])
-    if first_step <= max(EARLY_STEP, EARLY_SHARE * int(steps[-1])):
-        basis = f"first point {values[0]:.4g} of {compared.series.tag!r} over ln C = {chance:.4g}"
-        yield Measurement("loss.first_to_chance", float(values[0] / chance), "ratio", basis, first_step)
-    else:
-        yield Missing(
-            "loss.first_to_chance", f"{compared.series.tag!r} begins at step {first_step}, after learning has begun", "training-loss"
-        )
-    curve = smooth(compared.series, LEAST_POINTS)
-    if curve is None:
-        yield Missing("loss.last_to_chance", f"only {values.size} finite points of {compared.series.tag!r}", "longer-curve")
-    else:
-        basis = f"last level {curve.last:.4g} over ln C = {chance:.4g}; {basis_of(curve)}"
-        yield Measurement("loss.last_to_chance", curve.last / chance, "ratio", basis)
-
-
-def _validation_to_prior(validation: Roled | None, classes: Classes, family: str) -> Measurement | Missing:
-    name = "loss.validation_to_prior"
-    prior, of = classes.validation_cross_entropy, "cross-entropy of the validation labels under the training shares"
-    if prior is None:
-        prior, of = classes.prior_entropy, "entropy of the training labels"
-    if prior is None or prior <= 0:
-        return Missing(name, "the classes' shares are not known", "manifest")
-    if family not in ("classification", "language-model"):
-        return Missing(name, f"the loss of a run of family {family} is not known to be a cross-entropy", "validation-loss")
-    if validation is None:
-        return Missing(name, "no validation loss was logged", "validation-loss")
-    curve = smooth(validation.series, 3)
-    if curve is None:
-        return Missing(name, f"fewer than 3 points of {validation.series.tag!r}", "validation-loss")
-    return Measurement(
-        name,
-        curve.lowest / prior,
-        "ratio",
-        f"lowest level {curve.lowest:.4g} over {prior:.4g}, the {of}; {basis_of(curve)}",
-        curve.lowest_step,
     )
 
 

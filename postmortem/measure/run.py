@@ -11,9 +11,10 @@ from postmortem.measure import exhibits
 from postmortem.measure.adapters import measure_adapters
 from postmortem.measure.averages import measure_averages
 from postmortem.measure.batchnorm import measure_batchnorm
+from postmortem.measure.chance import Classes
 from postmortem.measure.classes import measure_classes
 from postmortem.measure.continuity import measure_continuity
-from postmortem.measure.curves import Classes, measure_curves
+from postmortem.measure.curves import measure_curves
 from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epochs import epochs_logged
 from postmortem.measure.files import measure_files
@@ -23,7 +24,9 @@ from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
+from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
+from postmortem.measure.priors import known_classes, measure_majority
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.roles import assign
 from postmortem.measure.settings import named_labels, number_of, settings
@@ -64,6 +67,8 @@ class _Found:
 def measure_run(run: RunData) -> RunMeasurements:
     """All measurements, gaps and exhibits of one run."""
     roled = assign(run.series, run.options)
+    per_class = find(roled, run.manifests)
+    roled = set_apart(roled, per_class)
     run, table = _passed(run)
     found = _Found()
     found.keep(measure_files(run))
@@ -88,6 +93,8 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_image_samples(run.manifests, raw_settings(run)))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
+    found.keep(iter([measure_majority(roled, run.manifests)]))
+    found.keep(measure_per_class(per_class, run.manifests))
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
@@ -137,10 +144,7 @@ def _last_step(run: RunData) -> int | None:
 
 def _classes(run: RunData, found: _Found) -> Classes:
     """The number of classes, from who knows best: the user, the manifest, the settings, the head."""
-    entropy = found.values.get("classes.prior_entropy")
-    crossed = found.values.get("classes.validation_cross_entropy")
-    count, basis = _class_count(run, found)
-    return Classes(count, basis, entropy.value if entropy else None, crossed.value if crossed else None)
+    return known_classes(run.manifests, settings(run), *_class_count(run, found))
 
 
 def _class_count(run: RunData, found: _Found) -> tuple[int | None, str]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from postmortem.log_next import ADVICE
-from postmortem.measure.curves import Classes, measure_curves
+from postmortem.measure.chance import Classes
+from postmortem.measure.curves import measure_curves
 from postmortem.measure.roles import assign
 from postmortem.model import Measurement, Missing, ReadOptions, RunData, Series
 

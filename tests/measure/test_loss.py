@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from postmortem.measure.loss import Classes, compared_loss, measure_chance, measure_levels, measure_nonfinite
+from postmortem.measure.loss import compared_loss, measure_levels, measure_nonfinite
 from postmortem.measure.roles import Roled, assign, main_training_loss
 from postmortem.measure.smooth import ratio
 from postmortem.model import Measurement, Missing, ReadOptions, Series
@@ -141,45 +140,6 @@ def test_a_shrinking_penalty_is_no_learning() -> None:
     found = levels(drawn("total_loss", 2.3 + penalty), drawn("l2_loss", penalty))
     assert value(found, "loss.first") == pytest.approx(202.3)
     assert value(found, "loss.improvement") == pytest.approx(0.0, abs=1e-6)
-
-
-CLASSES = Classes(10, "labels of manifest.csv", 2.0, 2.1)
-
-
-def chance(
-    series: Series, validation: Series | None = None, known: Classes = CLASSES, family: str = "classification"
-) -> dict[str, Measurement | Missing]:
-    """The loss against chance and prior."""
-    beside = roled(validation)[0] if validation is not None else None
-    return by_name(measure_chance(roled(series)[0], beside, None, known, family))
-
-
-def test_losses_against_chance_and_prior() -> None:
-    """First and last loss over ln C, last over H(p), best validation over the cross-entropy of its labels."""
-    found = chance(drawn("loss", [2 * math.log(10)] + [1.0] * 60), drawn("val_loss", [3.0] * 10 + [1.05] * 10))
-    assert value(found, "loss.chance") == pytest.approx(math.log(10))
-    assert value(found, "loss.first_to_chance") == pytest.approx(2)
-    assert value(found, "loss.last_to_chance") == pytest.approx(1 / math.log(10))
-    assert value(found, "loss.last_to_prior") == pytest.approx(0.5)
-    assert value(found, "loss.validation_to_prior") == pytest.approx(0.5)
-
-
-def test_a_late_first_point_is_no_first_loss() -> None:
-    """A log that begins at step 500 of 1100 says nothing of the loss before learning."""
-    assert isinstance(chance(drawn("loss", [2.3] * 61, begin=500))["loss.first_to_chance"], Missing)
-
-
-def test_unknown_classes_leave_chance_open() -> None:
-    """Without a number of classes or shares every comparison is missing, with what to give."""
-    found = chance(drawn("loss", [2.3] * 60), known=Classes())
-    assert {one.log_next for one in found.values() if isinstance(one, Missing)} == {"num-classes", "manifest"}
-
-
-def test_a_regression_has_no_chance() -> None:
-    """The loss of a regression is not compared with ln C."""
-    found = chance(drawn("loss", [2.3] * 60), family="regression")
-    assert isinstance(found["loss.first_to_chance"], Missing)
-    assert isinstance(found["loss.last_to_prior"], Missing)
 
 
 def nonfinite(*series: Series) -> dict[str, Measurement | Missing]:

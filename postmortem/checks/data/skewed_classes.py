@@ -3,8 +3,9 @@
 ## What it looks for
 Training records of the most frequent class over those of the rarest, and the effective number of classes exp(H) over
 their number. It warns above a ratio of 10, or where fewer than 0.5 of the classes are in effect. It alarms where the
-rarest class is starved as well, with fewer than 10 records or a ratio above 100, and the run shows it: the loss ends at
-0.9 of the entropy of the labels or above.
+rarest class is starved as well, with fewer than 10 records or a ratio above 100, and the run shows it: the loss ends
+near the entropy of the labels (at 0.9 of it or above, and not so far above that not even the shares were learned), or
+the logged metric of a rarest class is near 0. Where the run logs a metric of each class and all were found it passes.
 
 ## Why it matters
 The frequent classes fill the gradient. A class with a handful of records is met a few times an epoch, and never
@@ -57,12 +58,6 @@ STARVED_RECORDS = Threshold(
     half="classes of five to nine records pass with a warning",
     double="small but even sets with one smaller class fail",
 )
-
-NEEDS = ("classes.imbalance", "classes.effective")
-USES = ("classes.count", "loss.last_to_prior")
-CHECKLIST = ("balanced-classes",)
-FIGURE = "classes"
-
 STUCK = Threshold(
     0.9,
     "ratio",
@@ -70,13 +65,50 @@ STUCK = Threshold(
     half="runs that learned much but not all fail",
     double="no run fails, since none stays far above the entropy",
 )
+
+NEEDS = ("classes.imbalance", "classes.effective")
+USES = ("classes.count", "classes.metric", "loss.last_to_prior")
+CHECKLIST = ("balanced-classes",)
+FIGURE = "classes"
+
 LEARNED = 0.5
 """A training loss below this share of the labels' entropy used the inputs."""
+FOUND = 0.3
+"""A class of which three records in ten are found was learned."""
+UNFOUND = 0.02
+"""A class of which not one record in fifty is found was not learned at all."""
+NOT_EVEN_SHARES = 1.5
+"""A training loss above so many times the labels' entropy has not yet come down to what the shares alone give."""
 
 
 def applies(measured: Measured) -> str:
     classes = measured.number("classes.count")
     return "the manifest names one class only" if classes is not None and classes < 2 else ""
+
+
+def _learned(measured: Measured) -> str:
+    """What proves that the run used its input in spite of the skew, as a clause; empty where nothing does."""
+    metric = measured.get("classes.metric")
+    if metric is not None and (lowest := _lowest_logged(measured)) is not None and lowest >= FOUND:
+        return f"every class was learned all the same, with a {metric.text} of {lowest:.2g} or more"
+    last = measured.get("loss.last_to_prior")
+    if last is not None and last.value + 2 * last.items.get("error", 0.0) < LEARNED:
+        return f"the loss fell to {last.value:.2g} of the entropy of the labels all the same"
+    return ""
+
+
+def _lowest_logged(measured: Measured) -> float | None:
+    """The lowest metric of a class; None unless each class that training has got one."""
+    logged, counts = measured["classes.metric"].items, measured["classes.imbalance"].items
+    present = [label for label, records in counts.items() if records > 0]
+    return min(logged[label] for label in present) if present and all(label in logged for label in present) else None
+
+
+def _unfound(measured: Measured, rarest: tuple[str, ...]) -> str:
+    """Which of the rarest classes the run logs as not found at all, as a clause; empty where none is, or nothing was logged."""
+    metric = measured.get("classes.metric")
+    lost = [label for label in rarest if metric is not None and metric.items.get(label, 1.0) < UNFOUND]
+    return f"the run never finds {lost[0][:40]!r} ({metric.text} {metric.items[lost[0]]:.2g})" if lost and metric is not None else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -88,14 +120,21 @@ def judge(measured: Measured) -> Finding:
     if fewest is not None:
         seen += f" ({rarest[0][:40]!r}, {fewest:.0f} records)"
     skewed = ratio.value > RATIO.value
+    if measured.get("classes.metric") is not None and (lowest := _lowest_logged(measured)) is not None and lowest >= FOUND:
+        return Finding("pass", f"{seen}; {_learned(measured)}", ratio.value, RATIO, ratio.unit)
     few = fewest is not None and fewest < STARVED_RECORDS.value
-    last = measured.number("loss.last_to_prior")
-    learned = last is not None and last < LEARNED
+    learned = _learned(measured)
     if skewed and (few or ratio.value > STARVED_RATIO.value):
         limit = STARVED_RATIO if ratio.value > STARVED_RATIO.value else STARVED_RECORDS
         value, unit = (ratio.value, ratio.unit) if limit is STARVED_RATIO else (fewest, limit.unit)
         if learned:
-            return Finding("warn", f"{seen}; the loss fell below the entropy of the labels all the same", value, limit, unit, where=rarest)
+            return Finding("warn", f"{seen}; {learned}", value, limit, unit, where=rarest)
+        last, unfound = measured.number("loss.last_to_prior"), _unfound(measured, rarest)
+        if unfound:
+            return Finding("fail", f"{seen}, and {unfound}", value, limit, unit, where=rarest)
+        if last is not None and last > NOT_EVEN_SHARES and not few:
+            told = f"{seen}; the loss stands at {last:.3g} times the entropy of the labels, so that not even their shares were learned"
+            return Finding("warn", told, value, limit, unit, where=rarest)
         if last is None or not last >= STUCK.value:
             return Finding("warn", f"{seen}: few to be learned", value, limit, unit, where=rarest)
         told = f"{seen}, and the loss ends at {last:.2f} of the entropy of the labels"
@@ -122,11 +161,19 @@ def _loss(value: float) -> Measurement:
     return Measurement("loss.last_to_prior", value, "ratio", "'train/loss' of events")
 
 
+def _recall(**found: float) -> tuple[Measurement, ...]:
+    return (Measurement("classes.metric", min(found.values()), "share", "tags like 'val/recall/a'", items=found, text="recall"),)
+
+
 EXAMPLES = (
     Example("four records of one class, the run unknown", _given(0.99, cat=400.0, dog=390.0, emu=4.0), "warn"),
     Example("a long tail, half way down", (*_given(0.3, a=5000.0, b=300.0, c=8.0), _loss(0.7)), "warn"),
     Example("300 to 1, and the loss ends at the prior", (*_given(0.52, no=30000.0, yes=100.0), _loss(0.99)), "fail"),
     Example("105 to 1 and learned all the same", (*_given(0.6, a=2100.0, b=300.0, c=20.0), _loss(0.08)), "warn"),
+    Example(
+        "105 to 1, and the recall of each class is high", (*_given(0.6, a=2100.0, b=300.0, c=20.0), *_recall(a=0.99, b=0.9, c=0.7)), "pass"
+    ),
+    Example("105 to 1, and the rarest is never found", (*_given(0.6, a=2100.0, b=300.0, c=20.0), *_recall(a=0.99, b=0.9, c=0.0)), "fail"),
     Example("97 % of one class", _given(0.57, no=970.0, yes=30.0), "warn"),
     Example("a thousand classes of a long tail within ten to one", _given(0.45, a=90.0, b=10.0, c=10.0), "warn"),
     Example("three even classes", _given(1.0, a=50.0, b=50.0, c=50.0), "pass"),

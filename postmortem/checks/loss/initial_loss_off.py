@@ -14,8 +14,10 @@ number of classes.
 
 ## When it is wrong
 A first point well after the first step is not a first loss, and is not judged. A model that was trained before starts below
-chance, and so does a mean over the first epoch: that passes. Losses with class weights, sums over heads, or auxiliary terms
-have another chance level.
+chance, and so does a mean over the first epoch: that passes. So does a bias that was set to the logarithm of the class shares,
+which starts at their entropy. Label smoothing leaves a first loss at chance where it is. Class weights can raise it by as much
+as classes differ in size: up to there a weighted loss is only warned about. Sums over heads or labels, and auxiliary terms, have
+another chance level.
 
 ## References
 CS231n, neural-networks-3: look for correct loss at chance performance (2.302 for 10 classes). Karpathy, A Recipe for Training
@@ -42,14 +44,14 @@ OFF = Threshold(
 )
 
 NEEDS = ("loss.first_to_chance", "loss.first", "loss.chance")
-USES = ("run.family", "run.batch_size", "run.pretrained")
+USES = ("run.family", "run.batch_size", "run.pretrained", "run.class_weights", "classes.imbalance", "classes.count", "loss.first_to_prior")
 CHECKLIST = ("initial-cross-entropy",)
 FIGURE = "loss"
 
 LOW = 0.5
 """Below half of chance something was known before the first point."""
 NEAR = 0.15
-"""How near the ratio must be to the batch size to be called a sum over the batch."""
+"""How near a ratio must be to a number (the batch size, the labels, 1) to be called by its name."""
 
 
 def applies(measured: Measured) -> str:
@@ -63,12 +65,19 @@ def judge(measured: Measured) -> Finding:
     ratio, first, chance = measured["loss.first_to_chance"], measured["loss.first"], measured["loss.chance"]
     seen = f"first loss {first.value:.4g}, chance {chance.value:.4g} ({chance.basis.split(';')[0]}), ratio {ratio.value:.3g}"
     if ratio.value > OFF.value:
-        batch = measured.number("run.batch_size")
-        if batch is not None and batch > 1 and abs(ratio.value / batch - 1) <= NEAR:
-            seen += f", as a sum over the batch of {batch:.0f} would be"
+        seen += _as_a_sum(measured, ratio.value)
+        weighted = measured.text("run.class_weights") == "true"
+        heaviest = measured.number("classes.imbalance") if weighted else None
+        if heaviest is not None and ratio.value <= heaviest:
+            told = f"{seen}; classes of {heaviest:.3g} to 1 are weighted, which can raise it so far; the line is {OFF.value:g}"
+            return Finding("warn", told, ratio.value, OFF, ratio.unit, ratio.first_step)
         if ratio.value > FAR_OFF.value:
             return Finding("fail", f"{seen}; the line is {FAR_OFF.value:g}", ratio.value, FAR_OFF, ratio.unit, ratio.first_step)
         return Finding("warn", f"{seen}; the line is {OFF.value:g}", ratio.value, OFF, ratio.unit, ratio.first_step)
+    to_prior = measured.number("loss.first_to_prior")
+    if ratio.value < 1 - NEAR and to_prior is not None and abs(to_prior - 1) <= NEAR:
+        told = f"{seen}; it is the entropy of the class shares, as a bias set to their logarithm gives"
+        return Finding("pass", told, ratio.value, OFF, ratio.unit)
     if ratio.value < LOW:
         why = (
             "weights are pre-trained"
@@ -77,6 +86,16 @@ def judge(measured: Measured) -> Finding:
         )
         return Finding("pass", f"{seen}; below chance: {why}", ratio.value, OFF, ratio.unit)
     return Finding("pass", seen, ratio.value, OFF, ratio.unit)
+
+
+def _as_a_sum(measured: Measured, ratio: float) -> str:
+    """What the ratio would be the number of, as a clause; empty where it is near none."""
+    batch, labels = measured.number("run.batch_size"), measured.number("classes.count")
+    if batch is not None and batch > 1 and abs(ratio / batch - 1) <= NEAR:
+        return f", as a sum over the batch of {batch:.0f} would be"
+    if "a label" in measured["loss.chance"].basis and labels is not None and labels > 1 and abs(ratio / labels - 1) <= NEAR:
+        return f", as a sum over the {labels:.0f} labels would be"
+    return ""
 
 
 def _given(first: float, batch: float | None = None, family: str = "classification") -> tuple[Measurement, ...]:
@@ -89,10 +108,24 @@ def _given(first: float, batch: float | None = None, family: str = "classificati
     return given if batch is None else (*given, Measurement("run.batch_size", batch, "records", "setting"))
 
 
+_WEIGHTED = (
+    Measurement("run.class_weights", float("nan"), "", "setting 'class_weights'", text="true"),
+    Measurement("classes.imbalance", 50.0, "ratio", "column 'label' of manifest.csv"),
+)
+_SUMMED = (
+    Measurement("loss.first_to_chance", 20.1, "ratio", "'train/loss'", 0),
+    Measurement("loss.first", 13.9, "loss", "'train/loss'", 0),
+    Measurement("loss.chance", 0.6931, "nats", "ln(2) a label; 20 labels in manifest.csv"),
+    Measurement("classes.count", 20.0, "classes", "column 'labels' of manifest.csv"),
+)
+
 EXAMPLES = (
     Example("weights 12 times too large", _given(2775.0), "fail"),
     Example("a loss summed over a batch of 32", _given(74.0, 32.0), "fail"),
     Example("a last layer twice too large", _given(4.0), "warn"),
+    Example("class weights that do not average to 1", (*_given(9.0), *_WEIGHTED), "warn"),
+    Example("a binary loss summed over 20 labels", _SUMMED, "fail"),
+    Example("a bias set by the class shares", (*_given(0.9), Measurement("loss.first_to_prior", 1.02, "ratio", "'train/loss'")), "pass"),
     Example("at chance", _given(2.35), "pass"),
     Example("a pre-trained model", _given(0.4), "pass"),
     Example("a regression", _given(140.0, family="regression"), "not-applicable"),

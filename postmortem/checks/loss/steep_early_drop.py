@@ -15,7 +15,9 @@ normalize inputs and regression targets.
 
 ## When it is wrong
 Adam, batch normalization and easy data make a loss fall fast from a healthy start: a steep drop alone passes. Regression
-targets that are not normalized drop steeply whatever the initialization: hence no more than a warning without chance.
+targets that are not normalized drop steeply whatever the initialization: hence no more than a warning without chance. Unbalanced
+classes drop from chance to the entropy of their shares at once, which wastes a few steps and harms nothing: that passes, and is
+said with its share of the drop.
 
 ## References
 Karpathy, A Recipe for Training Neural Networks ("init well"; hockey-stick loss curves). CS231n, neural-networks-3.
@@ -55,11 +57,13 @@ FACTOR = Threshold(
 )
 
 NEEDS = ("loss.early_drop", "loss.first")
-USES = ("loss.first_to_chance", "run.family")
+USES = ("loss.first_to_chance", "loss.early_prior_share", "run.family")
 CHECKLIST = ("steep-loss-reduction",)
 FIGURE = "loss"
 
 UNKNOWN_STEEP = 0.9
+EXPLAINED = 0.5
+"""Share of the drop from which on the class shares are named as what was learned in it."""
 
 
 def applies(measured: Measured) -> str:
@@ -78,13 +82,24 @@ def judge(measured: Measured) -> Finding:
         line = FAR_ABOVE_CHANCE if to_chance.value >= FAR_ABOVE_CHANCE.value else ABOVE_CHANCE
         said = f"{seen}; the first loss is {to_chance.value:.3g} times chance"
         if to_chance.value < ABOVE_CHANCE.value:
-            return Finding("pass", f"{said}, a healthy start", to_chance.value, ABOVE_CHANCE, "ratio")
+            return Finding("pass", f"{said}, a healthy start{_of_shares(measured)}", to_chance.value, ABOVE_CHANCE, "ratio")
         status: Status = "fail" if line is FAR_ABOVE_CHANCE else "warn"
         return Finding(status, said, to_chance.value, line, "ratio", drop.first_step)
     if drop.value >= UNKNOWN_STEEP and after > 0 and first.value / after >= FACTOR.value:
         factor = first.value / after
         return Finding("warn", f"{seen}, a factor of {factor:.3g}; chance is not known", factor, FACTOR, "ratio", drop.first_step)
     return Finding("pass", f"{seen}; steep, from a start that is not known to be too high", drop.value, STEEP, drop.unit)
+
+
+def _of_shares(measured: Measured) -> str:
+    """How much of the drop the class shares explain, as a clause; empty where that is little."""
+    share = measured.get("loss.early_prior_share")
+    if share is None or share.value < EXPLAINED:
+        return ""
+    return (
+        f"; {min(share.value, 1.0):.0%} of the drop is the way from chance to the entropy of the class shares, "
+        "which a head bias that starts at their logarithm spares"
+    )
 
 
 def _given(drop: float, first: float, after: float, to_chance: float | None = None) -> tuple[Measurement, ...]:
@@ -100,6 +115,11 @@ EXAMPLES = (
     Example("a start at 2.4 times chance", _given(0.8, 5.5, 2.1, 2.4), "warn"),
     Example("targets in the thousands", _given(0.99, 4.0e6, 900.0), "warn"),
     Example("easy data from a healthy start", _given(0.9, 2.31, 0.3, 1.003), "pass"),
+    Example(
+        "unbalanced classes whose shares are learned first",
+        (*_given(0.8, 2.31, 0.5, 1.003), Measurement("loss.early_prior_share", 0.99, "ratio", "'train/loss'")),
+        "pass",
+    ),
     Example("an ordinary descent", _given(0.15, 2.3, 2.0, 1.0), "pass"),
     Example("a point every tenth of the run", (), "not-checked"),
 )

@@ -40,7 +40,7 @@ LEARNED = Threshold(
 )
 
 NEEDS = ("loss.validation_to_prior", "loss.last_to_prior")
-USES = ("run.family", "accuracy.validation_last", "classes.largest_share")
+USES = ("run.family", "accuracy.validation_last", "accuracy.majority_gap", "classes.largest_share")
 CHECKLIST = ()
 FIGURE = "loss"
 
@@ -54,6 +54,10 @@ def applies(measured: Measured) -> str:
     last = measured.get("loss.last_to_prior")
     if last is not None and last.value > LEARNED.value:
         return f"the training loss is at {last.value:.3g} of the entropy of the labels: nothing was learned, by heart or otherwise"
+    error = 2 * last.items.get("error", 0.0) if last is not None else 0.0
+    if last is not None and last.value + error > LEARNED.value:
+        seen = f"the training loss is at {last.value:.3g} of the entropy of the labels, with a noise of {error:.2g}"
+        return f"{seen}: it may know the shares alone"
     return ""
 
 
@@ -63,6 +67,9 @@ def judge(measured: Measured) -> Finding:
     if validation.value < NEVER_BELOW.value:
         return Finding("pass", seen, validation.value, NEVER_BELOW, validation.unit)
     accuracy, largest = measured.number("accuracy.validation_last"), measured.number("classes.largest_share")
+    gap = measured.get("accuracy.majority_gap")
+    if gap is not None:  # of the validation records themselves
+        accuracy, largest = gap.items["accuracy"], gap.items["share"]
     if accuracy is None or largest is None:
         return Finding("warn", f"{seen}; no accuracy was logged to confirm it", validation.value, NEVER_BELOW, validation.unit)
     seen += f"; validation accuracy {accuracy:.1%}, largest class {largest:.1%}"
@@ -85,6 +92,11 @@ EXAMPLES = (
     Example("shuffled labels, no accuracy", _given(0.6, 1.0, None), "warn"),
     Example("120 records, but real ones", _given(0.01, 0.99, 0.71), "pass"),
     Example("healthy", _given(0.1, 0.2, 0.95), "pass"),
+    Example(
+        "97 % of one class, and a loss whose noise is as large as what it lacks",
+        (Measurement("loss.last_to_prior", 0.7, "ratio", "'train/loss'", items={"error": 0.15}), *_given(0.7, 1.0, 0.1)[1:]),
+        "not-applicable",
+    ),
     Example("nothing learned", _given(1.0, 1.0, 0.1), "not-applicable"),
     Example("no validation loss", (), "not-checked"),
 )

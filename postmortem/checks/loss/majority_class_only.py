@@ -1,0 +1,83 @@
+"""One class predicted for every record
+
+## What it looks for
+A validation accuracy that is the same at every evaluation of the run's last third, at least 5 of them, and is, to half of its last
+decimal, the share of one class among the validation records. It alarms where the accuracy was logged to 0.001 or better, and
+warns where it was rounded more coarsely, because a learned accuracy then hits a share by chance.
+
+## Why it matters
+A model that names one class for every record has learned nothing that can be used, however high its accuracy stands: with 97 %
+of one class it is right 97 times in a hundred.
+
+## What to do
+Look at the recall of each class. Where classes are unbalanced weight the loss or sample classes evenly; where they are not, look at
+whether the input reaches the output in evaluation: batch normalization, preprocessing, a saved head that was not loaded.
+
+## When it is wrong
+An accuracy whose model was no longer trained (early stopping, a rate of zero) stays constant as well, but hits the share of a class
+only by accident. The validation split of the manifest must be the one that was evaluated, all of it.
+
+## References
+Japkowicz & Stephen 2002, The Class Imbalance Problem. Karpathy, A Recipe for Training Neural Networks (input-independent baseline).
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+FINE = Threshold(
+    0.001,
+    "share",
+    source="the project's own choice: of a thousand constant accuracies one or two a class lie so near to its share by accident",
+    half="accuracies in tenths of a percent are only warned about",
+    double="nothing changes: decimals come in powers of ten",
+)
+
+NEEDS = ("accuracy.majority_gap",)
+USES = ("run.family",)
+CHECKLIST = ("balanced-classes",)
+FIGURE = "accuracy"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return "" if family in ("", "classification", "unknown") else f"the accuracy of a run of family {family} is not over single classes"
+
+
+def judge(measured: Measured) -> Finding:
+    gap = measured["accuracy.majority_gap"]
+    accuracy, share, unit = gap.items["accuracy"], gap.items["share"], gap.items["unit"]
+    seen = f"the validation accuracy ends at {accuracy:.2%}"
+    if gap.items["spread"] > 2 * unit:
+        told = f"{seen} and still moves; always naming {gap.text[:40]!r} gives {share:.2%}"
+        return Finding("pass", told, abs(gap.value), FINE, "share")
+    # The nearest share is that of the most frequent class, or of another one that the model names instead.
+    distance = gap.items["single"]
+    near = max(unit, 1e-6) + 1e-9
+    if distance > near:
+        return Finding("pass", f"{seen}, {distance:.2%} from the share of any class", distance, FINE, "share")
+    named = f"{gap.text[:40]!r}, the most frequent class," if abs(gap.value) <= near else "one class"
+    told = f"{seen} at each of the last {gap.items['evaluations']:.0f} evaluations, just the share of {named} among the records"
+    if 2 * unit > FINE.value * (1 + 1e-9):
+        told += f"; it is rounded to {2 * unit:g}, so that this may be by accident"
+        return Finding("warn", told, 2 * unit, FINE, "share", where=(gap.text,))
+    return Finding("fail", told, 2 * unit, FINE, "share", where=(gap.text,))
+
+
+def _given(
+    accuracy: float, spread: float = 0.0, unit: float = 5e-7, share: float = 0.97, single: float | None = None
+) -> tuple[Measurement, ...]:
+    items = {"accuracy": accuracy, "share": share, "records": 600.0, "spread": spread, "evaluations": 7.0, "unit": unit}
+    items["single"] = abs(accuracy - share) if single is None else single
+    return (Measurement("accuracy.majority_gap", accuracy - share, "share", "'val/acc'; manifest.csv", 600, items, "common"),)
+
+
+EXAMPLES = (
+    Example("97 % of one class, and 97 % right", _given(0.97), "fail"),
+    Example("one of ten even classes is named for all", _given(0.1, share=0.11, single=0.0), "fail"),
+    Example("the same in whole percent", _given(0.97, unit=0.005), "warn"),
+    Example("learned, and still moving", _given(0.985, 0.004), "pass"),
+    Example("learned, and at rest", _given(0.995), "pass"),
+    Example("near the share, but moving about it", _given(0.968, 0.01), "pass"),
+    Example("no accuracy", (), "not-checked"),
+)
