@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 _BY_PROGRAMS = re.compile(
-    r"\.?(ipynb_checkpoints|ds_store|git|svn|idea|vscode|thumbs\.db|__macosx|__pycache__|@eadir|desktop\.ini)", re.IGNORECASE
+    r"\.(ipynb_checkpoints|ds_store|git|svn|idea|vscode|cache)|thumbs\.db|desktop\.ini|__macosx|__pycache__|@eadir|lost\+found",
+    re.IGNORECASE,
 )
 """What editors and operating systems leave in folders."""
 
@@ -48,12 +49,13 @@ def runs_z(counts: Iterable[int], runs: int) -> float:
 def odd_names(totals: Mapping[str, int]) -> dict[str, str]:
     """Label -> why it is hardly a class of its own: a folder of an editor, or a twin of another label but for case, spaces or `.0`.
 
-    Of twins the smaller is named. Labels of one character stay apart: letters are classes where characters are read.
+    Of twins the smaller is named. Single letters stay apart: they are classes where characters are read.
     """
     found = {label: "left by an editor or an operating system" for label in totals if _BY_PROGRAMS.fullmatch(label)}
     kinds: dict[str, list[str]] = {}
     for label in totals:
-        if len(label.strip()) > 1 and label not in found:
+        text = label.strip()
+        if text and not (len(text) == 1 and text.isalpha()) and label not in found:
             kinds.setdefault(_folded(label), []).append(label)
     for alike in kinds.values():
         alike.sort(key=lambda label: (-totals[label], label))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from postmortem.measure.class_shares import odd_names
 from postmortem.measure.classes import (
     CLASS_NAMES,
     RECORD_NAMES,
@@ -221,3 +222,65 @@ def test_largest_labelled_manifest_speaks() -> None:
     small = replace(SPLIT, rows=10)
     assert main_manifest([bare, small, SPLIT]) is SPLIT
     assert main_manifest([]) is None
+
+
+def test_labels_of_records_with_several_are_no_prior() -> None:
+    """Two labels of 100 records at 80 and 10: ratio and shares are there, entropies of a record's class are not; H of yes and no is."""
+    several = replace(SPLIT, counts={"train": {"a": 80, "b": 10}}, rows=100, records={"train": 100}, labels="multiple")
+    found = measured(several)
+    assert value(found, "classes.imbalance") == 8
+    for name in ("classes.prior_entropy", "classes.largest_share", "classes.validation_cross_entropy"):
+        assert isinstance(found[name], Missing)
+    expected = [-p * math.log(p) - (1 - p) * math.log(1 - p) for p in (0.8, 0.1)]
+    assert value(found, "classes.binary_entropy") == pytest.approx(sum(expected) / 2)
+    assert isinstance(measured(SPLIT)["classes.binary_entropy"], Missing)
+
+
+def test_shares_of_objects_are_no_prior() -> None:
+    """The loss of a detector has no floor in the shares of objects."""
+    found = measured(replace(SPLIT, labels="objects"))
+    assert value(found, "classes.imbalance") == 12
+    assert isinstance(found["classes.prior_entropy"], Missing)
+    assert isinstance(found["classes.binary_entropy"], Missing)
+
+
+def test_declared_classes_without_a_record_are_unused() -> None:
+    """They count as classes, by the label map or by a count of 0; placeholders do not, and are told."""
+    found = measured(replace(SPLIT, classes=("cat", "dog", "emu", "owl", "yak"), placeholders=("animals",)))
+    assert value(found, "classes.count") == 5
+    unused = found["classes.unused"]
+    assert isinstance(unused, Measurement)
+    assert unused.items == {"yak": 195 / 5}
+    counted = found["classes.count"]
+    assert isinstance(counted, Measurement)
+    assert "placeholders, 'animals'" in counted.basis
+    zero = measured(replace(SPLIT, counts={"train": {"cat": 5, "dog": 0}}))["classes.unused"]
+    assert isinstance(zero, Measurement)
+    assert list(zero.items) == ["dog"]
+    assert isinstance(measured(SPLIT)["classes.unused"], Missing)
+
+
+def test_a_few_validation_records_of_unknown_classes_are_left_out() -> None:
+    """One record in 200 does not make the cross-entropy infinite; the basis says that it is a lower bound."""
+    counts = {"train": {"a": 30, "b": 10}, "validation": {"a": 100, "b": 99, "c": 1}}
+    found = measured(replace(SPLIT, counts=counts))["classes.validation_cross_entropy"]
+    assert isinstance(found, Measurement)
+    assert found.value == pytest.approx(-(100 * math.log(0.75) + 99 * math.log(0.25)) / 199)
+    assert "lower bound" in found.basis
+
+
+@pytest.mark.parametrize(
+    ("totals", "odd"),
+    [
+        ({"cat": 9, "Cat": 2, "dog": 5}, ["Cat"]),
+        ({"hair dryer": 3, "hair_dryer": 8, "hair-dryer": 1}, ["hair dryer", "hair-dryer"]),
+        ({"1": 5, "1.0": 4, "2": 3}, ["1.0"]),
+        ({".ipynb_checkpoints": 1, "__MACOSX": 1, "git": 2, "digit": 4}, [".ipynb_checkpoints", "__MACOSX"]),
+        ({"a": 5, "A": 5, "b": 1, " ": 2}, []),
+        ({"-1": 4, "1": 5, "10": 3, "1.05": 2}, []),
+    ],
+    ids=["case", "separators", "floats", "editors", "letters", "numbers"],
+)
+def test_odd_names(totals: dict[str, int], odd: list[str]) -> None:
+    """Twins but for case, separators or `.0`, of which the smaller is named, and folders of editors; letters and numbers stay apart."""
+    assert list(odd_names(totals)) == odd
