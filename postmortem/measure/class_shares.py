@@ -65,5 +65,5 @@ def odd_names(totals: Mapping[str, int]) -> dict[str, str]:
 
 def _folded(label: str) -> str:
     """A label without what people write differently: case, spaces for underscores and hyphens, `1.0` for 1."""
-    text = re.sub(r"[\s_\-]+", " ", label).strip().casefold()
+    text = re.sub(r"(?<=\w)(?:_+|[\s_\-]+)(?=[^\W_])", " ", label).strip().casefold()
     return re.sub(r"^([+-]?\d+)\.0+$", r"\1", text)

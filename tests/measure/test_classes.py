@@ -277,7 +277,7 @@ def test_a_few_validation_records_of_unknown_classes_are_left_out() -> None:
         ({"1": 5, "1.0": 4, "2": 3}, ["1.0"]),
         ({".ipynb_checkpoints": 1, "__MACOSX": 1, "git": 2, "digit": 4}, [".ipynb_checkpoints", "__MACOSX"]),
         ({"a": 5, "A": 5, "b": 1, " ": 2}, []),
-        ({"-1": 4, "1": 5, "10": 3, "1.05": 2}, []),
+        ({"-1": 4, "1": 5, "10": 3, "1.05": 2, "AB": 3, "AB-": 2}, []),
     ],
     ids=["case", "separators", "floats", "editors", "letters", "numbers"],
 )
