@@ -62,15 +62,14 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
     """The same for files by their place on the disk. Kept, because a data set beside a hundred runs belongs to each of them."""
     del stamps  # part of the key only
     once = dict(files)
-    given = {path.resolve() for path in options.manifests}
+    asked_for = {path.resolve() for path in options.manifests}
     read = {path: read_manifest(file, options) for path, file in once.items()}
-    read = {path: _told(each) if each.is_other and path not in given else each for path, each in read.items()}
+    read = {path: _told(each) if each.is_other and path not in asked_for else each for path, each in read.items()}
     spoken_for = {path.resolve() for each in read.values() for path in each.speaks_for}
     read = {path: each for path, each in read.items() if path not in spoken_for}
     known = {once[path].name: once[path] for path in read}
     problems = [problem for each in read.values() for problem in each.problems]
     notes = [note for each in read.values() for note in each.notes]
-    asked_for = {path.resolve() for path in options.manifests}
     given = {each.manifest.source for path, each in read.items() if each.manifest is not None and path in asked_for}
     joined: list[Manifest] = []
     for group in mergeable([each.manifest for each in read.values() if each.manifest is not None]):
