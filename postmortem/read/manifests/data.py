@@ -32,6 +32,8 @@ class ManifestData:
     """Split -> hash of each record's key, so that files of one data set can be compared. None for tables: those are asked again."""
     speaks_for: tuple[Path, ...] = ()
     """Other files that it was read together with: they are no manifests of their own."""
+    keys_are_numbers: bool = False
+    """Whether the keys count from 0 or 1 without a gap; where those of every split do, equal keys mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)

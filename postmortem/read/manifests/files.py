@@ -13,6 +13,8 @@ from pathlib import Path
 
 from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
 from postmortem.read.manifests.data import ManifestData, ManifestsData, first_line
+from postmortem.read.manifests.documents.coco import read_coco
+from postmortem.read.manifests.keys import joined_keys, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
 from postmortem.read.manifests.tables.files import keys_across, read_table
 from postmortem.read.manifests.tables.sources import SourceError
@@ -21,7 +23,7 @@ HEAD_BYTES = 1 << 16
 """How much of a file a reader is shown to tell its format."""
 
 Reader = Callable[[FoundFile, bytes, ReadOptions], ManifestData | None]
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (read_coco,)
 """Asked in this order."""
 
 
@@ -77,7 +79,7 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
         if len(group) > 1:
             notes.append(f"{one.source}: taken for the splits of one data set")
         if len(group) > 1 and group[0].key_column is not None:
-            one = _compared(one, group, known, notes, problems)
+            one = _compared(one, group, known, {each.manifest.source: each for each in read.values() if each.manifest}, notes, problems)
         joined.append(replace(one, given=True) if any(each.source in given for each in group) else one)
     logs = tuple(once[path] for path, each in read.items() if each.is_log)
     return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)
@@ -88,8 +90,17 @@ def _told(data: ManifestData) -> ManifestData:
     return replace(data, problems=(), notes=(*data.notes, *(f"{problem.path}: {problem.detail}" for problem in data.problems)))
 
 
-def _compared(one: Manifest, group: list[Manifest], known: Mapping[str, FoundFile], notes: list[str], problems: list[Problem]) -> Manifest:
+def _compared(
+    one: Manifest,
+    group: list[Manifest],
+    known: Mapping[str, FoundFile],
+    read: Mapping[str, ManifestData],
+    notes: list[str],
+    problems: list[Problem],
+) -> Manifest:
     """The joined manifest with what its files' keys say together."""
+    if any(read[each.source].keys is not None for each in group):
+        return _compared_by_hashes(one, group, [read[each.source] for each in group], notes)
     import duckdb
 
     try:
@@ -101,3 +112,18 @@ def _compared(one: Manifest, group: list[Manifest], known: Mapping[str, FoundFil
     notes.extend(f"{one.source}: {note}" for note in said)
     key = group[0].key_column if duplicates is not None else None
     return replace(one, key_column=key, duplicate_keys=duplicates, shared_keys=shared)
+
+
+def _compared_by_hashes(one: Manifest, group: list[Manifest], parts: list[ManifestData], notes: list[str]) -> Manifest:
+    """The same for files that gave hashes of their keys; the repeated ones of each were counted when it was read."""
+    if any(part.keys is None for part in parts):
+        return one
+    if all(part.keys_are_numbers for part in parts):
+        notes.append(f"{one.source}: names are running numbers that start anew in every split: they do not tell records apart")
+        return one
+    splits = {split: [part.keys[split] for part in parts if part.keys and split in part.keys] for split in one.records}
+    shared = shared_between(joined_keys(splits))
+    repeated = [each.duplicate_keys for each in group]
+    counted = [each for each in repeated if each is not None]
+    duplicates = sum(counted) if len(counted) == len(repeated) else None
+    return replace(one, key_column=group[0].key_column, duplicate_keys=duplicates, shared_keys=shared)

@@ -72,6 +72,13 @@ def merged(group: Sequence[Manifest]) -> Manifest:
         order_runs=sum(run for run in runs if run is not None) if None not in runs else None,
         records=records,
         targets=_joined_targets(targets) if len(targets) == len(group) else None,
+        format=group[0].format,
+        labels=group[0].labels,
+        classes=max((each.classes for each in group), key=len),
+        placeholders=group[0].placeholders,
+        background=sum(each.background for each in group),
+        declared=any(each.declared for each in group),
+        rejected=sum(each.rejected for each in group),
     )
 
 

@@ -1,0 +1,102 @@
+"""Keys of records as 64-bit numbers, and what splits say of each other by them: for manifests that are no tables.
+
+Two different names get the same number with odds of 2^-64 a pair: of a million names, one pair in 37 million such sets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ROBOFLOW = re.compile(r"\.rf\.[0-9A-Za-z]{8,}(?=\.\w+$|$)")
+_STORED_AS = re.compile(r"[_.](jpe?g|png|bmp|tiff?|webp|gif)$", re.IGNORECASE)
+_PLACES = frozenset(("images", "image", "imgs", "img", "labels", "data"))
+_FEWEST_FOR_NUMBERS = 3
+
+
+def hashed(names: Iterable[str]) -> NDArray[np.uint64]:
+    """One stable 64-bit number a name (BLAKE2b), the same in every process and version."""
+    from hashlib import blake2b
+
+    import numpy as np
+
+    digests = b"".join(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in names)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def source_name(name: str) -> str:
+    """What copies of one image have in common, whatever split they lie in.
+
+    Folders of splits (`train2017`) and of images are left out, and so are the ending and what Roboflow puts behind the name of each
+    augmented copy: `train/images/cat_jpg.rf.0a1b2c3d.jpg` is `cat`.
+    """
+    folder, stem = "", name
+    if "/" in name or "\\" in name:
+        *folders, stem = name.replace("\\", "/").split("/")
+        folder = "".join(f"{part}/" for part in folders if part and not _is_place(part))
+    if ".rf." in stem:
+        stem = _STORED_AS.sub("", _ROBOFLOW.sub("", stem))
+    return folder + _STORED_AS.sub("", stem)
+
+
+def _is_place(folder: str) -> bool:
+    word = re.sub(r"[\d_-]+$", "", folder.lower())
+    return folder in (".", "..", "/") or word in _PLACES or word in SPLIT_ALIASES
+
+
+def numbers_of(stems: Sequence[str]) -> tuple[str, NDArray[np.int64]] | None:
+    """What stands before the number at the end of all these names, and the numbers; None where a name does not end in one."""
+    import numpy as np
+
+    first, last = (min(stems), max(stems)) if stems else ("", "")
+    alike = next((at for at, (one, two) in enumerate(zip(first, last, strict=False)) if one != two), min(len(first), len(last)))
+    before = first[:alike].rstrip("0123456789")
+    rest = [stem[len(before) :] for stem in stems]
+    if not all(each.isdecimal() and len(each) <= 18 for each in rest):
+        return None
+    return before, np.fromiter(map(int, rest), np.int64, len(rest))
+
+
+def are_running(parts: Sequence[tuple[str, NDArray[np.int64]] | None]) -> bool:
+    """Whether names, by `numbers_of` of their parts, count from 0 or 1 without a gap."""
+    import numpy as np
+
+    if len({part[0] if part is not None else None for part in parts}) != 1:
+        return False
+    numbers = np.unique(np.concatenate([part[1] for part in parts if part is not None] or [np.empty(0, np.int64)]))
+    return numbers.size >= _FEWEST_FOR_NUMBERS and int(numbers[0]) in (0, 1) and int(numbers[-1] - numbers[0]) + 1 == numbers.size
+
+
+def shared_between(keys: Mapping[str, NDArray[np.uint64]]) -> dict[str, int]:
+    """`train|validation` -> different keys that both splits hold; pairs that share none are left out."""
+    import numpy as np
+
+    order = {"train": 0, "validation": 1, "test": 2}
+    splits = sorted(keys, key=lambda name: (order.get(name, 3), name))
+    different = {split: np.unique(keys[split]) for split in splits}
+    counts = {
+        f"{one}|{two}": int(np.intersect1d(different[one], different[two], assume_unique=True).size) for one, two in combinations(splits, 2)
+    }
+    return {pair: count for pair, count in counts.items() if count}
+
+
+def joined_keys(parts: Mapping[str, Sequence[NDArray[np.uint64]]]) -> dict[str, NDArray[np.uint64]]:
+    """Keys of each split from all the files that hold some of it."""
+    import numpy as np
+
+    return {split: np.concatenate([np.empty(0, np.uint64), *arrays]) for split, arrays in parts.items()}
+
+
+def repeated_within(keys: Mapping[str, NDArray[np.uint64]]) -> int:
+    """Records beyond the first of each key within its split."""
+    import numpy as np
+
+    return sum(int(each.size - np.unique(each).size) for each in keys.values())
