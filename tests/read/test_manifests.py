@@ -16,7 +16,7 @@ from postmortem.model import FoundFile, Manifest, ReadOptions
 from postmortem.read.manifests.data import ManifestData, ManifestsData
 from postmortem.read.manifests.files import read_manifest, read_manifests
 from postmortem.read.manifests.merge import mergeable, merged
-from postmortem.read.manifests.tables import sources as manifest_sources
+from postmortem.read.manifests.tables import relation, sources
 from postmortem.read.manifests.tables.columns import choose, is_training_log, split_name
 
 Write = Callable[..., FoundFile]
@@ -242,7 +242,7 @@ def test_cut_gzip_gives_what_it_holds(write: Write) -> None:
         ("header_only.csv", b"id,label,split\n", "corrupt", "no record"),
         ("pointer.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "unsupported", "git-LFS"),
         ("binary.csv", b"\x00\x01\x02\xff" * 50, "unsupported", "binary"),
-        ("array.json", b'[{"label": "a"}]', "unsupported", "JSON array"),
+        ("array.json", b"[[1, 2]]", "unsupported", "JSON array"),
         ("no_objects.jsonl", b"hello\nworld\n", "corrupt", "JSON object"),
         ("cut_at_once.csv.gz", gzip.compress(TABLE.encode())[:12], "truncated", "nothing could be read"),
         ("text.parquet", b"label\na\n", "corrupt", "Parquet"),
@@ -553,7 +553,7 @@ def test_the_database_opens_nothing_else(write: Write, tmp_path: Path) -> None:
     """Neither files elsewhere, nor extensions, nor a change of its own settings."""
     file = write("inside/m.csv", TABLE)
     write("outside.csv", TABLE)
-    with manifest_sources.opened(file.path) as (connection, _):
+    with sources.opened(file.path) as (connection, _):
         for statement in (
             f"SELECT * FROM read_csv('{tmp_path / 'outside.csv'}')",
             f"COPY (SELECT 1) TO '{tmp_path / 'written.csv'}'",
@@ -576,7 +576,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             f" FROM range(2_000_000) t(i)) TO '{path}' (HEADER)"
         )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_sources, "MEMORY_LIMIT", "150MB")
+        patch.setattr(relation, "MEMORY_LIMIT", "150MB")
         manifest = whole(read_manifest(FoundFile(path, path.name, "manifest", path.stat().st_size)))
     assert manifest.records == {"train": 1_600_000, "validation": 400_000}
     assert manifest.duplicate_keys == 0

@@ -17,7 +17,7 @@ from postmortem.read.manifests.documents.coco import read_coco
 from postmortem.read.manifests.keys import joined_keys, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
 from postmortem.read.manifests.tables.files import keys_across, read_table
-from postmortem.read.manifests.tables.sources import SourceError
+from postmortem.read.manifests.tables.relation import SourceError
 
 HEAD_BYTES = 1 << 16
 """How much of a file a reader is shown to tell its format."""
@@ -104,14 +104,21 @@ def _compared(
     import duckdb
 
     try:
-        duplicates, shared, said = keys_across(group, known)
+        found, groups = keys_across(group, known)
     except (duckdb.Error, SourceError, OSError) as problem:
         detail = f"keys could not be compared across files: {first_line(problem, *(file.path for file in known.values()))}"
         problems.append(Problem(one.source, "unreadable", detail))
         return one
-    notes.extend(f"{one.source}: {note}" for note in said)
-    key = group[0].key_column if duplicates is not None else None
-    return replace(one, key_column=key, duplicate_keys=duplicates, shared_keys=shared)
+    notes.extend(f"{one.source}: {note}" for note in found.notes)
+    return replace(
+        one,
+        key_column=group[0].key_column if not found.notes else None,
+        duplicate_keys=found.duplicates if group[0].labels != "objects" else None,
+        shared_keys=found.shared,
+        conflicting_keys=found.conflicts,
+        group_column=group[0].group_column if len({each.group_column for each in group}) == 1 else None,
+        shared_groups=groups,
+    )
 
 
 def _compared_by_hashes(one: Manifest, group: list[Manifest], parts: list[ManifestData], notes: list[str]) -> Manifest:

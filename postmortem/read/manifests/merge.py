@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from postmortem.model import Manifest, Targets
-from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
+from postmortem.read.manifests.tables.vocabulary import SPLIT_ALIASES
 
-_SHARD = re.compile(r"[-_.]?(part[-_]?)?\d{3,}([-_]of[-_]\d+)?$")
+_SHARD = re.compile(r"[-_.]?(part[-_]?\d+|\d{3,})([-_]of[-_]\d+)?$")
 
 
 def _family(manifest: Manifest) -> tuple[str, ...]:
@@ -18,7 +18,8 @@ def _family(manifest: Manifest) -> tuple[str, ...]:
     path = PurePosixPath(manifest.source)
     stem, _, suffix = path.name.partition(".")
     words = [word for word in re.split(r"[^A-Za-z0-9]+", _SHARD.sub("", stem)) if word.lower() not in SPLIT_ALIASES]
-    folders = [part for part in path.parent.parts if part.lower() not in SPLIT_ALIASES]
+    # A folder named as Hive names it: `split=train`.
+    folders = [part for part in path.parent.parts if part.lower().rpartition("=")[2] not in SPLIT_ALIASES]
     return ("/".join(folders), "-".join(words), suffix, manifest.label_column, str(manifest.key_column))
 
 
@@ -73,13 +74,26 @@ def merged(group: Sequence[Manifest]) -> Manifest:
         records=records,
         targets=_joined_targets(targets) if len(targets) == len(group) else None,
         format=group[0].format,
-        labels=group[0].labels,
-        classes=max((each.classes for each in group), key=len),
+        labels=group[0].labels if len({each.labels for each in group}) == 1 else "",
+        classes=max((each.classes for each in group), key=len) if _agree([each.classes for each in group]) else (),
         placeholders=group[0].placeholders,
         background=sum(each.background for each in group),
         declared=any(each.declared for each in group),
         rejected=sum(each.rejected for each in group),
+        seconds=_sum([each.seconds for each in group]),
     )
+
+
+def _sum(parts: Sequence[float | None]) -> float | None:
+    """The total, where every part is known."""
+    known = [part for part in parts if part is not None]
+    return math.fsum(known) if len(known) == len(parts) else None
+
+
+def _agree(lists: Sequence[tuple[str, ...]]) -> bool:
+    """Whether the longest list of classes begins as every other one does: a split may lack the last of them."""
+    longest = max(lists, key=len)
+    return all(longest[: len(each)] == each for each in lists)
 
 
 def _joined_targets(parts: Sequence[Targets]) -> Targets:

@@ -1,7 +1,7 @@
 """Dataset manifests: records, labels, splits, shared keys and feature statistics, all counted in SQL.
 
-A table is read once into three narrow columns (split, label, hash of the key) of an in-memory database, which spills to a scratch
-folder when its memory is used up; nothing of the size of the table ever reaches Python.
+A table is read once into a few narrow columns (split, label, hashes of key and group) of an in-memory database, which spills to a
+scratch folder when its memory is used up; nothing of the size of the table ever reaches Python but one range of hashes at a time.
 """
 
 from __future__ import annotations
@@ -9,52 +9,28 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from postmortem.model import FoundFile, Manifest, Problem, ReadOptions, Targets
+from postmortem.model import FoundFile, LabelKind, Manifest, Problem, ReadOptions
 from postmortem.read.manifests.data import ManifestData, failed, first_line
-from postmortem.read.manifests.tables.columns import (
-    SPLIT_ALIASES,
-    Columns,
-    choose,
-    finite,
-    holds_curves,
-    is_training_log,
-    plain,
-    split_name,
-    whole,
-)
-from postmortem.read.manifests.tables.keys import key_counts
-from postmortem.read.manifests.tables.rejects import count_of, rejected
-from postmortem.read.manifests.tables.sources import Source, SourceError, database, opened, source
+from postmortem.read.manifests.tables.columns import Columns, choose, holds_curves, is_training_log
+from postmortem.read.manifests.tables.extras import background, durations, features, named_classes, runs
+from postmortem.read.manifests.tables.keys import FEWEST_GROUPS, KeysFound, group_counts, key_counts
+from postmortem.read.manifests.tables.labels import Labels, judge, separator, tally
+from postmortem.read.manifests.tables.load import MOST_SPLITS, Label, cells, load, name_splits, number, write_splits
+from postmortem.read.manifests.tables.rejects import forget, rejected, wrongly_encoded
+from postmortem.read.manifests.tables.relation import Parameter, Source, SourceError, database
+from postmortem.read.manifests.tables.sources import opened, source
+from postmortem.read.manifests.tables.vocabulary import split_name
 
 if TYPE_CHECKING:
     import duckdb
 
-MANY_CLASSES = 10_000
-"""Beyond these a label must recur to be one."""
-MOST_CLASSES = 1_000_000
-MOST_FEATURES = 2048
-LONGEST_LABEL = 256
-"""Characters of a label that are kept; what is longer is a text."""
-# DuckDB gives even NULL a hash.
-_HASH = "CASE WHEN key IS NOT NULL THEN hash(key) END"
-
-
-@dataclass(frozen=True, slots=True)
-class _Labels:
-    """What the label column turned out to be."""
-
-    column: int
-    counts: Mapping[str, Mapping[str, int]]
-    records: Mapping[str, int]
-    missing: int
-    targets: Targets | None = None
-    refused: str = ""
-    """Why it does not hold classes, one clause; empty where it does."""
+NOT_GROUPS = 0.9
+"""Share of the records, from which different groups are no groups but one for each record."""
 
 
 def read_table(file: FoundFile, options: ReadOptions) -> ManifestData:
@@ -63,7 +39,7 @@ def read_table(file: FoundFile, options: ReadOptions) -> ManifestData:
 
     try:
         with opened(file.path) as (connection, found):
-            return _read(connection, found, file)
+            return _read_some_way(connection, found, file, options)
     except SourceError as problem:
         return failed(file, problem.kind, problem.detail)
     except duckdb.Error as problem:
@@ -74,238 +50,242 @@ def read_table(file: FoundFile, options: ReadOptions) -> ManifestData:
         return failed(file, "unreadable", f"cannot be read: {first_line(problem, file.path)}")
 
 
+def _read_some_way(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile, options: ReadOptions) -> ManifestData:
+    """What a table says, read in the fastest way that gives all its lines."""
+    import duckdb
+
+    while found.again is not None:
+        try:
+            read = _read(connection, found, file, options)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            read = None
+        if read is not None:
+            return read
+        found = found.again()
+        forget(connection)
+    read = _read(connection, found, file, options)
+    assert read is not None  # there is no other way to read it
+    return read
+
+
 def _listed(names: Sequence[str], most: int = 12) -> str:
     shown = ", ".join(repr(name[:60]) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile) -> ManifestData:
-    notes = list(found.notes)
+def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile, options: ReadOptions) -> ManifestData | None:
+    """What a table says; None where it is to be read in another way because of its encoding."""
     if is_training_log(found.columns):
-        return ManifestData(
-            None, (), (f"{file.name}: a training log (columns {_listed(found.columns)}), not a manifest",), holds_curves(found.columns)
-        )
-    columns = choose(found.columns, found.sample, found.lists)
-    notes.extend(columns.said)
-    named = (
-        ""
-        if columns.split is not None
-        else file.group or split_name(Path(file.name).name.split(".")[0]) or split_name(Path(file.name).parent.name)
-    )
-    label = _labels(connection, found, columns, named)
-    rows = sum(label.records.values()) if label else _load(connection, found, None, columns, named)
-    problems = list(rejected(connection, found, file, rows))
+        note = f"{file.name}: a training log (columns {_listed(found.columns)}), not a manifest"
+        return ManifestData(None, (), (note,), holds_curves(found.columns))
+    columns = choose(found.columns, found.sample, found.lists, options)
+    notes = [*found.notes, *(f"{said}; its columns are {_listed(found.columns)}" if "no column" in said else said for said in columns.said)]
+    named = file.group or split_name(Path(file.name).name.split(".")[0]) or split_name(Path(file.name).parent.name)
+    labels, columns, records = _labels(connection, found, columns, named, notes)
+    if found.again is not None and wrongly_encoded(connection):
+        return None
+    rows = sum(records.values())
+    broken, problems = rejected(connection, found, file, rows)
     if rows == 0:
         if not problems:
             problems.append(Problem(file.name, "corrupt", f"a header and no record (columns {_listed(found.columns)})"))
         return ManifestData(None, tuple(problems), _said(file, notes))
-    is_other = not problems and (label is None or bool(label.refused))
-    if label is None or label.refused:
-        why = label.refused if label else "no column of labels was found"
+    text = columns.transcript is not None and (labels is None or bool(labels.refused))
+    is_other = not problems and not text and (labels is None or bool(labels.refused))
+    if (labels is None or labels.refused) and not text:
+        why = labels.refused if labels else "no column of labels was found"
         problems.append(Problem(file.name, "unsupported", f"{why}; classes cannot be counted; its columns are {_listed(found.columns)}"))
-    manifest, said = _manifest(connection, found, file, columns, label, named)
-    notes.extend(said)
+    if labels is not None and labels.refused:
+        labels = None
+    manifest = _manifest(connection, found, file, columns, labels, records, "" if columns.split is not None else named, notes)
     # Without labels a table still tells of records and of keys that splits share, where it has splits.
-    kept = (
-        manifest if label is not None and not label.refused else manifest if columns.key is not None and len(manifest.records) > 1 else None
-    )
-    return ManifestData(kept, tuple(problems), _said(file, notes), is_other=is_other)
+    kept = labels is not None or text or (columns.key is not None and len(manifest.records) > 1)
+    return ManifestData(replace(manifest, rejected=broken) if kept else None, tuple(problems), _said(file, notes), is_other=is_other)
 
 
 def _said(file: FoundFile, notes: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{file.name}: {note}" for note in notes)
 
 
+def _candidates(found: Source, columns: Columns) -> list[tuple[Label, tuple[str, ...]]]:
+    """What labels may be taken from, with the sampled cells of each."""
+    if columns.one_hot:
+        called = ", ".join(found.columns[i] for i in columns.one_hot[:6]) + (", ..." if len(columns.one_hot) > 6 else "")
+        return [(Label(None, called, "one-hot", columns.one_hot), ())]
+    listed: list[tuple[Label, tuple[str, ...]]] = []
+    for column in columns.labels:
+        values = tuple(text.strip() for row in found.sample if (text := row[column]) is not None and text.strip())
+        listed.append((Label(column, found.columns[column], separator(values)), values))
+    return listed
+
+
+def _labels(
+    connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, named: str, notes: list[str]
+) -> tuple[Labels | None, Columns, Mapping[str, int]]:
+    """The first candidate that holds classes or numeric targets; else the last one, with why it was refused; None without candidates."""
+    tried: Labels | None = None
+    records: Mapping[str, int] = {}
+    for label, values in _candidates(found, columns) or [(Label(columns.transcript, ""), ())]:
+        load(connection, found, columns, label)
+        counted = tally(connection, values)
+        names, records = name_splits(connection, found.columns[columns.split] if columns.split is not None else None, named, counted)
+        if names is None and columns.split is not None:
+            column = found.columns[columns.split]
+            notes.append(f"column {column!r} holds {len(records)} different values, more than {MOST_SPLITS}: no splits")
+            columns = replace(columns, split=None)
+            load(connection, found, columns, label)
+            counted = tally(connection, values)
+            names, records = name_splits(connection, None, named, counted)
+        if not label.name:
+            break
+        tried = judge(connection, label, names or {}, counted, found.columns) if records else None
+        if tried is None or not tried.refused:
+            break
+    return tried, columns, records
+
+
 def _manifest(
-    connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile, columns: Columns, label: _Labels | None, named: str
-) -> tuple[Manifest, list[str]]:
-    notes: list[str] = []
-    usable = label is not None and not label.refused
-    column = label.column if label is not None and usable else None
-    counts = dict(label.counts) if label is not None and usable else {}
-    records = dict(label.records) if label is not None else _records(connection)
-    taken = [(what, at) for what, at in (("label", column), ("split", columns.split), ("key", columns.key)) if at is not None]
-    if taken:
-        notes.append(
-            ", ".join(f"{what} is column {found.columns[at]!r}" for what, at in taken) + (f"; split {named!r} by its name" if named else "")
-        )
-    if label is not None and label.targets is not None:
-        found_targets = label.targets
-        notes.append(
-            f"labels are numbers, not classes: regression targets with mean {found_targets.mean:.4g} and standard deviation "
-            f"{found_targets.deviation:.4g}"
-        )
-    duplicates: int | None = None
-    shared: dict[str, int] = {}
+    connection: duckdb.DuckDBPyConnection,
+    found: Source,
+    file: FoundFile,
+    columns: Columns,
+    labels: Labels | None,
+    records: Mapping[str, int],
+    named: str,
+    notes: list[str],
+) -> Manifest:
+    label = labels.label if labels is not None else Label(columns.transcript, "")
+    counts = labels.counts if labels is not None else {}
+    kind = _kind(columns, labels)
+    text = found.columns[columns.transcript] if labels is None and columns.transcript is not None else ""
+    taken = [("label", label.column), ("split", columns.split), ("key", columns.key), ("group", columns.group)]
+    said = ", ".join(f"{what} is column {found.columns[at]!r}" for what, at in taken if at is not None)
+    if label.one_hot:
+        said = f"labels are the columns of 0 and 1 {label.name}" + (f", {said}" if said else "")
+    if said:
+        notes.append(said + (f"; split {named!r} by its name" if named else ""))
+    notes.extend(_label_notes(labels, kind))
+    missing = labels.missing if labels is not None else 0
+    if text:
+        missing = number(connection, "SELECT count(*) FROM records WHERE trim(coalesce(label, '')) = ''")
+    classes: tuple[str, ...] = ()
+    if kind == "single" and columns.names is not None and label.column is not None and counts:
+        counts, classes = named_classes(connection, found, label.column, columns.names, counts, notes)
+    keys = KeysFound(None)
     if columns.key is not None:
-        duplicates, shared, said = key_counts(connection, [(_cells(found, column, columns, named), found.parameters)])
-        notes.extend(said)
-    features, said = _features(connection, found, columns)
-    notes.extend(said)
-    runs = _runs(connection) if counts else None
-    manifest = Manifest(
+        keys = key_counts(connection, [(cells(found, columns, label), found.parameters)], labelled=kind == "single")
+        notes.extend(keys.notes)
+    known = columns.key is not None and not keys.notes
+    group, shared_groups = _groups(connection, found, columns, sum(records.values()), notes)
+    empty = 0
+    if kind == "objects" and known:
+        records, empty = background(connection)
+        notes.append(f"rows are objects in {sum(records.values())} images, {empty} of them without one")
+        missing = 0
+    means = features(connection, found, columns.features, notes)
+    return Manifest(
         source=file.name,
         rows=sum(records.values()),
-        label_column=found.columns[column] if column is not None else "",
+        label_column=label.name or text,
         split_column=found.columns[columns.split] if columns.split is not None else None,
-        key_column=found.columns[columns.key] if columns.key is not None and duplicates is not None else None,
+        key_column=found.columns[columns.key] if columns.key is not None and known else None,
         counts=counts,
-        missing_labels=label.missing if label is not None and usable else 0,
-        duplicate_keys=duplicates,
-        shared_keys=shared,
-        features=features,
-        order_runs=runs,
-        records=records,
-        targets=label.targets if label is not None else None,
-    )
-    return manifest, notes
-
-
-# --- the narrow table -------------------------------------------------------------------------------------------------
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _cells(found: Source, label: int | None, columns: Columns, named: str) -> str:
-    """A statement for split, label and key of every record, as text."""
-    split = _literal(named)
-    if columns.split is not None:
-        text = f"lower(trim(coalesce(c{columns.split}, '')))"
-        column = plain(found.columns[columns.split])
-        aliases = dict(SPLIT_ALIASES)
-        if column.startswith("is_"):
-            yes = SPLIT_ALIASES.get(column[3:], "validation")
-            aliases |= dict.fromkeys(("true", "1", "1.0", "yes", "t"), yes)
-            aliases |= dict.fromkeys(("false", "0", "0.0", "no", "f"), "train" if yes != "train" else "validation")
-        cases = " ".join(f"WHEN {_literal(alias)} THEN {_literal(name)}" for alias, name in aliases.items())
-        split = f"CASE {text} {cases} ELSE {text} END"
-    text = "NULL::VARCHAR" if label is None else f"trim(left(c{label}, {LONGEST_LABEL}))"
-    # Only what no class is called: `NA` and `null` are labels in real data sets.
-    labels = f"CASE WHEN lower({text}) IN ('', 'nan', '<na>') THEN NULL ELSE {text} END"
-    key = "NULL::VARCHAR" if columns.key is None else f"nullif(trim(c{columns.key}), '')"
-    return f"SELECT {split} AS split, {labels} AS label, {key} AS key FROM {found.relation}"
-
-
-def _load(connection: duckdb.DuckDBPyConnection, found: Source, label: int | None, columns: Columns, named: str) -> int:
-    """Fill the table `records` (split, label, hash of the key) and return its number of rows."""
-    cells = _cells(found, label, columns, named)
-    connection.execute(f"CREATE OR REPLACE TABLE records AS SELECT split, label, {_HASH} AS key FROM ({cells})", list(found.parameters))
-    if columns.key is not None:
-        return count_of(connection, "SELECT count(*) FROM records")
-    connection.execute("ALTER TABLE records DROP COLUMN key")
-    return count_of(connection, "SELECT count(*) FROM records")
-
-
-def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    rows = connection.execute("SELECT split, count(*) FROM records GROUP BY split").fetchall()
-    order = {"train": 0, "validation": 1, "test": 2}
-    return {str(split): int(count) for split, count in sorted(rows, key=lambda row: (order.get(row[0], 3), row[0]))}
-
-
-def _labels(connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, named: str) -> _Labels | None:
-    """The first candidate that holds classes or numeric targets; else the last one, with why it was refused; None without candidates."""
-    tried: _Labels | None = None
-    for column in columns.labels:
-        _load(connection, found, column, columns, named)
-        tried = _judge(connection, column, found.columns[column])
-        if not tried.refused:
-            return tried
-    return tried
-
-
-def _judge(connection: duckdb.DuckDBPyConnection, column: int, name: str) -> _Labels:
-    records = _records(connection)
-    rows = sum(records.values())
-    labelled, different = _pair(connection, "SELECT count(label), count(DISTINCT label) FROM records")
-    empty: dict[str, dict[str, int]] = {split: {} for split in records}
-    if labelled == 0:
-        return _Labels(column, {}, records, rows, refused=f"column {name!r} is empty throughout" if rows else "")
-    targets = _targets(connection, labelled, different)
-    if targets is not None:
-        return _Labels(column, {}, records, rows - labelled, targets)
-    recurring = different <= labelled / 2 if different > MANY_CLASSES else labelled < 100 or different < 0.9 * labelled
-    if different > MOST_CLASSES or not recurring:
-        why = f"column {name!r} holds {different} different values in {labelled} rows: a key or a text, not classes"
-        return _Labels(column, {}, records, rows - labelled, refused=why)
-    counted = connection.execute("SELECT split, label, count(*) FROM records WHERE label IS NOT NULL GROUP BY split, label").fetchall()
-    # `1` and `1.0` are one class: a column of integers turns into floats where a cell is missing.
-    floats = all(whole(str(label)).lstrip("-").isdigit() for _, label, _ in counted)
-    for split, label, count in sorted(counted, key=lambda row: (-row[2], row[1])):
-        text = whole(str(label)) if floats else str(label)
-        empty[split][text] = empty[split].get(text, 0) + int(count)
-    return _Labels(column, empty, records, rows - labelled)
-
-
-def _pair(connection: duckdb.DuckDBPyConnection, question: str) -> tuple[int, int]:
-    row = connection.execute(question).fetchone()
-    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
-
-
-def _targets(connection: duckdb.DuckDBPyConnection, labelled: int, different: int) -> Targets | None:
-    """Labels that are numbers but not classes: many fractions, or very many integers."""
-    row = connection.execute(
-        "SELECT count(x), count(*) FILTER (WHERE x <> trunc(x)), avg(x) FILTER (WHERE isfinite(x)),"
-        " sqrt(greatest(0, avg(x * x) FILTER (WHERE isfinite(x)) - avg(x) FILTER (WHERE isfinite(x)) ** 2)),"
-        " count(x) FILTER (WHERE isfinite(x)), min(x) FILTER (WHERE isfinite(x)), max(x) FILTER (WHERE isfinite(x))"
-        " FROM (SELECT try_cast(label AS DOUBLE) AS x FROM records WHERE label IS NOT NULL)"
-    ).fetchone()
-    if row is None or row[0] < labelled or not finite(row[2]) or not finite(row[3]):
-        return None
-    fractions = row[1] > 0 and different > min(20, labelled / 2)
-    integers = different > 256 and different > labelled / 20
-    if not fractions and not integers:
-        return None
-    return Targets(int(row[4]), float(row[2]), float(row[3]), float(row[5]), float(row[6]), different, not_finite=int(row[0] - row[4]))
-
-
-def _runs(connection: duckdb.DuckDBPyConnection) -> int:
-    """Runs of equal labels in row order, blank labels passed over."""
-    return count_of(
-        connection,
-        "SELECT count(*) FROM (SELECT label, lag(label) OVER () AS before FROM (SELECT label FROM records WHERE label IS NOT NULL))"
-        " WHERE label IS DISTINCT FROM before",
+        missing_labels=missing,
+        # Objects of one image repeat its key, and that is no duplicate.
+        duplicate_keys=keys.duplicates if kind != "objects" else None,
+        shared_keys=keys.shared,
+        features=means,
+        order_runs=runs(connection, labels.merged) if labels is not None and kind == "single" and counts else None,
+        records=dict(records),
+        targets=labels.targets if labels is not None else None,
+        format=_format(found),
+        labels=kind,
+        classes=classes,
+        background=empty,
+        conflicting_keys=keys.conflicts,
+        group_column=group,
+        shared_groups=shared_groups,
+        seconds=durations(connection, found, columns.seconds) if columns.seconds is not None else None,
     )
 
 
-# --- features and damage ----------------------------------------------------------------------------------------------
+def _format(found: Source) -> str:
+    speech = found.format.startswith("JSON") and {"audio_filepath", "duration"} <= set(found.columns)
+    return "NeMo manifest" if speech else found.format
 
 
-def _features(connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Mean and standard deviation of numeric columns, over their finite cells."""
-    if not columns.features:
-        return {}, []
-    chosen = columns.features[:MOST_FEATURES]
-    # trim() keeps DuckDB from moving the cast into the file's scan, where a cell that is no number would cost its whole line.
-    cells = ", ".join(f"try_cast(trim(c{index}) AS DOUBLE) AS x{index}" for index in chosen)
-    sums = ", ".join(
-        f"avg(x{index}) FILTER (WHERE isfinite(x{index})), stddev_pop(x{index}) FILTER (WHERE isfinite(x{index}) AND abs(x{index}) < 1e150)"
-        for index in chosen
-    )
-    row = connection.execute(f"SELECT {sums} FROM (SELECT {cells} FROM {found.relation})", list(found.parameters)).fetchone()
-    numbers = row or ()
-    pairs = {found.columns[index]: (numbers[2 * place], numbers[2 * place + 1]) for place, index in enumerate(chosen)}
-    features = {name: (float(mean), float(deviation)) for name, (mean, deviation) in pairs.items() if finite(mean) and finite(deviation)}
-    notes = [f"{len(features)} numeric columns are taken for features"]
-    if len(columns.features) > MOST_FEATURES:
-        notes.append(f"only the first {MOST_FEATURES} of {len(columns.features)} numeric columns were looked at")
-    return features, notes
+def _kind(columns: Columns, labels: Labels | None) -> LabelKind:
+    if labels is None:
+        return "text" if columns.transcript is not None else ""
+    if labels.targets is not None:
+        return "targets"
+    if labels.several:
+        return "multiple"
+    return "objects" if columns.objects else "single"
 
 
-def keys_across(group: Sequence[Manifest], known: Mapping[str, FoundFile]) -> tuple[int | None, dict[str, int], list[str]]:
-    """What `key_counts` says of several files together."""
+def _label_notes(labels: Labels | None, kind: LabelKind) -> list[str]:
+    if labels is None:
+        return ["labels are texts, not classes"] if kind == "text" else []
+    if labels.targets is not None:
+        mean, deviation = labels.targets.mean, labels.targets.deviation
+        return [f"labels are numbers, not classes: regression targets with mean {mean:.4g} and standard deviation {deviation:.4g}"]
+    if kind == "multiple":
+        how = {"list": "lists", "one-hot": "several columns of 0 and 1"}.get(labels.label.members, f"separated by {labels.label.members!r}")
+        return [f"a record may carry several classes ({how}); each class is counted once a record; {labels.none} records carry none"]
+    return []
+
+
+def _groups(
+    connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, rows: int, notes: list[str]
+) -> tuple[str | None, dict[str, int]]:
+    """The column of groups, where it holds enough of them and they recur, and what splits share of them."""
+    if columns.group is None:
+        return None, {}
+    groups, shared = group_counts(connection)
+    if FEWEST_GROUPS <= groups < NOT_GROUPS * rows:
+        return found.columns[columns.group], shared
+    notes.append(f"column {found.columns[columns.group]!r} holds {groups} different values in {rows} rows, no groups to compare")
+    return None, {}
+
+
+def keys_across(group: Sequence[Manifest], known: Mapping[str, FoundFile]) -> tuple[KeysFound, dict[str, int]]:
+    """What `key_counts` says of several files together, and the groups that their splits share."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="postmortem-")))
         paths = [known[manifest.source].path.absolute() for manifest in group]
         connection = stack.enter_context(database(scratch, *{path.parent for path in paths}))
-        parts: list[tuple[str, tuple[str, ...]]] = []
-        connection.execute("CREATE TABLE records (split VARCHAR, label VARCHAR, key UBIGINT)")
-        for manifest, path in zip(group, paths, strict=True):
-            found = source(connection, path, scratch)
-            label = found.columns.index(manifest.label_column) if manifest.label_column in found.columns else None
-            columns = Columns((), None, found.columns.index(str(manifest.key_column)), (), ())
-            cells = _cells(found, label, columns, next(iter(manifest.records)))
-            connection.execute(f"INSERT INTO records SELECT split, label, {_HASH} FROM ({cells})", list(found.parameters))
-            parts.append((cells, found.parameters))
-        return key_counts(connection, parts)
+        grouped = group[0].group_column if len({each.group_column for each in group}) == 1 else None
+        parts = [
+            _append(connection, source(connection, path, scratch), manifest, grouped, place)
+            for place, (manifest, path) in enumerate(zip(group, paths, strict=True))
+        ]
+        splits: dict[object, str] = {place: next(iter(manifest.records)) for place, manifest in enumerate(group)}
+        if write_splits(connection, splits, "UTINYINT") is None or len(group) > 255:
+            return KeysFound(None, notes=(f"keys were not compared: there are {len(group)} files of different splits",)), {}
+        found = key_counts(connection, parts, labelled=all(manifest.labels == "single" for manifest in group))
+        return found, group_counts(connection)[1] if grouped is not None else {}
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection, found: Source, manifest: Manifest, grouped: str | None, place: int
+) -> tuple[str, tuple[Parameter, ...]]:
+    """Add a file's records to the table, read in the way that gives all of them; the statement that gives its text again."""
+    import duckdb
+
+    while True:
+        at = found.columns.index
+        label = Label(at(manifest.label_column) if manifest.label_column in found.columns else None, manifest.label_column)
+        columns = Columns((), None, at(str(manifest.key_column)), (), (), group=at(grouped) if grouped is not None else None)
+        try:
+            load(connection, found, columns, label, place)
+            if found.again is None or not wrongly_encoded(connection):
+                return cells(found, columns, label), found.parameters
+            connection.execute("DELETE FROM records WHERE split = ?", [place])
+        except duckdb.Error:
+            if found.again is None:
+                raise
+        found = found.again()
+        forget(connection)
