@@ -89,6 +89,9 @@ _MANIFEST_WORDS = _vocabulary(
     "manifest manifests dataset datasets data label labels target targets record records sample samples annotation annotations split "
     "splits metadata index train training val valid validation test dev eval"
 )
+_DESCRIPTION_WORDS = _vocabulary("data dataset datasets manifest class classes label labels counts voc metadata")
+_ANNOTATION_WORDS = _vocabulary("coco lvis instances annotations croissant panoptic keypoints captions")
+"""Words of names of JSON and YAML documents that describe a data set."""
 _CONSOLE_ENDING = re.compile(r"\.(?:log|out|err)(?:\.\d{1,2})?$|\.[oe]\d{3,}(?:[.-]\d+)?$")  # the last as SGE and PBS name a job's output
 _CONSOLE_NAMES = _vocabulary("stdout stderr console nohup output slurm logs log")
 _JOB_WORDS = _CONSOLE_NAMES | _vocabulary(
@@ -186,12 +189,16 @@ def _text_kind(lower: str) -> FileKind:
     found = set(words(stem)) | {stem}
     if f".{ending}" in _CONFIG_ENDINGS and stem.replace("-", "_") in _CONFIG_STEMS:
         return FileKind("config")
+    described = {word.rstrip("0123456789") for word in found}
     if ending in ("yaml", "yml", "toml"):
-        return OTHER
+        # Many a YAML file of such a name holds settings: its content decides.
+        return FileKind("manifest", sure=False) if described & (_DESCRIPTION_WORDS | _ANNOTATION_WORDS) and ending != "toml" else OTHER
     if _LOG_NAMES.fullmatch(lower):
         return FileKind("log")
     if ending == "json":
         is_log = stem == "trainer_state" or (bool(found & (_LOG_TABLE_WORDS - {"results"})) and stem not in _SUMMARY_STEMS)
+        if not is_log and described & (_DESCRIPTION_WORDS | _ANNOTATION_WORDS):
+            return FileKind("manifest", sure=bool(described & _ANNOTATION_WORDS))
         return FileKind("log") if is_log else OTHER
     if ending != "parquet" and found & _LOG_TABLE_WORDS and stem not in _SUMMARY_STEMS:
         return FileKind("log")

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
 from postmortem.read.manifests.data import ManifestData, ManifestsData, first_line
+from postmortem.read.manifests.documents.class_counts import read_class_counts, read_class_names
 from postmortem.read.manifests.documents.coco import read_coco
+from postmortem.read.manifests.documents.small import read_other
+from postmortem.read.manifests.documents.yolo import read_yolo
 from postmortem.read.manifests.keys import joined_keys, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
 from postmortem.read.manifests.tables.files import keys_across, read_table
@@ -23,7 +26,13 @@ HEAD_BYTES = 1 << 16
 """How much of a file a reader is shown to tell its format."""
 
 Reader = Callable[[FoundFile, bytes, ReadOptions], ManifestData | None]
-READERS: tuple[Reader, ...] = (read_coco,)
+READERS: tuple[Reader, ...] = (
+    read_coco,
+    read_yolo,
+    read_class_counts,
+    read_class_names,
+    read_other,
+)
 """Asked in this order."""
 
 

@@ -58,35 +58,36 @@ def read_coco(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestDat
 def _judged(file: FoundFile, sections: Sections, images: Images, annotations: Annotations, categories: Categories) -> ManifestData:
     import numpy as np
 
-    from postmortem.read.manifests.documents.coco_pieces import undeclared
+    from postmortem.read.manifests.documents.coco_pieces import NOWHERE, places, undeclared
 
     problems, notes = _damage(file, sections), []
     split = file.group or split_name(PurePosixPath(file.name).stem) or split_name(PurePosixPath(file.name).parent.name)
-    known_image = np.isin(annotations.image, images.known)
+    place = places(images.ids, annotations.image)
+    known_image = (place >= 0) & (annotations.image != NOWHERE)
     texts = annotations.captions > 0 and not categories.ids.size
     if annotations.count and not categories.ids.size and not texts:
         categories = undeclared(annotations)
         notes.append("its categories are not there: their numbers stand for them")
-    known_category = np.isin(annotations.category, categories.ids)
+    kind_of = places(categories.ids, annotations.category)
+    known_category = (kind_of >= 0) & (annotations.category != NOWHERE)
     usable = known_image if texts else known_image & known_category
     counts: dict[str, int] = {}
     placeholders: tuple[str, ...] = ()
     listed = "annotations" in sections.results
     if not texts and listed:
-        objects = _objects(annotations, categories, usable)
+        objects = np.bincount(kind_of[usable], minlength=categories.count).tolist()
         placeholders = _placeholders(categories, objects)
         names = _labels(categories)
         counts = {name: objects[at] for at, name in enumerate(names) if name not in placeholders}
         if len(set(categories.names)) < len(categories.names):
             notes.append("several categories have the same name; their number stands behind it")
-    with_objects = np.unique(annotations.image[usable])
-    background = int(images.count - np.isin(images.known, with_objects).sum()) if images.count else 0
+    background = images.count - int((np.bincount(place[usable], minlength=images.count) > 0).sum())
     if not listed or any(each.cut for each in sections.damage):
         background = 0  # not counted: the objects of the last images are lost
     if not listed and not sections.damage:
         problems.append(Problem(file.name, "unsupported", f"lists {images.count} images and no annotations; classes cannot be counted"))
     problems += _lost(file, images, annotations, int((~known_image).sum()), int((known_image & ~known_category).sum()) if not texts else 0)
-    notes += _remarks(images, annotations, categories, usable)
+    notes += _remarks(images, annotations, place)
     if placeholders:
         named = ", ".join(map(repr, placeholders))
         notes.append(f"category {named} holds no object and stands above the others: a placeholder, not a class")
@@ -128,15 +129,6 @@ def _format(sections: Sections, annotations: Annotations, images: Images) -> str
     if annotations.keypoints:
         return "COCO key points"
     return "COCO captions" if annotations.captions and not annotations.boxes else "COCO"
-
-
-def _objects(annotations: Annotations, categories: Categories, usable: NDArray[np.bool_]) -> list[int]:
-    """Objects of each category, in the order of the categories."""
-    import numpy as np
-
-    found, counts = np.unique(annotations.category[usable], return_counts=True)
-    by_id = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    return [by_id.get(each, 0) for each in categories.ids.tolist()]
 
 
 def _labels(categories: Categories) -> list[str]:
@@ -189,20 +181,16 @@ def _lost(file: FoundFile, images: Images, annotations: Annotations, unknown_ima
     return problems
 
 
-def _remarks(images: Images, annotations: Annotations, categories: Categories, usable: NDArray[np.bool_]) -> list[str]:
+def _remarks(images: Images, annotations: Annotations, place: NDArray[np.int64]) -> list[str]:
     """What is odd about objects, and counted all the same."""
-    import numpy as np
-
     notes = []
     if annotations.crowds:
         notes.append(f"{annotations.crowds} annotations are crowds; they are counted as one object each")
     if annotations.flat:
         notes.append(f"{annotations.flat} of {annotations.boxes} boxes have no area")
     if images.sized and annotations.boxes:
-        order = np.argsort(images.ids)
-        at = np.clip(np.searchsorted(images.ids[order], annotations.image), 0, images.ids.size - 1)
-        size = images.sizes[order][at]
-        listed = (images.ids[order][at] == annotations.image) & (size > 0).all(axis=1)
+        size = images.sizes[place]
+        listed = (place >= 0) & (size > 0).all(axis=1)
         beyond = (annotations.far > size * (1 + _SHARE_OUTSIDE) + 1).any(axis=1) | annotations.before
         outside = int((listed & beyond).sum())
         if outside:

@@ -147,11 +147,11 @@ class Categories:
 
 
 @lru_cache(maxsize=8)
-def _decoder(kind: type) -> Callable[[bytes], Any]:
+def _decoder(kind: type) -> Callable[[bytes | bytearray], Any]:
     return msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]
 
 
-def _listed(data: bytes, strict: type, loose: type) -> list[Any]:
+def _listed(data: bytes | bytearray, strict: type, loose: type) -> list[Any]:
     """Objects of a JSON array. What is unusual (text for a number, NaN, bytes that are no UTF-8) costs time only where it stands.
 
     Raises:
@@ -208,12 +208,12 @@ def _numbers(values: list[Any]) -> NDArray[np.int64]:
     return np.fromiter(map(_number, values), np.int64, len(values))
 
 
-def decode_nothing(data: bytes) -> Count:
+def decode_nothing(data: bytes | bytearray) -> Count:
     """Objects that are counted and passed over."""
     return Count(len(_listed(data, _Nothing, _Nothing)))
 
 
-def decode_images(data: bytes) -> Images:
+def decode_images(data: bytes | bytearray) -> Images:
     """Images of a JSON array; ValueError where it is none."""
     found = _listed(data, _Image, _LooseImage)
     texts = [each.file_name or each.coco_url for each in found]
@@ -238,7 +238,7 @@ def _sizes(values: list[Any]) -> NDArray[np.float32]:
     return np.where((found > 0) & (found < 1e9), found, np.float32(0.0))
 
 
-def decode_annotations(data: bytes) -> Annotations:
+def decode_annotations(data: bytes | bytearray) -> Annotations:
     """Annotations of a JSON array; ValueError where it is none."""
     found = _listed(data, _Annotation, _LooseAnnotation)
     segments = len(found) - [each.segments_info for each in found].count(None)
@@ -294,12 +294,24 @@ def _segments(found: list[Any], count: int) -> Annotations:
     return Annotations(len(pairs), image, category, none, np.zeros(len(pairs), np.bool_), 0, 0, crowds, 0, 0, count)
 
 
-def decode_categories(data: bytes) -> Categories:
+def decode_categories(data: bytes | bytearray) -> Categories:
     """Categories of a JSON array, in its order; ValueError where it is none."""
     found = _listed(data, _Category, _Category)
     names = tuple(str(each.name).strip() if each.name is not None else str(each.id) for each in found)
     parents = tuple(each.supercategory if isinstance(each.supercategory, str) else "" for each in found)
     return Categories(len(found), _numbers([each.id for each in found]), names, parents, tuple(str(each.id) for each in found))
+
+
+def places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each wanted number stands among the ids (any place, where it stands several times); -1 where it does not."""
+    low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, -1)
+    if high - low <= 8 * (ids.size + wanted.size):
+        table = np.full(high - low + 2, -1, np.int64)  # the last one is for what lies beyond
+        table[ids - low] = np.arange(ids.size)
+        return table[np.where((wanted >= low) & (wanted <= high), wanted - low, high - low + 1)]
+    order = np.argsort(ids, kind="stable")
+    at = np.clip(np.searchsorted(ids[order], wanted), 0, ids.size - 1)
+    return np.where(ids[order][at] == wanted, order[at], -1)
 
 
 def undeclared(annotations: Annotations) -> Categories:

@@ -21,14 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 1 << 20
 LARGEST_PIECE_BYTES = 64 << 20
 """An object, or what stands beside the arrays, beyond this is given up as damaged."""
 PARALLEL_BYTES = 48 << 20
 """Smaller files are decoded before processes would have started."""
 _MOST_PROCESSES = 4
 _AHEAD = 3
-_OVERLAP = 4096
+_WINDOW_BYTES = 1 << 15
 _MOST_SINGLES = 100_000
 """Damaged objects that are looked for one by one."""
 
@@ -40,7 +40,7 @@ _TOKEN = re.compile(_TEXT + rb"|[\[\]{}]", re.DOTALL)
 _PLAIN = re.compile(rb"[^\s,}\]\[{\"]+")
 _ARRAY_END = re.compile(rb"\}\s*\]")
 
-Decode: TypeAlias = Callable[[bytes], Any]
+Decode: TypeAlias = Callable[[bytes | bytearray], Any]
 """Turns the bytes of a JSON array into a result that can be sent between processes; must raise ValueError where they are no such array."""
 
 
@@ -167,15 +167,25 @@ def _pool(stack: ExitStack) -> ProcessPoolExecutor | None:
 
 def _decoded(path: Path, start: int, end: int, decode: Decode) -> Any:
     """One piece as its decoder's result, None where it does not decode: errors of decoders need not be fit to be sent."""
-    with path.open("rb") as file:
-        return _tried(decode, _bytes(file, start, end - start))
+    array = bytearray(end - start + 2)
+    array[0], array[-1] = b"[]"
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        filled = file.readinto(memoryview(array)[1:-1])
+        if filled != end - start:  # it became shorter, or the system gives less at once
+            array[1:-1] = _bytes(file, start, end - start)
+    return _tried(decode, array)
 
 
-def _tried(decode: Decode, objects: bytes) -> Any:
+def _tried(decode: Decode, array: bytes | bytearray) -> Any:
     try:
-        return decode(b"[" + objects + b"]")
+        return decode(array)
     except ValueError:
         return None
+
+
+def _array(objects: bytes) -> bytes:
+    return b"[" + objects + b"]"
 
 
 @dataclass(slots=True)
@@ -212,8 +222,9 @@ class _Array:
         """Begin, end and next begin of each piece, as guessed; the last one has no next."""
         while True:
             after = position + PIECE_BYTES
-            window = _bytes(self.file, after, PIECE_BYTES)
-            match = boundary.search(window)
+            match = None
+            for length in (_WINDOW_BYTES, PIECE_BYTES):  # an object is small as a rule
+                match = match or boundary.search(_bytes(self.file, after, length))
             if match is None:
                 yield position, min(self.size, after + PIECE_BYTES), None
                 return
@@ -293,7 +304,7 @@ class _Array:
         def halves(low: int, high: int) -> None:
             if closed or low >= high or len(lost) >= _MOST_SINGLES:
                 return
-            result = _tried(self.decode, data[begins[low] : ends[high - 1]].rstrip(b", \r\n\t"))
+            result = _tried(self.decode, _array(data[begins[low] : ends[high - 1]].rstrip(b", \r\n\t")))
             if result is not None:
                 results.append(result)
             elif high - low > 1:
@@ -330,7 +341,7 @@ def _closing(data: bytes, decode: Decode) -> tuple[int, Any] | None:
         depth[1] += data.count(b"[", looked, end) - data.count(b"]", looked, end)
         looked = end
         if depth == [0, 0]:
-            result = _tried(decode, data[:end])
+            result = _tried(decode, _array(data[:end]))
             if result is not None:
                 return match.end(), result
     # Brackets in texts lead the count astray. Slower, but surely:
@@ -339,7 +350,7 @@ def _closing(data: bytes, decode: Decode) -> tuple[int, Any] | None:
         if token[0][:1] != b'"':
             level += 1 if token[0] in b"[{" else -1
         if level < 0:
-            result = _tried(decode, data[: token.start()]) if token[0] == b"]" else None
+            result = _tried(decode, _array(data[: token.start()])) if token[0] == b"]" else None
             return None if result is None else (token.end(), result)
     return None
 
@@ -358,5 +369,5 @@ def _balanced(data: bytes, boundary: re.Pattern[bytes], decode: Decode) -> tuple
             good = (end, match.end())
     if not good:
         return None
-    result = _tried(decode, data[: good[0]])
+    result = _tried(decode, _array(data[: good[0]]))
     return None if result is None else (good[1], result)
