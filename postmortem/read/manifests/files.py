@@ -15,7 +15,11 @@ from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
 from postmortem.read.manifests.data import ManifestData, ManifestsData, first_line
 from postmortem.read.manifests.documents.class_counts import read_class_counts, read_class_names
 from postmortem.read.manifests.documents.coco import read_coco
+from postmortem.read.manifests.documents.croissant import read_croissant
+from postmortem.read.manifests.documents.huggingface import read_huggingface
+from postmortem.read.manifests.documents.names import with_declared_names
 from postmortem.read.manifests.documents.small import read_other
+from postmortem.read.manifests.documents.tfds import read_tfds
 from postmortem.read.manifests.documents.yolo import read_yolo
 from postmortem.read.manifests.keys import joined_keys, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
@@ -29,6 +33,9 @@ Reader = Callable[[FoundFile, bytes, ReadOptions], ManifestData | None]
 READERS: tuple[Reader, ...] = (
     read_coco,
     read_yolo,
+    read_huggingface,
+    read_tfds,
+    read_croissant,
     read_class_counts,
     read_class_names,
     read_other,
@@ -77,7 +84,7 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
     read = {path: read_manifest(file, options) for path, file in once.items()}
     read = {path: _told(each) if each.is_other and path not in asked_for else each for path, each in read.items()}
     spoken_for = {path.resolve() for each in read.values() for path in each.speaks_for}
-    read = {path: each for path, each in read.items() if path not in spoken_for}
+    read = with_declared_names({path: each for path, each in read.items() if path not in spoken_for})
     known = {once[path].name: once[path] for path in read}
     problems = [problem for each in read.values() for problem in each.problems]
     notes = [note for each in read.values() for note in each.notes]

@@ -32,7 +32,7 @@ def mergeable(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
         groups.setdefault(key, []).append(manifest)
     split: list[list[Manifest]] = []
     for group in groups.values():
-        names = [next(iter(each.records or each.counts)) for each in group]
+        names = [next(iter(each.records or each.counts), "") for each in group]
         shards = all(_SHARD.search(PurePosixPath(each.source).name.partition(".")[0]) for each in group)
         if len(group) == 1 or shards or (len(set(names)) == len(names) and "" not in names):
             split.append(group)
