@@ -1,83 +1,63 @@
-"""What a report draws of the data: records of each class by split, and weights that would balance them."""
+"""What a report draws of the data: records of each class by split, and numbers that would balance them."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from postmortem.model import CountPlot, Exhibit, Manifest, Table
+from postmortem.measure.class_advice import advise
+from postmortem.measure.data_sets import label_kind, main_manifest, natural, shown_split
+from postmortem.model import CountPlot, Exhibit, LabelKind, Manifest
 
-MAX_CLASSES = 40
-"""Classes with a bar of their own; the rest share one."""
-MAX_PASTED = 200
-"""Classes up to which weights are worth pasting."""
-BALANCED = 1.5
-"""Largest over smallest class below which weights would change nothing that matters."""
+MOST_FREQUENT = 25
+"""Classes with a bar of their own where there are more than both together: so many of the most frequent ones"""
+RAREST = 15
+"""and of the rarest, which are those that imbalance starves."""
+MOST_SPLITS = 6
+"""Splits with bars of their own; more, such as the folds of a long cross-validation, are counted together."""
 
 _TRAIN_FIRST = {"train": 0, "training": 0, "": 1, "validation": 2, "val": 2, "test": 3}
+_COUNTED: dict[LabelKind, str] = {
+    "objects": "Objects of each class",
+    "multiple": "Records that bear each label, of which a record may bear several",
+}
 
 
 def build(manifests: Sequence[Manifest]) -> Iterator[Exhibit]:
-    """Class counts, and class weights where classes differ in size."""
-    counts = class_counts(manifests)
-    if not any(counts.values()):
+    """Class counts of the manifest that speaks for the data set, and what would balance its classes."""
+    manifest = main_manifest(manifests)
+    if manifest is None:
         return
-    sources = ", ".join(manifest.source for manifest in manifests if any(manifest.counts.values()))
+    counts = class_counts(manifest)
+    if any(counts.values()):
+        yield _plot(manifest, counts)
+    yield from advise(manifest)
+
+
+def class_counts(manifest: Manifest) -> dict[str, Counter[str]]:
+    """Split, as it is shown -> label -> records; the split that training saw first, unlabelled splits left out."""
+    counts = {split: Counter(labels) for split, labels in manifest.counts.items() if any(labels.values())}
+    if len(counts) > MOST_SPLITS:
+        return {f"all {len(counts)} splits": sum(counts.values(), Counter())}
+    ordered = sorted(counts.items(), key=lambda item: (_TRAIN_FIRST.get(item[0].lower(), 4), natural(item[0])))
+    return {shown_split(split) if split else "": labels for split, labels in ordered}
+
+
+def _plot(manifest: Manifest, counts: Mapping[str, Counter[str]]) -> CountPlot:
     trained = next(iter(counts.values()))
     total: Counter[str] = sum(counts.values(), Counter())
     ordered = sorted(total, key=lambda label: (-trained.get(label, 0), -total[label], natural(label)))
-    yield _plot(ordered, counts, sources)
-    yield from _weights(trained)
-
-
-def class_counts(manifests: Sequence[Manifest]) -> dict[str, Counter[str]]:
-    """Split -> label -> records over all manifests, the split that training saw first."""
-    counts: dict[str, Counter[str]] = {}
-    for manifest in manifests:
-        for split, labels in manifest.counts.items():
-            counts.setdefault(split, Counter()).update(labels)
-    return dict(sorted(counts.items(), key=lambda item: (_TRAIN_FIRST.get(item[0].lower(), 4), item[0])))
-
-
-def natural(label: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorting key by which class 2 comes before class 10."""
-    parts = re.split(r"(\d+)", label)
-    return tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
-
-
-def _plot(ordered: Sequence[str], counts: Mapping[str, Counter[str]], sources: str) -> CountPlot:
-    shown, rest = list(ordered[:MAX_CLASSES]), ordered[MAX_CLASSES:]
-    columns = {split: [labels.get(label, 0) for label in shown] for split, labels in counts.items()}
-    if rest:
-        shown.append(f"{len(rest)} other classes")
-        for split, labels in counts.items():
-            columns[split].append(sum(labels.get(label, 0) for label in rest))
-    caption = f"Records of each class, from {sources}. Bars are relative to the largest class of their split."
-    return CountPlot("classes", "data", "Classes", caption, tuple(shown), {split: tuple(column) for split, column in columns.items()})
-
-
-def _weights(trained: Mapping[str, int]) -> Iterator[Table]:
-    """Inverse-frequency weights, records over classes times the class's records, whose mean over records is 1."""
-    present = {label: trained[label] for label in sorted(trained, key=natural) if trained[label] > 0}
-    if len(present) < 2 or max(present.values()) < BALANCED * min(present.values()):
-        return
-    records = sum(present.values())
-    weights = {label: float(f"{records / (len(present) * count):.4g}") for label, count in present.items()}
-    rows = tuple((label, count, float(f"{count / records:.4g}"), weights[label]) for label, count in present.items())
-    caption = (
-        "Inverse-frequency weights: with them each class has the same say in the loss. The order of the labels is the order of the weights."
-    )
-    code = _code(weights) if len(weights) <= MAX_PASTED else ""
-    yield Table("class-weights", "data", "Class weights", caption, ("class", "records", "share", "weight"), rows, code)
-
-
-def _code(weights: Mapping[str, float]) -> str:
-    labels = ", ".join(json.dumps(label) for label in weights)
-    numbers = ", ".join(f"{weight:g}" for weight in weights.values())
-    return (
-        f"labels = [{labels}]  # class indices must be in this order\n"
-        f"weights = torch.tensor([{numbers}])\n"
-        "loss_function = torch.nn.CrossEntropyLoss(weight=weights)"
-    )
+    caption = f"{_COUNTED.get(label_kind(manifest), 'Records of each class')}, from {manifest.source}. "
+    shown = ordered
+    if len(ordered) > MOST_FREQUENT + RAREST:
+        shown, rest = [*ordered[:MOST_FREQUENT], *ordered[-RAREST:]], ordered[MOST_FREQUENT:-RAREST]
+        left = sum(total[label] for label in rest)
+        caption += (
+            f"The {MOST_FREQUENT} most frequent and the {RAREST} rarest of {len(ordered)} classes; the {len(rest)} between them, with "
+            f"{left} of {total.total()} in all splits, are left out. "
+        )
+    caption += "Bars are relative to the largest class of their split."
+    if manifest.declared:
+        caption += " The numbers are declared, and were not counted."
+    columns = {split: tuple(labels.get(label, 0) for label in shown) for split, labels in counts.items()}
+    return CountPlot("classes", "data", "Classes", caption, tuple(shown), columns)

@@ -134,7 +134,7 @@ def shown_split(split: str) -> str:
     """A split's name as sentences use it."""
     if not split:
         return "all records"
-    return f"split {split}" if split.isdecimal() else split
+    return f"fold {split}" if split.isdecimal() else split
 
 
 def put_together(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str]) -> dict[str, int]:
@@ -144,3 +144,9 @@ def put_together(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str])
         for label, count in counts.get(split, {}).items():
             totals[label] = totals.get(label, 0) + count
     return totals
+
+
+def natural(label: str) -> tuple[tuple[bool, int, str], ...]:
+    """Sorting key by which class 2 comes before class 10."""
+    parts = re.split(r"(\d+)", label)
+    return tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)

@@ -141,7 +141,7 @@ def test_folds_are_held_against_the_others() -> None:
     found = measurement(classes({"0": {"a": 50, "b": 50}, "1": {"a": 50, "b": 50}, "2": {"a": 90, "b": 10}})["classes.drift"])
     assert next(iter(found.items)) == "others|2"
     assert len(found.items) == 3
-    assert "the other splits and split 2" in found.basis
+    assert "the other splits and fold 2" in found.basis
 
 
 def test_objects_of_one_image_are_no_independent_draws() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from postmortem.measure.data_exhibits import natural
+from postmortem.measure.data_sets import natural
 from postmortem.measure.exhibits import build
 from postmortem.measure.roles import assign
 from postmortem.measure.table import CheckpointRow, DeltaStats, TensorStats, TensorTable, UpdateStats
@@ -271,14 +271,14 @@ def test_class_counts_stand_by_split_largest_first() -> None:
     assert list(plot.counts.items()) == [("train", (90, 10)), ("val", (5, 0))]
 
 
-def test_many_classes_share_the_last_bar() -> None:
-    """Forty have a bar of their own, and no record is lost."""
+def test_of_many_classes_both_ends_are_drawn() -> None:
+    """The most frequent and the rarest have a bar each; how many records lie between them is told, and no bar is a sum."""
     counts = {f"class {index}": 100 + index for index in range(100)}
     plot = _build(manifests=(_manifest({"train": counts}),))["classes"]
     assert isinstance(plot, CountPlot)
-    assert len(plot.labels) == 41
-    assert plot.labels[-1] == "60 other classes"
-    assert sum(plot.counts["train"]) == sum(counts.values())
+    assert plot.labels == tuple(f"class {index}" for index in (*range(99, 74, -1), *range(14, -1, -1)))
+    left = sum(counts.values()) - sum(plot.counts["train"])
+    assert f"the 60 between them, with {left} of {sum(counts.values())}" in plot.caption
 
 
 def test_weights_balance_the_classes_and_can_be_pasted() -> None:
@@ -287,7 +287,7 @@ def test_weights_balance_the_classes_and_can_be_pasted() -> None:
     table = _build(manifests=(_manifest({"train": {"10": 60, "2": 30, hostile: 10}}),))["class-weights"]
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["2", "10", hostile]
-    for _, records, _, weight in table.rows:
+    for _, records, _, weight, _ in table.rows:
         assert isinstance(records, int)
         assert isinstance(weight, float)
         assert records * weight == pytest.approx(100 / 3, rel=1e-3)
