@@ -43,7 +43,7 @@ DECLARED = Threshold(
 )
 
 NEEDS = ("classes.missing",)
-USES = ("classes.count", "classes.unused")
+USES = ("classes.kind", "classes.count", "classes.unused")
 CHECKLIST = ("balanced-classes",)
 FIGURE = "classes"
 
@@ -51,6 +51,10 @@ DISJOINT = 0.9
 """Where nearly every class lacks in training, splits are disjoint by design."""
 MOST_UNUSED = 0.5
 """Where most declared classes are unused, the label map is that of a larger set."""
+
+
+def applies(measured: Measured) -> str:
+    return "the manifest's labels are no classes" if measured.text("classes.kind") in ("targets", "text") else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -108,5 +112,8 @@ EXAMPLES = (
     Example("a small extract of COCO", (*_given(80.0, {}), _unused(["toaster", "hair drier"], 12.0)), "pass"),
     Example("COCO's names, three of them used", (*_given(80.0, {}), _unused([f"class {i}" for i in range(77)], 200.0)), "pass"),
     Example("few-shot splits", _given(2.0, {"train: b": 50.0, "test: a": 50.0}), "pass"),
+    Example(
+        "numbers to predict", (Measurement("classes.kind", float("nan"), "", "labels of manifest.csv", text="targets"),), "not-applicable"
+    ),
     Example("no manifest", (), "not-checked"),
 )

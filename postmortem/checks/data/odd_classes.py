@@ -31,8 +31,13 @@ ODD = Threshold(
 )
 
 NEEDS = ("classes.odd_names",)
+USES = ("classes.kind",)
 CHECKLIST = ("balanced-classes",)
 FIGURE = "classes"
+
+
+def applies(measured: Measured) -> str:
+    return "the manifest's labels are no classes" if measured.text("classes.kind") in ("targets", "text") else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -51,5 +56,8 @@ EXAMPLES = (
     Example("a notebook's folder", _given("'.ipynb_checkpoints' left by an editor or an operating system", checkpoints=3.0), "warn"),
     Example("two spellings", _given("'Cat' twin of 'cat'", Cat=12.0), "warn"),
     Example("ten names", _given("10 classes of manifest.csv"), "pass"),
+    Example(
+        "numbers to predict", (Measurement("classes.kind", float("nan"), "", "labels of manifest.csv", text="targets"),), "not-applicable"
+    ),
     Example("no manifest", (), "not-checked"),
 )

@@ -47,12 +47,17 @@ FAR_OUT = Threshold(
 )
 
 NEEDS = ("data.target_extreme_weight", "data.target_not_finite")
-USES = ("data.target_extreme",)
+USES = ("data.target_extreme", "classes.kind")
 
 SENTINELS = frozenset(
     {-1e30, 1e30, -9999.0, 9999.0, -99999.0, 99999.0, -999999.0, 999999.0, -999.0, 999.0, -32768.0, 32767.0, -2147483648.0}
 )
 """What programs write for a number that is not known."""
+
+
+def applies(measured: Measured) -> str:
+    kind = measured.text("classes.kind")
+    return "the manifest's labels are classes or texts, not numbers to predict" if kind and kind not in ("targets", "none") else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -100,5 +105,6 @@ EXAMPLES = (
     Example("a largest count of 999", _given(0.01, 4.0, minimum=0.0, maximum=999.0, lower_quartile=300.0, upper_quartile=700.0), "pass"),
     Example("normal targets", _given(0.0015, 3.9), "pass"),
     Example("thirty normal targets", _given(0.2, 2.45), "pass"),
-    Example("no numeric targets", (), "not-checked"),
+    Example("ten classes", (Measurement("classes.kind", float("nan"), "", "labels of manifest.csv", text="single"),), "not-applicable"),
+    Example("no manifest", (), "not-checked"),
 )

@@ -67,7 +67,7 @@ STUCK = Threshold(
 )
 
 NEEDS = ("classes.imbalance", "classes.effective")
-USES = ("classes.count", "classes.metric", "loss.last_to_prior")
+USES = ("classes.kind", "classes.count", "classes.metric", "loss.last_to_prior")
 CHECKLIST = ("balanced-classes",)
 FIGURE = "classes"
 
@@ -82,6 +82,8 @@ NOT_EVEN_SHARES = 1.5
 
 
 def applies(measured: Measured) -> str:
+    if measured.text("classes.kind") in ("targets", "text"):
+        return "the manifest's labels are no classes"
     classes = measured.number("classes.count")
     return "the manifest names one class only" if classes is not None and classes < 2 else ""
 
@@ -178,5 +180,8 @@ EXAMPLES = (
     Example("a thousand classes of a long tail within ten to one", _given(0.45, a=90.0, b=10.0, c=10.0), "warn"),
     Example("three even classes", _given(1.0, a=50.0, b=50.0, c=50.0), "pass"),
     Example("a small even set", _given(1.0, a=6.0, b=5.0), "pass"),
+    Example(
+        "numbers to predict", (Measurement("classes.kind", float("nan"), "", "labels of manifest.csv", text="targets"),), "not-applicable"
+    ),
     Example("no manifest", (), "not-checked"),
 )

@@ -48,7 +48,12 @@ VARYING = Threshold(
 )
 
 NEEDS = ("data.target_deviation", "data.target_level")
-USES = ("loss.first",)
+USES = ("loss.first", "classes.kind")
+
+
+def applies(measured: Measured) -> str:
+    kind = measured.text("classes.kind")
+    return "the manifest's labels are classes or texts, not numbers to predict" if kind and kind not in ("targets", "none") else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -85,5 +90,6 @@ EXAMPLES = (
     Example("prices, standardized by the loader", _given(80.0, 220.0, 1.03), "pass"),
     Example("standardized targets", _given(1.0, 1.0, 1.1), "pass"),
     Example("raw prices, no loss logged", _given(80.0, 220.0), "not-checked"),
-    Example("no numeric targets", (), "not-checked"),
+    Example("ten classes", (Measurement("classes.kind", float("nan"), "", "labels of manifest.csv", text="single"),), "not-applicable"),
+    Example("no manifest", (), "not-checked"),
 )
