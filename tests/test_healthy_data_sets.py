@@ -201,6 +201,13 @@ def semi_supervised() -> Manifest:
     return made({"train": dict.fromkeys(names(10), 100), "test": dict.fromkeys(names(10), 800)}, {"train": 100_000})
 
 
+def few_shot() -> Manifest:
+    """miniImageNet: 64, 16 and 20 classes, none of them in two splits."""
+    whole = names(100)
+    parts = {"train": whole[:64], "validation": whole[64:80], "test": whole[80:]}
+    return made({split: dict.fromkeys(part, 600) for split, part in parts.items()})
+
+
 def characters() -> Manifest:
     """Letters in both cases are classes of their own."""
     letters = [chr(ord(first) + index) for first in "aA" for index in range(26)]
@@ -226,7 +233,10 @@ def x_rays() -> Manifest:
 
 HEALTHY: dict[str, Manifest] = {
     **{make.__name__: make() for make in (balanced_images, species, objects, roboflow, stratified, open_test, by_time, later_prices)},
-    **{make.__name__: make() for make in (folds, chest, speech, augmented, few_of_many, five_million, semi_supervised, characters)},
+    **{
+        make.__name__: make()
+        for make in (folds, chest, speech, augmented, few_of_many, five_million, semi_supervised, characters, few_shot)
+    },
     **{make.__name__: make() for make in (small_extract, copied_in_part, x_rays)},
     **{f"hundred at random, {seed}": hundred_at_random(seed) for seed in range(20)},
 }

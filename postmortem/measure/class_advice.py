@@ -62,7 +62,8 @@ def in_order(manifest: Manifest, counts: Mapping[str, int]) -> dict[str, int]:
 def inverse_frequency(counts: Mapping[str, int]) -> dict[str, float]:
     """Records over classes times the class's records: the mean over records is 1. Classes without a record get 1, which nothing uses."""
     present = [count for count in counts.values() if count > 0]
-    return {label: sum(present) / (len(present) * count) if count else 1.0 for label, count in counts.items()}
+    even = sum(present) / max(1, len(present))
+    return {label: even / count if count else 1.0 for label, count in counts.items()}
 
 
 def effective_number(counts: Mapping[str, int], beta: float) -> dict[str, float]:
