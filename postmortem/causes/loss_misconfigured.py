@@ -42,6 +42,8 @@ EVIDENCE = (
         passed=("large-initial-weights", "unscaled-inputs"),
     ),
     Evidence(2.5, "the head's width is not the number of classes", alarm=("mismatched-head",)),
+    Evidence(5.0, "labels run past the head's rows, and the loss refused them or became NaN", alarm=("labels-beyond-head",)),
+    Evidence(2.0, "the head's bias counts the classes in another order than the manifest", alarm=("misordered-head-bias",)),
     Evidence(7.0, "the loss refused labels that the head has no class for", alarm=("out-of-range-labels",)),
     Evidence(-2.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
     Evidence(-1.0, "the loss is never below zero", passed=("negative-loss",)),
@@ -49,18 +51,23 @@ EVIDENCE = (
     Evidence(-2.5, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
     Evidence(-3.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
 )
-EXPLAINS = ("interrupted",)
+EXPLAINS = ("interrupted", "exploding-gradients", "lr-too-high")
 USES = ("loss.first", "loss.chance")
 
 
 def summary(case: Case) -> str:
     return case.said(
-        "out-of-range-labels", "negative-loss", "initial-loss-off", "mismatched-head", otherwise="The loss is not what it is meant to be."
+        "out-of-range-labels",
+        "labels-beyond-head",
+        "negative-loss",
+        "initial-loss-off",
+        "mismatched-head",
+        otherwise="The loss is not what it is meant to be.",
     )
 
 
 def fix(case: Case) -> str:
-    if case.outcomes.get("out-of-range-labels") is not None and case.outcomes["out-of-range-labels"].alarmed:
+    if any(id in case.outcomes and case.outcomes[id].alarmed for id in ("out-of-range-labels", "labels-beyond-head")):
         return "Count labels from 0, make the head as wide as the largest label plus 1, and set `ignore_index` for a label of 'none'."
     first, chance = case.number("loss.first"), case.number("loss.chance")
     if first and chance and first > 1.5 * chance:
@@ -84,6 +91,7 @@ EXAMPLES = (
         passed=("large-initial-weights", "unscaled-inputs"),
     ),
     CauseExample("labels that the loss refused", "likely", fail=("out-of-range-labels",)),
+    CauseExample("labels from 1, and a loss of NaN", "likely", fail=("labels-beyond-head",)),
     CauseExample("a first loss at chance", "unlikely", passed=("initial-loss-off", "negative-loss")),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -18,6 +18,8 @@ EARLY_SHARE = 0.01
 """A first point counts as the loss before learning up to step 10 or 1 % of the run."""
 LEAST_MEAN_POINTS = 30
 """A mean over the end takes so many points where the run has twice as many."""
+LEAST_ROOM = 0.02
+"""Nats between two levels below which a loss cannot tell them apart."""
 CROSS_ENTROPIES = ("classification", "language-model")
 """Families whose loss is known to be a cross-entropy over classes."""
 
@@ -35,9 +37,11 @@ class Classes:
     validation_cross_entropy: float | None = None
     """Cross-entropy of the validation labels under the training labels' shares, nats."""
     validation_entropy: float | None = None
-    """H of the validation labels themselves, nats: no model that ignores its input comes below it."""
+    """H of the validation labels themselves, without smoothing, nats: no model that ignores its input comes below it."""
     highest: float | None = None
     """-ln of the rarest class's share, nats: the most that one record costs a model that knows the shares alone."""
+    floor: float = 0.0
+    """The loss of a model that is always right and sure: above 0 with label smoothing, nats."""
     per_label: bool = False
     """Whether a record has several labels, each with a binary cross-entropy of its own."""
     said: str = ""
@@ -110,8 +114,9 @@ def _against_chance(compared: Roled | None, chance: float, family: str, of: str)
 
 
 def _against_prior(compared: Roled | None, classes: Classes, family: str) -> Iterator[Measurement | Missing]:
+    """First and last loss over H(p); the last one above the floor that label smoothing puts under both."""
     names = ("loss.first_to_prior", "loss.last_to_prior")
-    prior = classes.prior_entropy
+    prior, floor = classes.prior_entropy, classes.floor
     if prior is None or prior <= 0:
         yield from missing(names, "the classes' shares are not known", "manifest")
         return
@@ -124,10 +129,15 @@ def _against_prior(compared: Roled | None, classes: Classes, family: str) -> Ite
     if curve is None:
         yield Missing(names[1], f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
         return
+    if prior - floor < LEAST_ROOM:
+        reason = f"label smoothing leaves {prior - floor:.2g} nats between knowing the shares and knowing all"
+        yield Missing(names[1], reason, "manifest")
+        return
     mean, error, points = _mean_at_the_end(curve, classes)
-    basis = f"mean {mean:.4g} of the last {points} points over H(p) = {prior:.4g}{classes.said}; {basis_of(curve)}"
-    items = {"error": error / prior, "points": float(points)}
-    yield Measurement(names[1], mean / prior, "ratio", basis, items=items)
+    above = f", both above the floor {floor:.4g}" if floor else ""
+    basis = f"mean {mean:.4g} of the last {points} points over H(p) = {prior:.4g}{classes.said}{above}; {basis_of(curve)}"
+    items = {"error": error / (prior - floor), "points": float(points)}
+    yield Measurement(names[1], max(0.0, mean - floor) / (prior - floor) if floor else mean / prior, "ratio", basis, items=items)
 
 
 def _mean_at_the_end(curve: Smooth, classes: Classes) -> tuple[float, float, int]:

@@ -140,6 +140,8 @@ def _by_labels(run: RunData, roled: Sequence[Roled]) -> _Told | None:
     for manifest in run.manifests:
         if manifest.targets is not None:
             return "regression", f"numeric targets in column {manifest.label_column!r} of {manifest.source}"
+        if manifest.labels == "objects":
+            return "detection", f"objects of classes in {manifest.source}"
         labels = {label for counts in manifest.counts.values() for label in counts}
         if 2 <= len(labels) <= max(2, manifest.rows // 4):
             return "classification", f"{len(labels)} labels in {manifest.source}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from postmortem.measure.chance import Classes
-from postmortem.measure.classes import main_manifest, split_counts, training_records
+from postmortem.measure.classes import entropy, main_manifest, split_counts, training_records
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.settings import number_of
 from postmortem.measure.smooth import Floats, finite_points
@@ -42,6 +42,12 @@ def crossed(shares: Mapping[str, float], model: Mapping[str, float]) -> float | 
     return None if any(given <= 0 for _, given in terms) else -math.fsum(share * math.log(given) for share, given in terms) + 0.0
 
 
+def smoothed_floor(smoothing: float, classes: int) -> float:
+    """Entropy of one label after smoothing, nats: what is left of the loss where every record is known."""
+    sure, rest = 1 - smoothing + smoothing / classes, smoothing / classes
+    return -sure * math.log(sure) - (classes - 1) * rest * math.log(rest) if smoothing else 0.0
+
+
 def binary_entropy(share: float) -> float:
     """Entropy of a label that a record has with this probability, nats."""
     return -math.fsum(part * math.log(part) for part in (share, 1 - share) if part > 0) + 0.0
@@ -65,8 +71,9 @@ def known_classes(manifests: Sequence[Manifest], known: Mapping[str, Plain], cou
         basis,
         crossed(prior, prior),
         None if validation is None else crossed(validation, prior),
-        None if validation is None else crossed(validation, validation),
+        entropy(held.values()) if validation is not None else None,
         -math.log(min(share for share in prior.values() if share > 0)),
+        smoothed_floor(smoothing, len(prior)),
         said=f" with label smoothing of {smoothing:g}" if smoothing else "",
     )
 

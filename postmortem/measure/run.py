@@ -19,6 +19,7 @@ from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epochs import epochs_logged
 from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
+from postmortem.measure.heads import measure_heads
 from postmortem.measure.image_samples import measure_image_samples, raw_settings
 from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
@@ -90,6 +91,7 @@ def measure_run(run: RunData) -> RunMeasurements:
         found.keep(logged_scale(roled))
     head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
     found.keep(measure_classes(run.manifests, head_rows, parameters, settings(run), _last_step(run), epochs_logged(run.series)))
+    found.keep(measure_heads(table, run.checkpoints, run.manifests))
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_image_samples(run.manifests, raw_settings(run)))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -15,7 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import postmortem
-from postmortem.model import Outcome, RunReport
+from postmortem.diagnose import judge as judge_run
+from postmortem.discover import find_runs
+from postmortem.measure.run import measure_run
+from postmortem.model import Manifest, Outcome, ReadOptions, RunReport
+from postmortem.read.run import reading
 
 CLASSES = 10
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -52,6 +58,8 @@ class Plan:
     unshuffled: bool = False
     """Whether records are sorted by class and read in that order."""
     accuracy: bool = True
+    refused: bool = False
+    """Whether the loss gets labels that are one too large, and gives NaN for the largest, as TensorFlow does on a GPU."""
     seed: int = 0
 
 
@@ -78,6 +86,7 @@ class Judged:
         return {each.id for each in self.run.checks if each.alarmed}
 
 
+@cache
 def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     from sklearn.datasets import load_digits
 
@@ -164,6 +173,10 @@ def train(folder: Path, plan: Plan) -> tuple[float, ...]:
         batch = np.arange(step * 32, step * 32 + 32) % len(rows) if plan.unshuffled else draw.integers(0, len(rows), 32)
         chosen = torch.tensor(rows[batch])
         loss = loss_of(model(given[chosen]), targets[chosen])
+        if plan.refused:
+            shifted = targets[chosen] + 1
+            per_record = nn.functional.cross_entropy(model(given[chosen]), shifted.clamp(max=outputs - 1), reduction="none")
+            loss = torch.where(shifted < outputs, per_record, per_record * math.nan).mean()
         if step % save == 0:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
             torch.save(state, folder / f"step_{step:06d}.pt")
@@ -193,23 +206,41 @@ def _recall(answers: Tensor, wanted: Tensor) -> tuple[float, ...]:
     return tuple(float(right[wanted == label].float().mean()) if bool((wanted == label).any()) else math.nan for label in range(CLASSES))
 
 
-def train_and_judge(folder: Path, plan: Plan) -> Judged:
-    """The report of one training."""
-    recall = train(folder, plan)
-    (run,) = postmortem.analyze(folder).runs
-    return Judged(run, recall)
+Change = Callable[[Manifest], Manifest]
+Training: TypeAlias = Plan
 
 
-Judge = Callable[[Plan], Judged]
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Trains by plans in folders of one test, and judges the runs."""
+
+    folder: Path
+    Plan: type[Training] = Plan
+
+    def judge(self, plan: Training) -> Judged:
+        """The report of one training, from its files alone."""
+        folder = self._fresh()
+        recall = train(folder, plan)
+        (run,) = postmortem.analyze(folder).runs
+        return Judged(run, recall)
+
+    def judge_with(self, plan: Training, change: Change) -> Judged:
+        """The same with a manifest that says something else, as a reader of another format would have it."""
+        folder = self._fresh()
+        recall = train(folder, plan)
+        (found,) = find_runs([folder])
+        with reading(found, ReadOptions()) as opened:
+            (data,) = opened
+            run = judge_run(measure_run(replace(data, manifests=tuple(change(one) for one in data.manifests))))
+        return Judged(run, recall)
+
+    def _fresh(self) -> Path:
+        folder = self.folder / f"run{len(list(self.folder.iterdir()))}"
+        folder.mkdir()
+        return folder
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> Judge:
-    """Trains by a plan in a folder of the test's own, and judges the run."""
-
-    def judged(plan: Plan) -> Judged:
-        folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        return train_and_judge(folder, plan)
-
-    return judged
+def lab(tmp_path: Path) -> Lab:
+    """A folder of the test's own to train in."""
+    return Lab(tmp_path)

@@ -104,6 +104,13 @@ def test_validation_is_held_against_the_lower_level_of_ignorance() -> None:
     assert found.items["entropy"] == pytest.approx(1.0, abs=1e-3)
 
 
+def test_a_smoothed_loss_counts_from_its_floor() -> None:
+    """Half of the way from H(p) 0.7 to a floor of 0.5 is 0.6, and 0.01 nats between both say nothing."""
+    found = chance(drawn("loss", [0.6] * 60), known=Classes(10, "given", 0.7, floor=0.5))
+    assert value(found, "loss.last_to_prior") == pytest.approx(0.5)
+    assert isinstance(chance(drawn("loss", [0.6] * 60), known=Classes(10, "given", 0.51, floor=0.5))["loss.last_to_prior"], Missing)
+
+
 def test_several_labels_a_record_start_at_ln_2() -> None:
     """With a binary loss a label chance is ln 2, however many labels there are."""
     found = chance(drawn("loss", [math.log(2)] + [0.2] * 60), known=Classes(80, "given", 0.3, per_label=True))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from postmortem.measure.chance import Classes
-from postmortem.measure.priors import half_unit, known_classes, measure_majority
+from postmortem.measure.priors import half_unit, known_classes, measure_majority, smoothed_floor
 from postmortem.measure.roles import assign
 from postmortem.model import Manifest, Measurement, Missing, ReadOptions, Series
 
@@ -46,7 +46,18 @@ def test_label_smoothing_moves_the_shares_and_not_the_chance() -> None:
     seen = [0.9 * p + 0.1 / 3 for p in (0.75, 0.1875, 0.0625)]
     assert known.prior_entropy == pytest.approx(-sum(x * math.log(x) for x in seen))
     assert known.chance == pytest.approx(math.log(3))
+    assert known.validation_entropy == pytest.approx(-sum(y * math.log(y) for y in (0.5, 0.3, 0.2)))
     assert "0.1" in known.said
+
+
+def test_the_floor_of_a_smoothed_loss_is_that_of_a_model_that_knows_all() -> None:
+    """torch's own loss of logits that give just the smoothed label."""
+    import torch
+
+    shares = torch.tensor([[0.8 + 0.2 / 3, 0.2 / 3, 0.2 / 3]])
+    level = torch.nn.functional.cross_entropy(shares.log(), torch.tensor([0]), label_smoothing=0.2)
+    assert smoothed_floor(0.2, 3) == pytest.approx(float(level), rel=1e-5)
+    assert smoothed_floor(0.0, 3) == 0
 
 
 def test_the_optimum_of_a_smoothed_loss_without_inputs_is_that_entropy() -> None:

@@ -2,7 +2,8 @@
 
 ## What it looks for
 Output units of the model's last matrix against the labels of the manifest. It warns where they differ, but for 1 more
-(a background or unknown class) and for one unit with two classes. A head of more than 10 times the classes is not
+(a background or unknown class) and for one unit with two classes, and unless another head, or the number of classes that the
+manifest declares, with or without its placeholders, makes up for it. A head of more than 10 times the classes is not
 judged, unless its width is that of an ImageNet head.
 
 ## Why it matters
@@ -40,7 +41,7 @@ NO_HEAD = Threshold(
 )
 
 NEEDS = ("classes.head_difference", "classes.count")
-USES = ("run.family",)
+USES = ("run.family", "classes.head_fit")
 FIGURE = "classes"
 
 IMAGENET_HEADS = frozenset({1000, 1001, 21841, 21843})
@@ -63,6 +64,9 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"{seen}: one unit tells two classes apart", difference.value, SPARE, difference.unit)
     if difference.value == SPARE.value:
         return Finding("pass", f"{seen}: one to spare, as for background", difference.value, SPARE, difference.unit)
+    fit = measured.get("classes.head_fit")
+    if fit is not None and fit.value == 0 and fit.text:
+        return Finding("pass", f"{seen}, but {fit.text}", difference.value, SPARE, difference.unit)
     if rows > NO_HEAD.value * classes and rows not in IMAGENET_HEADS:
         return Finding("not-checked", f"{seen}, so that it is hardly the head", difference.value, NO_HEAD, difference.unit)
     if difference.value < 0:
@@ -86,6 +90,11 @@ EXAMPLES = (
     Example("as many units as classes", _given(10, 10), "pass"),
     Example("a background class", _given(11, 10), "pass"),
     Example("one unit for two classes", _given(1, 2), "pass"),
+    Example(
+        "80 declared classes of which 71 occur",
+        (*_given(80, 71), Measurement("classes.head_fit", 0.0, "rows", "1 head", text="head.weight has 80 rows, for 80 declared classes")),
+        "pass",
+    ),
     Example("a decoder comes last", _given(784, 10), "not-checked"),
     Example("a language model with labels beside it", _given(50257, 2, "language-model"), "not-applicable"),
     Example("no checkpoint", _given(10, 10)[1:], "not-checked"),

@@ -4,7 +4,7 @@
 Training records of the most frequent class over those of the rarest, and the effective number of classes exp(H) over
 their number. It warns above a ratio of 10, or where fewer than 0.5 of the classes are in effect. It alarms where the
 rarest class is starved as well, with fewer than 10 records or a ratio above 100, and the run shows it: the loss ends
-near the entropy of the labels (at 0.9 of it or above, and not so far above that not even the shares were learned), or
+near the entropy of the labels (at 0.9 of it or above, and not so far above that it is a weighted or smoothed one), or
 the logged metric of a rarest class is near 0. Where the run logs a metric of each class and all were found it passes.
 
 ## Why it matters
@@ -67,7 +67,7 @@ STUCK = Threshold(
 )
 
 NEEDS = ("classes.imbalance", "classes.effective")
-USES = ("classes.kind", "classes.count", "classes.metric", "loss.last_to_prior")
+USES = ("classes.kind", "classes.count", "classes.metric", "loss.last_to_prior", "accuracy.majority_gap")
 CHECKLIST = ("balanced-classes",)
 FIGURE = "classes"
 
@@ -78,7 +78,9 @@ FOUND = 0.3
 UNFOUND = 0.02
 """A class of which not one record in fifty is found was not learned at all."""
 NOT_EVEN_SHARES = 1.5
-"""A training loss above so many times the labels' entropy has not yet come down to what the shares alone give."""
+"""A training loss above so many times the labels' entropy is weighted, smoothed, or not yet down at what the shares alone give."""
+BETTER = 0.05
+"""An accuracy above the most frequent class's share by so much was not reached by naming it."""
 
 
 def applies(measured: Measured) -> str:
@@ -96,6 +98,10 @@ def _learned(measured: Measured) -> str:
     last = measured.get("loss.last_to_prior")
     if last is not None and last.value + 2 * last.items.get("error", 0.0) < LEARNED:
         return f"the loss fell to {last.value:.2g} of the entropy of the labels all the same"
+    gap = measured.get("accuracy.majority_gap")
+    if gap is not None and gap.value > BETTER:
+        accuracy, share = gap.items["accuracy"], gap.items["share"]
+        return f"the accuracy of {accuracy:.1%} is above the {share:.1%} of always naming {gap.text[:40]!r} all the same"
     return ""
 
 
@@ -135,7 +141,7 @@ def judge(measured: Measured) -> Finding:
         if unfound:
             return Finding("fail", f"{seen}, and {unfound}", value, limit, unit, where=rarest)
         if last is not None and last > NOT_EVEN_SHARES and not few:
-            told = f"{seen}; the loss stands at {last:.3g} times the entropy of the labels, so that not even their shares were learned"
+            told = f"{seen}; the loss stands at {last:.3g} times the entropy of the labels, where it says nothing of classes"
             return Finding("warn", told, value, limit, unit, where=rarest)
         if last is None or not last >= STUCK.value:
             return Finding("warn", f"{seen}: few to be learned", value, limit, unit, where=rarest)

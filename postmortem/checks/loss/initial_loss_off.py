@@ -44,12 +44,23 @@ OFF = Threshold(
 )
 
 NEEDS = ("loss.first_to_chance", "loss.first", "loss.chance")
-USES = ("run.family", "run.batch_size", "run.pretrained", "run.class_weights", "classes.imbalance", "classes.count", "loss.first_to_prior")
+USES = (
+    "run.family",
+    "run.batch_size",
+    "run.pretrained",
+    "run.class_weights",
+    "classes.imbalance",
+    "classes.count",
+    "loss.first_to_prior",
+    "head.bias_prior",
+)
 CHECKLIST = ("initial-cross-entropy",)
 FIGURE = "loss"
 
 LOW = 0.5
 """Below half of chance something was known before the first point."""
+SET = 0.9
+"""Correlation of the first bias with the logarithm of the class shares from which on it was set by them."""
 NEAR = 0.15
 """How near a ratio must be to a number (the batch size, the labels, 1) to be called by its name."""
 
@@ -74,10 +85,8 @@ def judge(measured: Measured) -> Finding:
         if ratio.value > FAR_OFF.value:
             return Finding("fail", f"{seen}; the line is {FAR_OFF.value:g}", ratio.value, FAR_OFF, ratio.unit, ratio.first_step)
         return Finding("warn", f"{seen}; the line is {OFF.value:g}", ratio.value, OFF, ratio.unit, ratio.first_step)
-    to_prior = measured.number("loss.first_to_prior")
-    if ratio.value < 1 - NEAR and to_prior is not None and abs(to_prior - 1) <= NEAR:
-        told = f"{seen}; it is the entropy of the class shares, as a bias set to their logarithm gives"
-        return Finding("pass", told, ratio.value, OFF, ratio.unit)
+    if ratio.value < 1 - NEAR and (shares := _at_the_shares(measured)):
+        return Finding("pass", f"{seen}; {shares}", ratio.value, OFF, ratio.unit)
     if ratio.value < LOW:
         why = (
             "weights are pre-trained"
@@ -86,6 +95,16 @@ def judge(measured: Measured) -> Finding:
         )
         return Finding("pass", f"{seen}; below chance: {why}", ratio.value, OFF, ratio.unit)
     return Finding("pass", seen, ratio.value, OFF, ratio.unit)
+
+
+def _at_the_shares(measured: Measured) -> str:
+    """What says that the model knew the class shares from the start, as a clause; empty where nothing does."""
+    bias, to_prior = measured.get("head.bias_prior"), measured.number("loss.first_to_prior")
+    if bias is not None and bias.first_step == 0 and bias.value >= SET and bias.items["sorted_error"] <= NEAR:
+        return "the head's bias begins at the logarithm of the class shares, so that their entropy is the right start"
+    if to_prior is not None and abs(to_prior - 1) <= NEAR:
+        return "it is the entropy of the class shares, as a bias set to their logarithm gives"
+    return ""
 
 
 def _as_a_sum(measured: Measured, ratio: float) -> str:
@@ -112,6 +131,7 @@ _WEIGHTED = (
     Measurement("run.class_weights", float("nan"), "", "setting 'class_weights'", text="true"),
     Measurement("classes.imbalance", 50.0, "ratio", "column 'label' of manifest.csv"),
 )
+_BIAS = Measurement("head.bias_prior", 1.0, "correlation", "head.bias at step 0", 0, {"sorted_error": 0.0}, "numbers")
 _SUMMED = (
     Measurement("loss.first_to_chance", 20.1, "ratio", "'train/loss'", 0),
     Measurement("loss.first", 13.9, "loss", "'train/loss'", 0),
@@ -125,6 +145,7 @@ EXAMPLES = (
     Example("a last layer twice too large", _given(4.0), "warn"),
     Example("class weights that do not average to 1", (*_given(9.0), *_WEIGHTED), "warn"),
     Example("a binary loss summed over 20 labels", _SUMMED, "fail"),
+    Example("a head bias set by the class shares, and a batch without a rare record", (*_given(0.4), _BIAS), "pass"),
     Example("a bias set by the class shares", (*_given(0.9), Measurement("loss.first_to_prior", 1.02, "ratio", "'train/loss'")), "pass"),
     Example("at chance", _given(2.35), "pass"),
     Example("a pre-trained model", _given(0.4), "pass"),

@@ -53,7 +53,15 @@ NOISY = Threshold(
 )
 
 NEEDS = ("loss.last_to_prior",)
-USES = ("run.family", "loss.last_to_chance", "loss.validation_to_prior", "accuracy.majority_gap", "run.class_weights")
+USES = (
+    "run.family",
+    "classes.prior_entropy",
+    "loss.chance",
+    "loss.last_to_chance",
+    "loss.validation_to_prior",
+    "accuracy.majority_gap",
+    "run.class_weights",
+)
 CHECKLIST = ("balanced-classes",)
 FIGURE = "loss"
 
@@ -71,7 +79,11 @@ def applies(measured: Measured) -> str:
     if family and family not in ("classification", "language-model", "unknown"):
         return f"the loss of a run of family {family} is no cross-entropy over classes"
     last, to_chance = measured.get("loss.last_to_prior"), measured.number("loss.last_to_chance")
-    if last is not None and to_chance is not None and to_chance >= BALANCED * last.value:
+    prior, chance = measured.number("classes.prior_entropy"), measured.number("loss.chance")
+    shares = (
+        prior / chance if prior is not None and chance else to_chance / last.value if last is not None and last.value and to_chance else 0.0
+    )
+    if last is not None and shares >= BALANCED:
         return "classes are balanced, so that knowing their shares is no better than chance: see flat-loss and plateaued-loss"
     if last is not None and last.value > TOO_HIGH.value and measured.text("run.class_weights") != "true":
         return f"the loss ends at {last.value:.3g} times the entropy of the labels, far above what their shares give"
