@@ -21,8 +21,8 @@ from postmortem.model import Checkpoint, Manifest, Measurement, Missing
 NAMES = ("classes.head_fit", "classes.label_span", "head.bias_prior")
 LEAST_CLASSES = 4
 """Fewer classes have no order that a correlation could tell."""
-MOST_ELEMENTS = 1_000_000
-"""Longer biases are not read."""
+MOST_CLASSES = 1_000_000
+"""More labels than this are names of records, and no bias is so long."""
 Found = Measurement | Missing
 
 
@@ -33,6 +33,10 @@ def measure_heads(table: TensorTable, checkpoints: Sequence[Checkpoint], manifes
     if manifest is None or not any(training.values()):
         for name in NAMES:
             yield Missing(name, "no manifest tells the classes", "manifest")
+        return
+    if len(training) > MOST_CLASSES:
+        for name in NAMES:
+            yield Missing(name, f"{len(training)} labels are no classes of a head", "manifest")
         return
     yield label_span(manifest)
     if not table.rows:
@@ -119,8 +123,8 @@ def _bias(view: View, heads: Sequence[Layer], manifest: Manifest, training: Mapp
     if not fitting:
         return Missing(name, f"no head with a bias has one unit for each of {len(order)} classes", "checkpoint")
     present = np.array([training.get(label, 0) > 0 for label in order])
-    if int(present.sum()) < LEAST_CLASSES or len(order) > MOST_ELEMENTS:
-        return Missing(name, f"{int(present.sum())} classes with training records are too few or too many to compare", "manifest")
+    if int(present.sum()) < LEAST_CLASSES:
+        return Missing(name, f"{int(present.sum())} classes with training records are too few to compare", "manifest")
     counts = np.array([training[label] for label in order if training.get(label, 0) > 0], dtype=np.float64)
     prior = np.log(counts / counts.sum())
     if float(np.ptp(prior)) < 1e-9:

@@ -16,6 +16,7 @@ from postmortem.measure.classes import measure_classes
 from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.curves import measure_curves
 from postmortem.measure.data_sets import speaker_notes
+from postmortem.measure.epoch_pattern import epoch_pattern
 from postmortem.measure.epochs import epochs_logged
 from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
@@ -29,7 +30,7 @@ from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.priors import known_classes, measure_majority
 from postmortem.measure.replicas import measure_replicas
-from postmortem.measure.roles import assign
+from postmortem.measure.roles import assign, main_training_loss
 from postmortem.measure.settings import named_labels, number_of, settings
 from postmortem.measure.tag_options import unmatched
 from postmortem.measure.tag_table import left_out, tag_roles
@@ -64,6 +65,10 @@ class _Found:
         """A measured count, or None."""
         return int(self.values[name].value) if name in self.values else None
 
+    def number(self, name: str) -> float | None:
+        """A measured value, or None."""
+        return self.values[name].value if name in self.values else None
+
 
 def measure_run(run: RunData) -> RunMeasurements:
     """All measurements, gaps and exhibits of one run."""
@@ -97,6 +102,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_per_class(per_class, run.manifests))
+    found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))

@@ -92,8 +92,17 @@ def test_three_tenths_of_leaked_records_are_told(lab: Any) -> None:
     assert clean.check("shared-records").status == "pass"
 
 
-def test_sorted_records_that_are_not_shuffled_are_told(lab: Any) -> None:
-    """Read class by class, the records are warned about; shuffled they are not."""
-    found = lab.judge(lab.Plan(unshuffled=True, settings={"shuffle": False}))
+@pytest.mark.parametrize("lr", [3e-3, 2e-2], ids=["learned all the same", "unlearned"])
+def test_sorted_records_that_are_not_shuffled_are_told(lab: Any, lr: float) -> None:
+    """Read class by class the loss follows the order: a warning where all was learned, and the first cause where it was not."""
+    found = lab.judge(lab.Plan(unshuffled=True, steps=600, lr=lr, settings={"shuffle": False, "batch_size": 32}))
     assert found.check("sorted-labels").status == "warn"
-    assert lab.judge(lab.Plan(settings={"shuffle": True})).check("sorted-labels").status == "pass"
+    learned = sum(found.recall) > 9
+    assert learned == (lr < 1e-2)
+    assert found.check("epoch-patterned-loss").status == ("warn" if learned else "fail")
+    assert next(iter(found.causes), "") == ("" if learned else "loss-spike")
+
+
+def test_shuffled_records_follow_no_order(lab: Any) -> None:
+    """The twin that shuffles raises no alarm, whether a setting says so or not."""
+    assert lab.judge(lab.Plan(lr=1e-2, steps=400, settings={"batch_size": 32})).alarms == set()

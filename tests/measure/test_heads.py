@@ -74,8 +74,9 @@ def test_a_bias_of_zero_says_nothing(lab: Any) -> None:
         ([0.1, math.nan, 0, 0, 0], 5, SET),
         ([0.0] * 5, 5, replace(SET, counts={"train": dict.fromkeys(COUNTS, 100)})),
         ([0.0] * 5, 5, replace(SET, counts={})),
+        ([0.0] * 5, 5, replace(SET, counts={"train": dict.fromkeys(map(str, range(1_000_001)), 1)})),
     ],
-    ids=["no bias", "another width", "not finite", "even classes", "no labels"],
+    ids=["no bias", "another width", "not finite", "even classes", "no labels", "a million labels"],
 )
 def test_what_cannot_be_compared_is_missing(lab: Any, bias: list[float] | None, rows: int, manifest: Manifest) -> None:
     """Without a bias, of another width, not finite, or beside even classes nothing is said."""
