@@ -346,7 +346,7 @@ ROLES = {
     "3.monitor.csv": "log",
     "run-train-tag-epoch_loss.csv": "log",
     "metrics.csv.gz": "log",
-    "train.csv.gz": "other",
+    "train.csv.gz": "manifest",
     "log.txt": "log",
     "progress.txt": "log",
     "changelog.txt": "other",

@@ -92,6 +92,11 @@ _MANIFEST_WORDS = _vocabulary(
 _DESCRIPTION_WORDS = _vocabulary("data dataset datasets manifest class classes label labels counts voc metadata")
 _ANNOTATION_WORDS = _vocabulary("coco lvis instances annotations croissant panoptic keypoints captions")
 """Words of names of JSON and YAML documents that describe a data set."""
+_JSON_TABLES = re.compile(
+    r"(.+_)?manifest(_.+)?|((.+_)?(train|training|val|valid|validation|dev|test|testing|eval)|annotations?)"
+    r"(_(data|set|split|samples|records|list|annotations?|labels?|\d{1,3}))*"
+)
+"""JSON files that may be tables of records; of others too few are."""
 _CONSOLE_ENDING = re.compile(r"\.(?:log|out|err)(?:\.\d{1,2})?$|\.[oe]\d{3,}(?:[.-]\d+)?$")  # the last as SGE and PBS name a job's output
 _CONSOLE_NAMES = _vocabulary("stdout stderr console nohup output slurm logs log")
 _JOB_WORDS = _CONSOLE_NAMES | _vocabulary(
@@ -131,9 +136,10 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return OTHER if lower.endswith((".profile-empty", ".json", ".csv", ".png")) else FileKind("events")
     if lower.endswith((".safetensors.index.json", ".bin.index.json")):
         return FileKind("checkpoint-index")
-    if lower.endswith((".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz")):
-        unpacked = _text_kind(lower.removesuffix(".gz"))
-        return unpacked if unpacked.role == "log" else OTHER
+    if lower.endswith((".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")):
+        return _text_kind(lower.removesuffix(".gz"))
+    if lower.endswith(".manifest") and lower != ".manifest":  # augmented manifests of SageMaker Ground Truth
+        return FileKind("manifest", sure=bool({*words(lower)} & (_MANIFEST_WORDS - {"manifest"})) or lower == "output.manifest")
     if lower in _WANDB_FILES:
         return FileKind(_WANDB_FILES[lower])
     if lower.endswith((*_TABLE_ENDINGS, *_CONFIG_ENDINGS)):
@@ -199,6 +205,8 @@ def _text_kind(lower: str) -> FileKind:
         is_log = stem == "trainer_state" or (bool(found & (_LOG_TABLE_WORDS - {"results"})) and stem not in _SUMMARY_STEMS)
         if not is_log and described & (_DESCRIPTION_WORDS | _ANNOTATION_WORDS):
             return FileKind("manifest", sure=bool(described & _ANNOTATION_WORDS))
+        if not is_log and _JSON_TABLES.fullmatch(stem.replace("-", "_")):
+            return FileKind("manifest", sure=False)
         return FileKind("log") if is_log else OTHER
     if ending != "parquet" and found & _LOG_TABLE_WORDS and stem not in _SUMMARY_STEMS:
         return FileKind("log")

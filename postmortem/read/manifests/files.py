@@ -23,8 +23,10 @@ from postmortem.read.manifests.documents.tfds import read_tfds
 from postmortem.read.manifests.documents.yolo import read_yolo
 from postmortem.read.manifests.keys import joined_keys, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
-from postmortem.read.manifests.tables.files import keys_across, read_table
-from postmortem.read.manifests.tables.relation import SourceError
+from postmortem.read.manifests.tables.across import keys_across
+from postmortem.read.manifests.tables.files import read_table
+from postmortem.read.manifests.tables.ground_truth import read_ground_truth
+from postmortem.read.manifests.tables.sources import SourceError
 
 HEAD_BYTES = 1 << 16
 """How much of a file a reader is shown to tell its format."""
@@ -32,6 +34,7 @@ HEAD_BYTES = 1 << 16
 Reader = Callable[[FoundFile, bytes, ReadOptions], ManifestData | None]
 READERS: tuple[Reader, ...] = (
     read_coco,
+    read_ground_truth,
     read_yolo,
     read_huggingface,
     read_tfds,
@@ -120,21 +123,13 @@ def _compared(
     import duckdb
 
     try:
-        found, groups = keys_across(group, known)
+        found, said = keys_across(one, group, known)
     except (duckdb.Error, SourceError, OSError) as problem:
         detail = f"keys could not be compared across files: {first_line(problem, *(file.path for file in known.values()))}"
         problems.append(Problem(one.source, "unreadable", detail))
         return one
-    notes.extend(f"{one.source}: {note}" for note in found.notes)
-    return replace(
-        one,
-        key_column=group[0].key_column if not found.notes else None,
-        duplicate_keys=found.duplicates if group[0].labels != "objects" else None,
-        shared_keys=found.shared,
-        conflicting_keys=found.conflicts,
-        group_column=group[0].group_column if len({each.group_column for each in group}) == 1 else None,
-        shared_groups=groups,
-    )
+    notes.extend(f"{one.source}: {note}" for note in said)
+    return found
 
 
 def _compared_by_hashes(one: Manifest, group: list[Manifest], parts: list[ManifestData], notes: list[str]) -> Manifest:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from postmortem.model import Manifest, Targets
-from postmortem.read.manifests.tables.vocabulary import SPLIT_ALIASES
+from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
 
 _SHARD = re.compile(r"[-_.]?(part[-_]?\d+|\d{3,})([-_]of[-_]\d+)?$")
 

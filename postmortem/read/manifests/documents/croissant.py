@@ -11,8 +11,8 @@ from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
 from postmortem.read.manifests.data import ManifestData, failed
 from postmortem.read.manifests.documents.small import NoDocument, inside, json_of
 from postmortem.read.manifests.merge import merged
-from postmortem.read.manifests.tables.columns import KEYS, LABELS, SPLIT_ALIASES, SPLITS, plain, split_name
 from postmortem.read.manifests.tables.files import read_table
+from postmortem.read.manifests.tables.vocabulary import KEYS, LABELS, SPLIT_ALIASES, SPLITS, plain, split_name
 
 _VOCABULARY = re.compile(rb'mlcommons\.org/croissant|"(cr|ml):[A-Z]|"recordSet"')
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json", ".csv.gz", ".tsv.gz", ".jsonl.gz")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from postmortem.model import FoundFile, LabelKind, Manifest
 from postmortem.read.manifests.data import ManifestData
-from postmortem.read.manifests.tables.columns import LABELS, SPLIT_ALIASES, plain
+from postmortem.read.manifests.tables.vocabulary import LABELS, SPLIT_ALIASES, plain
 
 _TAGS = ("ner_tags", "pos_tags", "chunk_tags", "tags")
 _TEXTS = ("text", "translation", "summary", "answer", "answers", "output", "response", "completion", "transcription", "sentence", "caption")

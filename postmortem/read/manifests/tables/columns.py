@@ -26,7 +26,7 @@ from postmortem.read.manifests.tables.vocabulary import (
     split_name,
 )
 
-__all__ = ["SPLIT_ALIASES", "Columns", "choose", "finite", "holds_curves", "is_number", "is_training_log", "plain", "split_name"]
+__all__ = ["LABELS", "SPLIT_ALIASES", "Columns", "choose", "finite", "holds_curves", "is_number", "is_training_log", "plain", "split_name"]
 
 _COUNTERS = frozenset(
     {"index", "idx", "row", "unnamed_0", "unnamed:_0", "", "number", "no", "n", "weight", "sample_weight", "timestamp", "time"}

@@ -43,6 +43,15 @@ def head_of(path: Path) -> bytes:
         return stream.read(HEAD_BYTES)
 
 
+def checked_head(path: Path) -> bytes:
+    """The same of a gzip file that was decompressed to its end, so that damage anywhere raises."""
+    with unzipped(path) as stream:
+        head = stream.read(HEAD_BYTES)
+        while stream.read(1 << 20):
+            pass
+    return head
+
+
 def whole_lines(head: bytes) -> bytes:
     """The head without its last, possibly incomplete line."""
     return head if len(head) < HEAD_BYTES else head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head

@@ -9,11 +9,13 @@ from postmortem.read.manifests.tables.columns import finite
 from postmortem.read.manifests.tables.labels import MANY_CLASSES, clean
 from postmortem.read.manifests.tables.load import CLEAN, NO_KEYS, number, split_order
 from postmortem.read.manifests.tables.relation import Source
+from postmortem.read.manifests.tables.targets import LARGEST
 
 if TYPE_CHECKING:
     import duckdb
 
-MOST_FEATURES = 2048
+FEATURES_AT_ONCE = 512
+"""Columns of one scan of the file: a block of each is held several times over."""
 
 
 def runs(connection: duckdb.DuckDBPyConnection, merged: bool) -> int:
@@ -83,18 +85,22 @@ def features(
     """Mean and standard deviation of numeric columns, over their finite cells."""
     if not columns:
         return {}
-    chosen = columns[:MOST_FEATURES]
-    # trim() keeps DuckDB from moving the cast into the file's scan, where a cell that is no number would cost its whole line.
+    means: dict[str, tuple[float, float]] = {}
+    for begin in range(0, len(columns), FEATURES_AT_ONCE):
+        means |= _moments(connection, found, columns[begin : begin + FEATURES_AT_ONCE])
+    notes.append(f"{len(means)} numeric columns are taken for features")
+    return means
+
+
+def _moments(connection: duckdb.DuckDBPyConnection, found: Source, chosen: Sequence[int]) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of a few columns."""
+    # trim() keeps DuckDB from moving the cast into the file's scan, where a cell that is no number would cost its whole line. No FILTER
+    # on the sums: each of them would hold a block of all columns.
     cells = ", ".join(f"try_cast(trim(c{index}) AS DOUBLE) AS x{index}" for index in chosen)
-    sums = ", ".join(
-        f"avg(x{index}) FILTER (WHERE isfinite(x{index})), stddev_pop(x{index}) FILTER (WHERE isfinite(x{index}) AND abs(x{index}) < 1e150)"
-        for index in chosen
-    )
-    row = connection.execute(f"SELECT {sums} FROM (SELECT {cells} FROM {found.relation})", list(found.parameters)).fetchone()
+    usable = ", ".join(f"CASE WHEN isfinite(x{index}) AND abs(x{index}) < {LARGEST} THEN x{index} END AS x{index}" for index in chosen)
+    sums = ", ".join(f"avg(x{index}), stddev_pop(x{index})" for index in chosen)
+    scan = f"(SELECT {usable} FROM (SELECT {cells} FROM {found.relation}))"
+    row = connection.execute(f"SELECT {sums} FROM {scan}", list(found.parameters)).fetchone()
     numbers = row or ()
     pairs = {found.columns[index]: (numbers[2 * place], numbers[2 * place + 1]) for place, index in enumerate(chosen)}
-    means = {name: (float(mean), float(deviation)) for name, (mean, deviation) in pairs.items() if finite(mean) and finite(deviation)}
-    notes.append(f"{len(means)} numeric columns are taken for features")
-    if len(columns) > MOST_FEATURES:
-        notes.append(f"only the first {MOST_FEATURES} of {len(columns)} numeric columns were looked at")
-    return means
+    return {name: (float(mean), float(deviation)) for name, (mean, deviation) in pairs.items() if finite(mean) and finite(deviation)}

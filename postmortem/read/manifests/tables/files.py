@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, LabelKind, Manifest, Problem, ReadOptions
@@ -20,10 +18,10 @@ from postmortem.read.manifests.tables.columns import Columns, choose, holds_curv
 from postmortem.read.manifests.tables.extras import background, durations, features, named_classes, runs
 from postmortem.read.manifests.tables.keys import FEWEST_GROUPS, KeysFound, group_counts, key_counts
 from postmortem.read.manifests.tables.labels import Labels, judge, separator, tally
-from postmortem.read.manifests.tables.load import MOST_SPLITS, Label, cells, load, name_splits, number, write_splits
+from postmortem.read.manifests.tables.load import MOST_SPLITS, Label, cells, load, name_splits, number
 from postmortem.read.manifests.tables.rejects import forget, rejected, wrongly_encoded
-from postmortem.read.manifests.tables.relation import Parameter, Source, SourceError, database
-from postmortem.read.manifests.tables.sources import opened, source
+from postmortem.read.manifests.tables.relation import Source, SourceError
+from postmortem.read.manifests.tables.sources import opened
 from postmortem.read.manifests.tables.vocabulary import split_name
 
 if TYPE_CHECKING:
@@ -249,43 +247,3 @@ def _groups(
         return found.columns[columns.group], shared
     notes.append(f"column {found.columns[columns.group]!r} holds {groups} different values in {rows} rows, no groups to compare")
     return None, {}
-
-
-def keys_across(group: Sequence[Manifest], known: Mapping[str, FoundFile]) -> tuple[KeysFound, dict[str, int]]:
-    """What `key_counts` says of several files together, and the groups that their splits share."""
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="postmortem-")))
-        paths = [known[manifest.source].path.absolute() for manifest in group]
-        connection = stack.enter_context(database(scratch, *{path.parent for path in paths}))
-        grouped = group[0].group_column if len({each.group_column for each in group}) == 1 else None
-        parts = [
-            _append(connection, source(connection, path, scratch), manifest, grouped, place)
-            for place, (manifest, path) in enumerate(zip(group, paths, strict=True))
-        ]
-        splits: dict[object, str] = {place: next(iter(manifest.records)) for place, manifest in enumerate(group)}
-        if write_splits(connection, splits, "UTINYINT") is None or len(group) > 255:
-            return KeysFound(None, notes=(f"keys were not compared: there are {len(group)} files of different splits",)), {}
-        found = key_counts(connection, parts, labelled=all(manifest.labels == "single" for manifest in group))
-        return found, group_counts(connection)[1] if grouped is not None else {}
-
-
-def _append(
-    connection: duckdb.DuckDBPyConnection, found: Source, manifest: Manifest, grouped: str | None, place: int
-) -> tuple[str, tuple[Parameter, ...]]:
-    """Add a file's records to the table, read in the way that gives all of them; the statement that gives its text again."""
-    import duckdb
-
-    while True:
-        at = found.columns.index
-        label = Label(at(manifest.label_column) if manifest.label_column in found.columns else None, manifest.label_column)
-        columns = Columns((), None, at(str(manifest.key_column)), (), (), group=at(grouped) if grouped is not None else None)
-        try:
-            load(connection, found, columns, label, place)
-            if found.again is None or not wrongly_encoded(connection):
-                return cells(found, columns, label), found.parameters
-            connection.execute("DELETE FROM records WHERE split = ?", [place])
-        except duckdb.Error:
-            if found.again is None:
-                raise
-        found = found.again()
-        forget(connection)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postmortem.read.manifests.tables.encodings import copy_path, is_zipped, unzipped
-from postmortem.read.manifests.tables.relation import SAMPLE_ROWS, Sample, Source, SourceError, pattern, sample_rows
+from postmortem.read.manifests.tables.relation import SAMPLE_ROWS, Sample, Source, SourceError, looked_at, pattern, sample_rows
 from postmortem.read.manifests.tables.separated import LONGEST_LINE_BYTES, read_csv
 from postmortem.read.manifests.tables.vocabulary import SPLIT_ALIASES
 
@@ -34,17 +34,14 @@ def _text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _sample(objects: Sequence[Mapping[str, object]]) -> tuple[tuple[str, ...], frozenset[int], Sample]:
-    """Names in order of their first appearance, positions of lists and structures, and rows as text."""
-    names: dict[str, int] = {}
-    lists: set[int] = set()
-    for each in objects:
-        for name, value in each.items():
-            index = names.setdefault(name, len(names))
-            if isinstance(value, list | dict):
-                lists.add(index)
-    rows = tuple(tuple(_text(each.get(name)) for name in names) for each in objects[: sample_rows(len(names))])
-    return tuple(names), frozenset(lists), rows
+def _sample(objects: Sequence[Mapping[str, object]]) -> tuple[tuple[str, ...], frozenset[int], Sample, tuple[str, ...]]:
+    """Names in order of their first appearance, positions of lists and structures, rows as text, and what is said of the names."""
+    every = tuple(dict.fromkeys(name for each in objects for name in each))
+    kept, said = looked_at(every)
+    names = tuple(every[at] for at in kept)
+    rows = objects[: sample_rows(len(names))]
+    lists = frozenset(place for place, name in enumerate(names) if any(isinstance(each.get(name), list | dict) for each in rows))
+    return names, lists, tuple(tuple(_text(each.get(name)) for name in names) for each in rows), said
 
 
 def _objects(path: Path) -> Iterator[dict[str, object]]:
@@ -71,7 +68,8 @@ def _relation(path: Path, names: Sequence[str], form: str) -> str:
 
 def json_lines(path: Path, notes: tuple[str, ...]) -> Source:
     """One JSON object a line, by the reader that takes nothing but sound lines."""
-    names, lists, sample = _sample(list(islice(_objects(path), SAMPLE_ROWS)))
+    names, lists, sample, left = _sample(list(islice(_objects(path), SAMPLE_ROWS)))
+    notes = (*notes, *left)
     if not names:
         raise SourceError("corrupt", "no line of it is a JSON object")
     slow = broken_json_lines(path, names, lists, sample, notes)
@@ -105,13 +103,13 @@ def json_array(connection: duckdb.DuckDBPyConnection, path: Path, notes: tuple[s
         f" maximum_object_size = {LONGEST_LINE_BYTES}, hive_partitioning = false) LIMIT {SAMPLE_ROWS}"
     )
     first = [json.loads(text) for (text,) in connection.execute(question, [pattern(path)]).fetchall()]
-    names, lists, sample = _sample([each for each in first if isinstance(each, dict)])
+    names, lists, sample, left = _sample([each for each in first if isinstance(each, dict)])
     if not names or not all(isinstance(each, dict) for each in first):
         raise SourceError("unsupported", "a JSON array of something else than objects; a table is an array of objects")
     if len({name.lower() for name in names}) != len(names) or "" in names:
         raise SourceError("unsupported", "a JSON array of objects whose names are empty or differ only in case")
     parameters = (pattern(path), dict.fromkeys(names, "VARCHAR"))
-    return Source(_relation(path, names, "array"), parameters, names, sample, lists, path, "JSON", notes=notes)
+    return Source(_relation(path, names, "array"), parameters, names, sample, lists, path, "JSON", notes=(*notes, *left))
 
 
 def json_object(path: Path, scratch: Path, notes: tuple[str, ...]) -> Source:

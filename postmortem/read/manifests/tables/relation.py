@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from postmortem.model import ProblemKind
+from postmortem.read.manifests.tables.vocabulary import known_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "600MB"
 """Of the database; the interpreter, NumPy and keys while they are sorted come on top, 250 MB at most."""
 SAMPLE_ROWS = 1000
+MOST_COLUMNS = 2048
 MOST_SAMPLE_CELLS = 400_000
-"""A table of 20,000 columns is sampled in fewer rows."""
+"""A wide table is sampled in fewer rows."""
 Sample: TypeAlias = tuple[tuple[str | None, ...], ...]
 Parameter: TypeAlias = "str | Mapping[str, str]"
 
@@ -55,6 +57,18 @@ class Source:
     notes: tuple[str, ...] = ()
     again: Callable[[], Source] | None = None
     """Another way to read the file, slower and for worse files: for when the database refuses it, or rejects lines for their encoding."""
+
+
+def looked_at(names: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
+    """Positions of the columns of a very wide table that are looked at, and what is said of the others.
+
+    The database holds 2,048 cells of each column at once, and some readers take time with the square of the columns.
+    """
+    if len(names) <= MOST_COLUMNS:
+        return list(range(len(names))), ()
+    known = [index for index, name in enumerate(names) if known_name(name)][:MOST_COLUMNS]
+    first = [index for index in range(len(names)) if index not in {*known}][: MOST_COLUMNS - len(known)]
+    return sorted(known + first), (f"only {MOST_COLUMNS} of {len(names)} columns were looked at",)
 
 
 def quoted(text: str) -> str:

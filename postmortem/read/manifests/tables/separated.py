@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postmortem.read.manifests.tables.encodings import is_zipped
-from postmortem.read.manifests.tables.relation import Source, SourceError, pattern, quoted, sampled
+from postmortem.read.manifests.tables.relation import Source, SourceError, looked_at, pattern, quoted, sampled
 from postmortem.read.manifests.tables.vocabulary import is_number, known_name
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ def separated(connection: duckdb.DuckDBPyConnection, path: Path, text: str, suff
     )
     relation = read_csv(path, len(names), delimiter=delimiter, header=header, quote='"', skip=skip)
     parameters = (pattern(path),)
+    kept, left = looked_at(names)
+    if left:
+        relation = f"(SELECT {', '.join(f'c{at} AS c{place}' for place, at in enumerate(kept))} FROM {relation})"
+        names, notes = tuple(names[at] for at in kept), (*notes, *left)
     if not header:
         notes = (*notes, "the first line is no header; columns are numbered")
     cells = sampled(connection, relation, parameters, len(names))

@@ -16,13 +16,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from postmortem.read.manifests.tables.encodings import as_utf8, head_of, salvaged, whole_lines
+from postmortem.read.manifests.tables.encodings import as_utf8, checked_head, head_of, is_zipped, salvaged, whole_lines
 from postmortem.read.manifests.tables.json_text import is_lines, json_array, json_lines, json_object
-from postmortem.read.manifests.tables.relation import Source, SourceError, database, pattern, sampled
+from postmortem.read.manifests.tables.relation import Source, SourceError, database, looked_at, pattern, sampled
 from postmortem.read.manifests.tables.separated import separated
 
 if TYPE_CHECKING:
     import duckdb
+
+__all__ = ["Source", "SourceError", "database", "opened", "source"]
 
 _JSON = (".jsonl", ".ndjson", ".json")
 _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "LIST")
@@ -56,7 +58,8 @@ def source(connection: duckdb.DuckDBPyConnection, path: Path, scratch: Path) -> 
 def _source(connection: duckdb.DuckDBPyConnection, path: Path, suffix: str, scratch: Path) -> Source:
     if not path.is_file():
         raise SourceError("unreadable", "neither a file nor a folder of a known layout" if path.exists() else "there is no such file")
-    head = head_of(path)
+    # The database reads on behind damage in compressed data, or gives nothing at all: checksums are looked at first.
+    head = checked_head(path) if is_zipped(path) else head_of(path)
     if not head.strip(b"\x00\r\n\t \xef\xbb\xbf"):
         raise SourceError("corrupt", "the file is empty" if not head else "the file holds nothing but blanks")
     if head.startswith(b"version https://git-lfs"):
@@ -101,11 +104,18 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, head: bytes) -> 
     lists = frozenset(i for i, kind in enumerate(types) if kind.endswith("]") or kind.startswith(_NESTED))
     # Lists of plain values may be labels; images and structures are not looked at.
     plain = frozenset(i for i in lists if types[i].endswith("[]") and types[i][:-2] in _LISTED)
+    kept, notes = looked_at(names)
     aliases = ", ".join(f"c{index}" for index in range(len(names)))
     cells = ", ".join(
-        f"to_json(c{i})::VARCHAR AS c{i}" if i in plain else f"NULL::VARCHAR AS c{i}" if i in lists else f"c{i}::VARCHAR AS c{i}"
-        for i in range(len(names))
+        f"to_json(c{at})::VARCHAR AS c{place}"
+        if at in plain
+        else f"NULL::VARCHAR AS c{place}"
+        if at in lists
+        else f"c{at}::VARCHAR AS c{place}"
+        for place, at in enumerate(kept)
     )
     relation = f"(SELECT {cells} FROM (SELECT * FROM read_parquet(?, hive_partitioning = false)) AS t({aliases}))"
     parameters = (pattern(path),)
-    return Source(relation, parameters, names, sampled(connection, relation, parameters, len(names)), lists, path, "Parquet")
+    sample = sampled(connection, relation, parameters, len(kept))
+    nested = frozenset(place for place, at in enumerate(kept) if at in lists)
+    return Source(relation, parameters, tuple(names[at] for at in kept), sample, nested, path, "Parquet", notes=notes)
