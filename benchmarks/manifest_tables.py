@@ -34,6 +34,7 @@ import duckdb
 reader = {"csv": "read_csv", "parquet": "read_parquet", "jsonl": "read_json"}[FILE.rpartition(".")[2]] + "('" + FILE + "')"
 bits = "bit_or(CASE split WHEN 'train' THEN 1 WHEN 'validation' THEN 2 ELSE 4 END)"
 with duckdb.connect(config={"threads": 2}) as connection:
+    connection.execute("SET enable_progress_bar = false")
     SOURCE
     counts = connection.execute(f"SELECT split, label, count(*) FROM {table} GROUP BY ALL").fetchall()
     groups = connection.execute(
@@ -85,7 +86,7 @@ def turn(work: str, path: Path) -> tuple[float, float, list[int]]:
     """Seconds, peak memory in MB and the answer of one fresh interpreter; imports are counted."""
     code = _TURN.format(work=work.replace("FILE", repr(str(path))))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, peak, answer = json.loads(done.stdout.strip().splitlines()[-1])  # DuckDB prints its progress before it
+    seconds, peak, answer = json.loads(done.stdout)
     return seconds, peak, answer
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, Manifest
 from postmortem.read.manifests.tables.columns import Columns
-from postmortem.read.manifests.tables.keys import KeysFound, group_counts, key_counts
+from postmortem.read.manifests.tables.keys import FEWEST_GROUPS, KeysFound, group_counts, key_counts
 from postmortem.read.manifests.tables.load import Label, cells, load, write_splits
 from postmortem.read.manifests.tables.rejects import forget, wrongly_encoded
 from postmortem.read.manifests.tables.relation import Parameter, Source, database
@@ -61,7 +61,8 @@ def _asked_together(group: Sequence[Manifest], known: Mapping[str, FoundFile]) -
         if write_splits(connection, splits, "UTINYINT") is None:
             return KeysFound(None, notes=(f"keys were not compared: there are {len(group)} files of different splits",)), {}, None
         found = key_counts(connection, parts, labelled=all(manifest.labels == "single" for manifest in group))
-        return found, group_counts(connection)[1] if grouped is not None else {}, grouped
+        groups, shared = group_counts(connection) if grouped is not None else (0, {})
+        return (found, shared, grouped) if groups >= FEWEST_GROUPS else (found, {}, None)
 
 
 def _append(

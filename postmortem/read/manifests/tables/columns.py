@@ -216,10 +216,17 @@ def _key_by_content(names: Sequence[str], values: Mapping[int, list[str]], few: 
     )
 
 
+def _is_content(name: str) -> bool:
+    """Whether a column holds the record itself: `text`, `comment_text`."""
+    return name in CONTENT or name.split("_")[-1] in CONTENT
+
+
 def _one_hot(names: Sequence[str], values: Mapping[int, list[str]], few: Mapping[int, int], taken: set[int | None]) -> tuple[int, ...]:
     """Columns of 0 and 1 side by side, one a class, beside a file or a text; none where other numbers stand there too."""
     content = any(
-        not _numeric(cells) and cells and (plain(names[i]) in {*CONTENT, *KEYS} or any(word in plain(names[i]) for word in _FILES))
+        not _numeric(cells)
+        and cells
+        and (_is_content(plain(names[i])) or plain(names[i]) in KEYS or any(word in plain(names[i]) for word in _FILES))
         for i, cells in values.items()
     )
     ones = [i for i, cells in values.items() if i not in taken and cells and {cell.lower() for cell in cells} <= _YES_NO]
@@ -241,6 +248,7 @@ def _label_by_content(names: Sequence[str], values: Mapping[int, list[str]], few
         and len(cells) >= 10
         and 2 <= few[index] <= max(2, len(cells) // 4)
         and not _numeric(cells)
+        and not {cell.lower() for cell in cells} <= _YES_NO
         and plain(names[index]) not in {*CONTENT, *GROUPS}
     ]
     others = [index for index in values if index not in words and index not in taken]
@@ -252,7 +260,7 @@ def _features(names: Sequence[str], values: Mapping[int, list[str]], taken: Iter
     """Numeric columns that a model may be fed; none where the record is a file or a text, of which they are mere attributes."""
     for index, cells in values.items():
         name = plain(names[index])
-        if name in CONTENT and not _numeric(cells):
+        if _is_content(name) and not _numeric(cells):
             return ()
         if any(word in name for word in _FILES) and cells and not _numeric(cells):
             return ()

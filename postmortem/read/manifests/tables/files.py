@@ -176,7 +176,7 @@ def _manifest(
         keys = key_counts(connection, [(cells(found, columns, label), found.parameters)], labelled=kind == "single")
         notes.extend(keys.notes)
     known = columns.key is not None and not keys.notes
-    group, shared_groups = _groups(connection, found, columns, sum(records.values()), notes)
+    group, shared_groups = _groups(connection, found, columns, records, notes)
     empty = 0
     if kind == "objects" and known:
         records, empty = background(connection)
@@ -237,13 +237,15 @@ def _label_notes(labels: Labels | None, kind: LabelKind) -> list[str]:
 
 
 def _groups(
-    connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, rows: int, notes: list[str]
+    connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, records: Mapping[str, int], notes: list[str]
 ) -> tuple[str | None, dict[str, int]]:
     """The column of groups, where it holds enough of them and they recur, and what splits share of them."""
     if columns.group is None:
         return None, {}
+    rows = sum(records.values())
     groups, shared = group_counts(connection)
-    if FEWEST_GROUPS <= groups < NOT_GROUPS * rows:
+    # A file of one split may hold few, and be compared with the files of others.
+    if (FEWEST_GROUPS if len(records) > 1 else 2) <= groups < NOT_GROUPS * rows:
         return found.columns[columns.group], shared
     notes.append(f"column {found.columns[columns.group]!r} holds {groups} different values in {rows} rows, no groups to compare")
     return None, {}

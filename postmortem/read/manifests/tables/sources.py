@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Source", "SourceError", "database", "opened", "source"]
 
-_JSON = (".jsonl", ".ndjson", ".json")
+_JSON = (".jsonl", ".ndjson", ".json", ".manifest")
 _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "LIST")
 _LISTED = frozenset(("VARCHAR", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"))
 _PARQUET = (".parquet", ".pq")
