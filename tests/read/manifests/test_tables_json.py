@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from postmortem.model import FoundFile, Manifest
+from postmortem.model import FoundFile, Manifest, ReadOptions
 from postmortem.read.manifests.data import ManifestData
 from postmortem.read.manifests.files import read_manifest, read_manifests
 
@@ -161,6 +161,7 @@ def test_the_newest_attribute_of_a_chain_counts(write: Write) -> None:
 
 def test_an_input_manifest_has_no_labels(write: Write) -> None:
     """Lines of nothing but sources are a table without labels, said so once."""
-    read = read_manifests([write("input.manifest", '{"source-ref":"s3://b/1"}\n{"source-ref":"s3://b/2"}\n')])
+    file = write("input.manifest", '{"source-ref":"s3://b/1"}\n{"source-ref":"s3://b/2"}\n')
+    read = read_manifests([file], ReadOptions(manifests=(file.path,)))
     assert read.manifests == ()
     assert len(read.problems) == 1

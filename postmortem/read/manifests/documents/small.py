@@ -63,36 +63,11 @@ def _text(path: Path) -> str:
 
 
 def read_other(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestData | None:
-    """Nothing, for a YAML file or one JSON object that no other reader knows; a problem where the user says that it is a manifest.
-
-    None for everything else, lines of JSON included: they are tables.
-    """
-    name = file.name.lower()
-    if not name.endswith((".yaml", ".yml")) and not (name.endswith(".json") and _is_one_object(head)):
+    """Nothing, for a YAML file that no other reader knows; a problem where the user names it. None for everything else."""
+    if not file.name.lower().endswith((".yaml", ".yml")):
         return None
-    if file.path in options.manifests:
-        return failed(
-            file, "unsupported", "is no description of a data set that is known here: it holds neither objects, classes nor counts"
-        )
-    if name.endswith(".json"):
-        try:
-            json_of(file.path)
-        except NoDocument as problem:
-            return failed(file, "corrupt", str(problem))
-        return ManifestData(None, (), (f"{file.name}: one JSON object, which describes no data set in a way that is known here",))
-    return ManifestData(None, (), ())
-
-
-def _is_one_object(head: bytes) -> bool:
-    """Whether a text begins as one object over many lines, or as the only one of the file."""
-    first, _, rest = head.removeprefix(b"\xef\xbb\xbf").strip().partition(b"\n")
-    if not first.startswith(b"{"):
-        return False
-    try:
-        json.loads(first)
-    except (ValueError, RecursionError):
-        return True  # it goes on in the next line, or beyond the head
-    return not rest.strip()
+    detail = "is no description of a data set that is known here: it holds neither objects, classes nor counts"
+    return failed(file, "unsupported", detail) if file.path in options.manifests else ManifestData(None, (), ())
 
 
 def names_of(value: object) -> tuple[str, ...] | None:

@@ -39,7 +39,7 @@ def read_table(file: FoundFile, options: ReadOptions) -> ManifestData:
         with opened(file.path) as (connection, found):
             return _read_some_way(connection, found, file, options)
     except SourceError as problem:
-        return failed(file, problem.kind, problem.detail)
+        return replace(failed(file, problem.kind, problem.detail), is_other=problem.is_other)
     except duckdb.Error as problem:
         return failed(file, "corrupt", f"cannot be read as a table: {first_line(problem, file.path)}")
     except (EOFError, zlib.error) as problem:

@@ -144,7 +144,7 @@ def json_object(path: Path, scratch: Path, notes: tuple[str, ...]) -> Source:
         lines = _transposed(arrays)
     else:
         listed = ", ".join(repr(name[:60]) for name in list(members)[:8])
-        raise SourceError("unsupported", f"a JSON object of no known layout, members {listed}")
+        raise SourceError("unsupported", f"a JSON object of no known layout, members {listed}", is_other=True)
     with copy.open("wb") as target:
         target.writelines(lines)
     return replace(json_lines(copy, (*notes, said)), format="JSON")

@@ -26,12 +26,16 @@ Parameter: TypeAlias = "str | Mapping[str, str]"
 
 
 class SourceError(Exception):
-    """The file cannot be read as a table; `kind` is a `ProblemKind` and `detail` a sentence for the report."""
+    """The file cannot be read as a table; `kind` is a `ProblemKind` and `detail` a sentence for the report.
 
-    def __init__(self, kind: ProblemKind, detail: str) -> None:
+    `is_other` says that it is sound and something else.
+    """
+
+    def __init__(self, kind: ProblemKind, detail: str, is_other: bool = False) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+        self.is_other = is_other
 
 
 @dataclass(frozen=True, slots=True)
