@@ -47,6 +47,19 @@ def source_name(name: str) -> str:
     return folder + _STORED_AS.sub("", stem)
 
 
+def is_copy(name: str) -> bool:
+    """Whether a name ends in what Roboflow puts behind it: such names are of one source image, or of several that were uploaded as one."""
+    return ".rf." in name and _ROBOFLOW.search(name) is not None
+
+
+def with_classes(source: str, classes: Iterable[int]) -> str:
+    """The name of a copy's source with the classes that it shows.
+
+    A flip or a turn keeps them; of other images of the same name (`frame-12` of several films) they differ as a rule.
+    """
+    return f"{source}|{','.join(map(str, sorted(set(classes))))}"
+
+
 def _is_place(folder: str) -> bool:
     word = re.sub(r"[\d_-]+$", "", folder.lower())
     return folder in (".", "..", "/") or word in _PLACES or word in SPLIT_ALIASES

@@ -228,7 +228,7 @@ def test_copies_of_one_image_in_two_splits_are_shared(write: Write) -> None:
     """Augmented copies within a split are no duplicates; the same source image in two splits is shared."""
     train, valid = coco(names="scene_{}_a_jpg.rf.0a1b2c3d4e5f.jpg"), coco(names="scene_{}_b_jpg.rf.ffffffffffff.jpg")
     train["images"][1]["file_name"] = "scene_0_a_jpg.rf.999999999999.jpg"
-    valid["images"][2]["file_name"] = "scene_3_a_jpg.rf.888888888888.jpg"
+    valid["images"][1]["file_name"] = "scene_3_a_jpg.rf.888888888888.jpg"
     read = read_manifests(
         [write("train/_annotations.coco.json", train, "train"), write("valid/_annotations.coco.json", valid, "validation")]
     )
@@ -237,6 +237,16 @@ def test_copies_of_one_image_in_two_splits_are_shared(write: Write) -> None:
     assert manifest.duplicate_keys == 0
     assert manifest.counts["train"] == manifest.counts["validation"] == {"cat": 7, "dog": 5, "bird": 0}
     assert (manifest.format, manifest.labels, manifest.background, manifest.classes) == ("COCO", "objects", 2, ("cat", "dog", "bird"))
+
+
+def test_films_whose_frames_have_one_name_are_no_leak(write: Write) -> None:
+    """Of copies that Roboflow made, an equal name counts only where the same classes are shown."""
+    train, valid = coco(names="scene_{}_a_jpg.rf.0a1b2c3d4e5f.jpg"), coco(names="scene_{}_a_jpg.rf.ffffffffffff.jpg")
+    for annotation in valid["annotations"]:
+        annotation["category_id"] = 3
+    name = "_annotations.coco.json"
+    (manifest,) = read_manifests([write(f"train/{name}", train, "train"), write(f"valid/{name}", valid, "validation")]).manifests
+    assert manifest.shared_keys == {"train|validation": 1}  # the last one, which shows nothing
 
 
 def test_the_same_file_name_twice_in_a_split_is_a_duplicate(write: Write) -> None:

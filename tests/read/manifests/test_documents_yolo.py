@@ -75,6 +75,7 @@ def test_objects_are_counted_in_label_files(layout: Layout) -> None:
         TWO.replace("val:", "test: \nval:"),
         TWO.replace("train/images", "[train/images]"),
         TWO.replace("train/images", "/home/somebody/set/train/images").replace("valid/images", "C:/sets/set/valid/images"),
+        "{names: [cat, dog], nc: 2, train: /content/x/set/train/images, val: valid/images}",
         TWO.replace("train/images", "train/images/").replace("valid/", "./valid/"),
     ],
 )
@@ -175,7 +176,10 @@ def test_a_number_of_classes_that_does_not_fit_is_said(layout: Layout) -> None:
 def test_one_image_in_two_splits_is_shared(layout: Layout) -> None:
     """Copies that Roboflow made of one image count as one, across splits."""
     files = two() | {"set/train/images/x_jpg.rf.0123456789ab.jpg": "", "set/valid/images/x_jpg.rf.ba9876543210.jpg": ""}
+    files |= {"set/train/labels/x_jpg.rf.0123456789ab.txt": BOX, "set/valid/labels/x_jpg.rf.ba9876543210.txt": BOX * 2}
     assert whole(read_manifest(layout(files))).shared_keys == {"train|validation": 1}
+    files |= {"set/valid/labels/x_jpg.rf.ba9876543210.txt": DOG}
+    assert whole(read_manifest(layout(files))).shared_keys == {}
 
 
 def test_running_numbers_are_no_shared_images(layout: Layout) -> None:
@@ -193,8 +197,6 @@ def test_running_numbers_are_no_shared_images(layout: Layout) -> None:
         "lr: 0.1\nepochs: 3\n",
         "names: [a]\n",
         "names: cat\ntrain: x\n",
-        "names: {a: 1\ntrain: x",
-        "!!python/object/apply:os.system ['true']\nnames: [a]\ntrain: x\n",
         "- names: a\n- train: b\n",
     ],
 )
@@ -204,3 +206,10 @@ def test_other_yaml_is_passed_over_in_silence(layout: Layout, text: str) -> None
     read = read_manifest(file)
     assert (read.manifest, read.problems, read.notes) == (None, (), ())
     assert read_manifest(file, ReadOptions(manifests=(file.path,))).problems
+
+
+@pytest.mark.parametrize("text", [TWO + "test = test\n", "x: !!python/object/apply:os.system ['true']\nnames: [a]\ntrain: x\n"])
+def test_a_damaged_data_set_is_a_problem(layout: Layout, text: str) -> None:
+    """What has names and splits and is no plain YAML is said to be damaged, and runs nothing."""
+    read = read_manifest(layout(two(text)))
+    assert (read.manifest, read.problems[0].kind) == (None, "corrupt")

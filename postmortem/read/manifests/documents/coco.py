@@ -58,7 +58,7 @@ def read_coco(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestDat
 def _judged(file: FoundFile, sections: Sections, images: Images, annotations: Annotations, categories: Categories) -> ManifestData:
     import numpy as np
 
-    from postmortem.read.manifests.documents.coco_pieces import NOWHERE, places, undeclared
+    from postmortem.read.manifests.documents.coco_pieces import NOWHERE, keys_of, places, undeclared
 
     problems, notes = _damage(file, sections), []
     split = file.group or split_name(PurePosixPath(file.name).stem) or split_name(PurePosixPath(file.name).parent.name)
@@ -91,7 +91,8 @@ def _judged(file: FoundFile, sections: Sections, images: Images, annotations: An
     if placeholders:
         named = ", ".join(map(repr, placeholders))
         notes.append(f"category {named} holds no object and stands above the others: a placeholder, not a class")
-    keys = {split: np.unique(images.sources)} if images.named == images.count > 0 else None
+    named_all = images.named == images.count > 0
+    keys = {split: keys_of(images, place[usable], annotations.category[usable])} if named_all else None
     manifest = Manifest(
         source=file.name,
         rows=images.count,

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.read.manifests.keys import are_running, hashed, numbers_of, source_name
+from postmortem.read.manifests.keys import are_running, hashed, is_copy, numbers_of, source_name
 
 NOWHERE = -(2**63)
 """Stands for an image or category that an annotation does not name."""
@@ -97,6 +97,8 @@ class Images:
     """Hashes of names without what tells copies apart; one for each image that has a name."""
     names: NDArray[np.int64]
     """Python's own hashes of the names, equal in a process and those forked off it."""
+    copies: NDArray[np.bool_]
+    """Whether each of these names is of a copy that Roboflow made."""
     named: int
     negatives: int
     """Images that name the categories which they surely lack, as LVIS does."""
@@ -219,11 +221,12 @@ def decode_images(data: bytes | bytearray) -> Images:
     texts = [each.file_name or each.coco_url for each in found]
     names = [text for text in texts if isinstance(text, str) and text]
     sources = list(map(source_name, names))
+    copies = np.fromiter(map(is_copy, names), np.bool_, len(names))
     ids = _numbers([each.id for each in found])
     sizes = np.array([_sizes([each.width for each in found]), _sizes([each.height for each in found])]).T
     negatives = sum(each.neg_category_ids is not None for each in found)
     known = np.unique(ids[ids != NOWHERE])
-    return Images(len(found), ids, known, sizes, hashed(sources), _hashes(names), len(names), negatives, (numbers_of(sources),))
+    return Images(len(found), ids, known, sizes, hashed(sources), _hashes(names), copies, len(names), negatives, (numbers_of(sources),))
 
 
 def _hashes(names: list[str]) -> NDArray[np.int64]:
@@ -314,6 +317,27 @@ def places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int6
     return np.where(ids[order][at] == wanted, order[at], -1)
 
 
+def keys_of(images: Images, place: NDArray[np.int64], category: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Different keys of images that all have names: their sources, of copies with the categories that they show.
+
+    A flip or a turn keeps these; of other images of the same name (`frame-12` of several films) they differ as a rule.
+
+    Args:
+        images: all of the file.
+        place: of each object the place of its image.
+        category: the number of its category.
+    """
+    if not images.copies.any():
+        return np.unique(images.sources)
+    of_copies = images.copies[place]
+    pairs = np.unique(np.column_stack([place[of_copies], category[of_copies]]), axis=0)
+    shown = np.zeros(images.count, np.uint64)
+    # An odd factor (Fibonacci hashing) and a fold, so that sums of different sets differ.
+    mixed = (pairs[:, 1].astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    np.add.at(shown, pairs[:, 0], mixed ^ (mixed >> np.uint64(29)))
+    return np.unique(images.sources ^ (shown * np.uint64(0xBF58476D1CE4E5B9)))
+
+
 def undeclared(annotations: Annotations) -> Categories:
     """The numbers that annotations name, as categories: for a file that is cut short before it declares them."""
     ids = np.unique(annotations.category[annotations.category != NOWHERE])
@@ -332,6 +356,7 @@ def all_images(pieces: Sequence[Images]) -> Images:
         np.concatenate([np.empty((0, 2), np.float32), *(each.sizes for each in pieces)]),
         np.concatenate([np.empty(0, np.uint64), *(each.sources for each in pieces)]),
         np.concatenate([np.empty(0, np.int64), *(each.names for each in pieces)]),
+        np.concatenate([np.empty(0, np.bool_), *(each.copies for each in pieces)]),
         sum(each.named for each in pieces),
         sum(each.negatives for each in pieces),
         numbers,

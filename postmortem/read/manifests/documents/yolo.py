@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, Manifest, Problem, ProblemKind, ReadOptions
-from postmortem.read.manifests.data import ManifestData
+from postmortem.read.manifests.data import ManifestData, failed
 from postmortem.read.manifests.documents.small import NoDocument, inside, names_of, yaml_of
 from postmortem.read.manifests.documents.yolo_labels import Labels, read_labels
-from postmortem.read.manifests.keys import are_running, hashed, numbers_of, shared_between, source_name
+from postmortem.read.manifests.keys import are_running, hashed, is_copy, numbers_of, shared_between, source_name, with_classes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-_MENTIONS = re.compile(rb"(?m)^\s*['\"]?names['\"]?\s*:")
-_FOLDERS = re.compile(rb"(?m)^\s*['\"]?(train|val|valid|test)['\"]?\s*:")
+_MENTIONS = re.compile(rb"(?m)(^\s*|[{,]\s*)['\"]?names['\"]?\s*:")
+_FOLDERS = re.compile(rb"(?m)(^\s*|[{,]\s*)['\"]?(train|val|valid|test)['\"]?\s*:")
 _MOST_PLACES = 1000
 """Folders and lists that one split may name."""
 
@@ -32,8 +32,8 @@ def read_yolo(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestDat
         return None
     try:
         document = yaml_of(file.path)
-    except NoDocument:
-        return None
+    except NoDocument as problem:
+        return failed(file, "corrupt", f"has names and splits as YOLO data sets have, but {problem}")
     if not isinstance(document, Mapping):
         return None
     names = names_of(document.get("names"))
@@ -114,7 +114,7 @@ class _Set:
                 pairs = [(self._label(at), labels.objects.get(at, 0)) for at in range(len(self.names))]
                 counts[split] = dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
             self._say(split, labels)
-        keys = {split: hashed(map(source_name, labels.images)) for split, labels in found.items() if labels.images}
+        keys = {split: hashed(_sources(labels)) for split, labels in found.items() if labels.images}
         running = [numbers_of([source_name(name) for name in labels.images]) for labels in found.values() if labels.images]
         shared: dict[str, int] = {}
         compared = bool(keys) and not (len(keys) > 1 and all(are_running([each]) for each in running))
@@ -182,6 +182,13 @@ def _is_there(path: Path) -> bool:
     from postmortem.read.manifests.documents.yolo_labels import labels_folder
 
     return path.is_file() if path.suffix == ".txt" else path.is_dir() or labels_folder(path).is_dir()
+
+
+def _sources(labels: Labels) -> list[str]:
+    """The name of each image's source; of copies with their classes."""
+    sources = map(source_name, labels.images)
+    pairs = zip(labels.images, sources, strict=True)
+    return [with_classes(source, labels.shown.get(name, ())) if is_copy(name) else source for name, source in pairs]
 
 
 def _repeated(found: Mapping[str, Labels]) -> int:

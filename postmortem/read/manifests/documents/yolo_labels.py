@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from postmortem.read.manifests.keys import is_copy
+
 IMAGE_ENDINGS = frozenset(
     (".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".heic", ".avif", ".jp2", ".gif", ".npy")
 )
@@ -29,6 +31,8 @@ class Labels:
     """Images; label files where there are no images."""
     images: list[str] = field(default_factory=list)
     """Name of each, below the split's folder and without its ending."""
+    shown: dict[str, frozenset[int]] = field(default_factory=dict)
+    """Name of each copy that Roboflow made -> classes in its label file."""
     images_here: bool = True
     looked: int = 0
     """Label files that were read."""
@@ -162,6 +166,7 @@ def _read(folder: Path, name: str, classes: int, points: int, found: Labels) -> 
         found.background += 1
         return
     different = set(lines)
+    kinds: list[int] = []
     found.repeated += len(lines) - len(different)
     for line in different:
         cells = line.split()
@@ -182,7 +187,10 @@ def _read(folder: Path, name: str, classes: int, points: int, found: Labels) -> 
                 found.unknown_ids.add(kind)
             continue
         found.objects[kind] += 1
+        kinds.append(kind)
         place = numbers[1:5] if points else numbers[1:]
         if not (min(place) >= -_SLACK and max(place) <= 1 + _SLACK):
             found.outside += 1
             found.outside_in = found.outside_in or f"{name}.txt"
+    if is_copy(name):
+        found.shown[name] = frozenset(kinds)
