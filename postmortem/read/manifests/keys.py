@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_Number = TypeVar("_Number", bound="np.generic")
 _ROBOFLOW = re.compile(r"\.rf\.[0-9A-Za-z]{8,}(?=\.\w+$|$)")
 _STORED_AS = re.compile(r"[_.](jpe?g|png|bmp|tiff?|webp|gif)$", re.IGNORECASE)
 _PLACES = frozenset(("images", "image", "imgs", "img", "labels", "data"))
@@ -43,8 +44,22 @@ def source_name(name: str) -> str:
         *folders, stem = name.replace("\\", "/").split("/")
         folder = "".join(f"{part}/" for part in folders if part and not _is_place(part))
     if ".rf." in stem:
-        stem = _STORED_AS.sub("", _ROBOFLOW.sub("", stem))
-    return folder + _STORED_AS.sub("", stem)
+        stem = _without_ending(_ROBOFLOW.sub("", stem))
+    return folder + _without_ending(stem)
+
+
+def _without_ending(name: str) -> str:
+    return name[:-4] if name.endswith((".jpg", ".png")) else _STORED_AS.sub("", name)
+
+
+def different(values: NDArray[_Number]) -> NDArray[_Number]:
+    """Different values in order. By sorting: numpy's own way, by hashing, takes ten times as long."""
+    import numpy as np
+
+    ordered = np.sort(values)
+    first = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def is_copy(name: str) -> bool:
@@ -84,7 +99,7 @@ def are_running(parts: Sequence[tuple[str, NDArray[np.int64]] | None]) -> bool:
 
     if len({part[0] if part is not None else None for part in parts}) != 1:
         return False
-    numbers = np.unique(np.concatenate([part[1] for part in parts if part is not None] or [np.empty(0, np.int64)]))
+    numbers = different(np.concatenate([part[1] for part in parts if part is not None] or [np.empty(0, np.int64)]))
     return numbers.size >= _FEWEST_FOR_NUMBERS and int(numbers[0]) in (0, 1) and int(numbers[-1] - numbers[0]) + 1 == numbers.size
 
 
@@ -94,10 +109,8 @@ def shared_between(keys: Mapping[str, NDArray[np.uint64]]) -> dict[str, int]:
 
     order = {"train": 0, "validation": 1, "test": 2}
     splits = sorted(keys, key=lambda name: (order.get(name, 3), name))
-    different = {split: np.unique(keys[split]) for split in splits}
-    counts = {
-        f"{one}|{two}": int(np.intersect1d(different[one], different[two], assume_unique=True).size) for one, two in combinations(splits, 2)
-    }
+    once = {split: different(keys[split]) for split in splits}
+    counts = {f"{one}|{two}": int(np.intersect1d(once[one], once[two], assume_unique=True).size) for one, two in combinations(splits, 2)}
     return {pair: count for pair, count in counts.items() if count}
 
 
@@ -110,6 +123,4 @@ def joined_keys(parts: Mapping[str, Sequence[NDArray[np.uint64]]]) -> dict[str, 
 
 def repeated_within(keys: Mapping[str, NDArray[np.uint64]]) -> int:
     """Records beyond the first of each key within its split."""
-    import numpy as np
-
-    return sum(int(each.size - np.unique(each).size) for each in keys.values())
+    return sum(int(each.size - different(each).size) for each in keys.values())

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.read.manifests.keys import are_running, hashed, is_copy, numbers_of, source_name
+from postmortem.read.manifests.keys import are_running, different, hashed, is_copy, numbers_of, source_name
 
 NOWHERE = -(2**63)
 """Stands for an image or category that an annotation does not name."""
@@ -90,7 +90,7 @@ class Images:
     ids: NDArray[np.int64]
     """In the order of the file."""
     known: NDArray[np.int64]
-    """The different ones that are there."""
+    """Those that are there; of all images, each once."""
     sizes: NDArray[np.float32]
     """Width and height; 0 where they are not given."""
     sources: NDArray[np.uint64]
@@ -108,7 +108,7 @@ class Images:
     @property
     def different(self) -> int:
         """Images of different names."""
-        return int(np.unique(self.names).size)
+        return int(different(self.names).size)
 
     @property
     def sized(self) -> bool:
@@ -225,7 +225,7 @@ def decode_images(data: bytes | bytearray) -> Images:
     ids = _numbers([each.id for each in found])
     sizes = np.array([_sizes([each.width for each in found]), _sizes([each.height for each in found])]).T
     negatives = sum(each.neg_category_ids is not None for each in found)
-    known = np.unique(ids[ids != NOWHERE])
+    known = ids[ids != NOWHERE]
     return Images(len(found), ids, known, sizes, hashed(sources), _hashes(names), copies, len(names), negatives, (numbers_of(sources),))
 
 
@@ -328,14 +328,14 @@ def keys_of(images: Images, place: NDArray[np.int64], category: NDArray[np.int64
         category: the number of its category.
     """
     if not images.copies.any():
-        return np.unique(images.sources)
+        return different(images.sources)
     of_copies = images.copies[place]
     pairs = np.unique(np.column_stack([place[of_copies], category[of_copies]]), axis=0)
     shown = np.zeros(images.count, np.uint64)
     # An odd factor (Fibonacci hashing) and a fold, so that sums of different sets differ.
     mixed = (pairs[:, 1].astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     np.add.at(shown, pairs[:, 0], mixed ^ (mixed >> np.uint64(29)))
-    return np.unique(images.sources ^ (shown * np.uint64(0xBF58476D1CE4E5B9)))
+    return different(images.sources ^ (shown * np.uint64(0xBF58476D1CE4E5B9)))
 
 
 def undeclared(annotations: Annotations) -> Categories:
@@ -352,7 +352,7 @@ def all_images(pieces: Sequence[Images]) -> Images:
     return Images(
         sum(each.count for each in pieces),
         ids,
-        np.unique(ids[ids != NOWHERE]),
+        different(ids[ids != NOWHERE]),
         np.concatenate([np.empty((0, 2), np.float32), *(each.sizes for each in pieces)]),
         np.concatenate([np.empty(0, np.uint64), *(each.sources for each in pieces)]),
         np.concatenate([np.empty(0, np.int64), *(each.names for each in pieces)]),

@@ -8,6 +8,7 @@ the array ends in it, the cut was wrong, or it is damaged. Pieces of a large fil
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import sys
@@ -178,10 +179,15 @@ def _decoded(path: Path, start: int, end: int, decode: Decode) -> Any:
 
 
 def _tried(decode: Decode, array: bytes | bytearray) -> Any:
+    collecting = gc.isenabled()
+    gc.disable()  # a million small tuples would set it off a thousand times, and none of them is garbage
     try:
         return decode(array)
     except ValueError:
         return None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _array(objects: bytes) -> bytes:
