@@ -6,6 +6,7 @@ probabilities of a record's class: then the entropies that a loss is compared wi
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -57,6 +58,8 @@ CLASS_NAMES = (
 RECORD_NAMES = (*COUNT_NAMES, *SIZE_NAMES, *FILE_NAMES, *TARGET_NAMES, *TARGET_DRIFT)
 UNKNOWN_TO_TRAINING = 0.01
 """Share of validation records whose class training lacks, up to which they are left out of the cross-entropy."""
+MOST_LACKING = 10_000
+"""Gaps of classes in splits that are named one by one; all are counted."""
 
 Found = Measurement | Missing
 _COUNTED = {"": "labelled training records", "single": "labelled training records", "multiple": "labels of training records"}
@@ -161,16 +164,21 @@ def _absent(manifest: Manifest) -> Measurement:
     """Classes that a split lacks; the items hold the records that the split would have of them if classes were spread evenly."""
     totals = put_together(manifest.counts, list(manifest.counts))
     everything = sum(totals.values())
-    lacking = {
-        f"{split or 'all'}: {label}": records * sum(counts.values()) / everything
-        for split, counts in manifest.counts.items()
-        if any(counts.values())
-        for label, records in totals.items()
-        if records > 0 and counts.get(label, 0) == 0
-    }
-    ordered = dict(sorted(lacking.items(), key=lambda pair: (-pair[1], pair[0])))
+    sizes = {split: sum(counts.values()) for split, counts in manifest.counts.items()}
+    present = {label: records for label, records in totals.items() if records > 0}
+    count = sum(sum(not manifest.counts[split].get(label) for label in present) for split, size in sizes.items() if size)
+    lacking = (
+        (-records * size / everything, f"{split or 'all'}: {label}")
+        for split, size in sizes.items()
+        if size
+        for label, records in present.items()
+        if not manifest.counts[split].get(label)
+    )
+    ordered = {name: -expected for expected, name in heapq.nsmallest(MOST_LACKING, lacking)}
     basis = f"{len(totals)} classes in {len(manifest.counts)} splits of {manifest.source}; by split and class, the records expected there"
-    return Measurement("classes.missing", float(len(ordered)), "classes", basis, items=ordered)
+    if count > len(ordered):
+        basis += f", of the {len(ordered)} with the most"
+    return Measurement("classes.missing", float(count), "classes", basis, items=ordered)
 
 
 def _names(manifest: Manifest) -> Iterator[Found]:

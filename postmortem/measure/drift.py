@@ -20,8 +20,6 @@ LEAST_EXPECTED = 5.0
 """Records expected in each cell of the test (Cochran 1954); classes with fewer are put together."""
 LEAST_IN_SPLIT = 20
 """Labelled records that a split needs to be compared at all."""
-MOST_PAIRS = 50
-"""Folds beyond these are not compared."""
 MOST_SHOWN = 20
 
 Found = Measurement | Missing
@@ -83,7 +81,7 @@ def measure_class_drift(manifest: Manifest) -> Iterator[Found]:
     """`classes.drift` of the pair of splits that differs most, its p-value, the classes that differ and how even the splits are."""
     kind = label_kind(manifest)
     counts = {split: labels for split, labels in manifest.counts.items() if sum(labels.values()) >= LEAST_IN_SPLIT}
-    pairs = compared_pairs(list(counts))[:MOST_PAIRS]
+    pairs = compared_pairs(list(counts))
     if not pairs:
         what = "its labels are no classes" if kind in ("targets", "text") else f"fewer than two splits have {LEAST_IN_SPLIT} labels"
         yield from (Missing(name, f"{manifest.source}: {what}", "manifest-splits") for name in CLASS_DRIFT)
@@ -104,6 +102,8 @@ def measure_class_drift(manifest: Manifest) -> Iterator[Found]:
     basis = f"{names} of {manifest.source}: chi-square {worst.statistic:.4g} with {worst.degrees} degrees of freedom"
     if worst.pooled:
         basis += f", {worst.pooled} rare classes counted as one"
+    if len(counts) > len(pairs) + 1:
+        basis += f"; {len(pairs)} of {len(counts)} splits were held against the others"
     if kind in ("objects", "multiple"):
         basis += f"; {'objects' if kind == 'objects' else 'labels'} of one record count as one observation"
     effects = {f"{shown_split(pair[0][0]) if len(pair[0]) == 1 else 'others'}|{pair[1]}": drift.effect for pair, drift in found.items()}
@@ -142,7 +142,7 @@ def measure_target_drift(manifest: Manifest) -> Iterator[Found]:
     targets = manifest.targets
     splits = {} if targets is None else {name: one for name, one in targets.splits.items() if one[0] >= LEAST_IN_SPLIT}
     found: dict[str, tuple[float, float, float]] = {}
-    pairs = compared_pairs(list(splits))[:MOST_PAIRS]
+    pairs = compared_pairs(list(splits))
     for trained, held_out in pairs:
         one, other = _moments([splits[name] for name in trained]), splits[held_out]
         if (told := standard_shift(one, other)) is not None:

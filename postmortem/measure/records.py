@@ -170,7 +170,8 @@ def _unlabelled_by_split(manifest: Manifest, records: Mapping[str, int]) -> dict
 def _rejected(manifest: Manifest) -> Found:
     name, everything = "data.rejected", manifest.rows + manifest.rejected
     if not everything or manifest.declared:
-        return Missing(name, f"{manifest.source} declares records and lists none" if manifest.declared else "no record", "manifest")
+        what = "declares records and lists none" if manifest.declared else "holds no record"
+        return Missing(name, f"{manifest.source} {what}", "manifest")
     told = f"{manifest.rejected} of {everything} rows of {manifest.source} are broken and were left out"
     return Measurement(name, manifest.rejected / everything, "share", told, items={"broken rows": float(manifest.rejected)})
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from postmortem.log_next import ADVICE
 from postmortem.measure.class_shares import odd_names
 from postmortem.measure.classes import (
     CLASS_NAMES,
@@ -86,9 +87,11 @@ def test_runs_score_tells_sorted_from_shuffled() -> None:
 
 
 def test_every_name_is_yielded_whatever_there_is() -> None:
-    """With and without a manifest each name comes exactly once."""
+    """With and without a manifest each name comes exactly once, and what is missing points to advice that there is."""
     for manifests in ((), (SPLIT,), (replace(SPLIT, counts={}, key_column=None, order_runs=None),), (replace(SPLIT, rows=0, counts={}),)):
-        assert set(measured(*manifests)) == {*CLASS_NAMES, *RECORD_NAMES}
+        found = measured(*manifests)
+        assert set(found) == {*CLASS_NAMES, *RECORD_NAMES}
+        assert {one.log_next for one in found.values() if isinstance(one, Missing)} <= set(ADVICE)
 
 
 def test_without_a_manifest_all_is_missing() -> None:
@@ -284,3 +287,13 @@ def test_a_few_validation_records_of_unknown_classes_are_left_out() -> None:
 def test_odd_names(totals: dict[str, int], odd: list[str]) -> None:
     """Twins but for case, separators or `.0`, of which the smaller is named, and folders of editors; letters and numbers stay apart."""
     assert list(odd_names(totals)) == odd
+
+
+def test_gaps_of_very_many_classes_are_counted_and_the_largest_named() -> None:
+    """Of 20,000 classes that validation lacks the 10,000 with the most records are named; the number is that of all."""
+    train = {f"c{index}": 1 + index % 7 for index in range(20_000)}
+    missing = measured(replace(SPLIT, counts={"train": {**train, "x": 5}, "validation": {"x": 50}}))["classes.missing"]
+    assert isinstance(missing, Measurement)
+    assert missing.value == 20_000
+    assert len(missing.items) == 10_000
+    assert min(missing.items.values()) >= 4 * 50 / (sum(train.values()) + 55) * 0.99

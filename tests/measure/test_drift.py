@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postmortem.measure.chi_square import upper_tail
 from postmortem.measure.drift import CLASS_DRIFT, TARGET_DRIFT, homogeneity, measure_class_drift, measure_target_drift, standard_shift
@@ -184,3 +186,24 @@ def test_target_drift_is_of_the_worst_pair() -> None:
     assert found["data.target_shift_p"].value < 1e-6
     assert found["data.target_spread_ratio"].value == pytest.approx(0.5)
     assert all(isinstance(one, Missing) for one in measure_target_drift(PLAIN))
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**9)), st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**9))
+)
+def test_effect_and_p_are_between_their_ends(one: dict[str, int], other: dict[str, int]) -> None:
+    """Whatever the counts, effect and p lie in [0, 1], and the order of the splits does not matter."""
+    found, turned = homogeneity(one, other), homogeneity(other, one)
+    assert (found is None) == (turned is None)
+    if found is not None and turned is not None:
+        assert 0 <= found.effect <= 1
+        assert 0 <= found.p <= 1
+        assert found.effect == pytest.approx(turned.effect)
+        assert found.statistic == pytest.approx(turned.statistic)
+
+
+def test_more_folds_than_are_compared_are_told() -> None:
+    """Of sixty folds fifty are held against the others, and the basis says so."""
+    found = measurement(classes({str(fold): {"a": 20, "b": 20} for fold in range(60)})["classes.drift"])
+    assert len(found.items) == 50
+    assert "50 of 60 splits" in found.basis
