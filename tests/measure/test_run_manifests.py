@@ -97,14 +97,15 @@ def trained(scaled: bool) -> tuple[list[float], Targets]:
     mean, deviation = float(raw.mean()), float(raw.std(unbiased=False))
     targets = (raw - mean) / deviation if scaled else raw
     model = torch.nn.Sequential(torch.nn.Linear(6, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02 if scaled else 1e-4)
+    rate = 0.02 if scaled else 1e-4
     losses = []
     for step in range(200):
         batch = slice(step % 10 * 60, step % 10 * 60 + 60)
         loss = torch.nn.functional.mse_loss(model(inputs[batch])[:, 0], targets[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+                parameter.sub_(gradient, alpha=rate)
         losses.append(loss.item())
     return losses, Targets(600, mean, deviation, float(raw.min()), float(raw.max()), 600)
 
