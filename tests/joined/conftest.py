@@ -35,6 +35,8 @@ class Plan:
 
     counts: tuple[int, ...] = EVEN
     """Training records of each class, drawn with replacement above the 130 or so that there are."""
+    held: tuple[int, ...] = (45,) * CLASSES
+    """Validation records of each class, at most 45."""
     steps: int = 300
     lr: float = 3e-3
     weighted: bool = False
@@ -100,7 +102,7 @@ def _split(plan: Plan, draw: np.random.Generator) -> tuple[NDArray[np.int64], ND
     held, train = [], []
     for label, count in enumerate(plan.counts):
         rows = draw.permutation(np.flatnonzero(labels == label))
-        held.append(rows[:45])
+        held.append(rows[: plan.held[label]])
         train.append(rows[45:][:count] if count <= len(rows) - 45 else draw.choice(rows[45:], count))
     kept = np.concatenate(train) if plan.unshuffled else draw.permutation(np.concatenate(train))
     validation = draw.permutation(np.concatenate(held))

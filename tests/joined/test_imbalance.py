@@ -72,6 +72,15 @@ def test_starved_classes_are_named(lab: Any) -> None:
     assert next(iter(found.causes)) == "class-imbalance"
 
 
+def test_one_validation_record_says_nothing_of_its_class(lab: Any) -> None:
+    """With one or two records of a rare class in validation, a recall of 0 is chance: neither an alarm nor a pass."""
+    held = (45, 27, 18, 14, 9, 7, 5, 4, 2, 1)
+    found = lab.judge(lab.Plan(counts=MILD, held=held, steps=250, per_class="val/recall/{}"))
+    assert found.recall[9] == 0.0
+    assert found.check("starved-classes").status == "not-checked"
+    assert found.run.verdict == "healthy" and found.causes == {}
+
+
 def test_class_weights_leave_the_level_of_the_loss_open(lab: Any) -> None:
     """A weighted loss above H(p) is neither passed nor blamed for it where nothing else tells."""
     found = lab.judge(lab.Plan(counts=MILD, steps=60, lr=1e-3, weighted=True, accuracy=False, settings={"class_weights": True}))

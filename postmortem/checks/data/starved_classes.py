@@ -3,8 +3,8 @@
 ## What it looks for
 The last metric of each class (recall, accuracy, F1, IoU, AP or precision, as logged) beside the class's training records. A class
 is starved where its metric is at 0.02 or below. It alarms where the largest class has 10 times the records of a starved one or more,
-and validation holds 5 records of that one or more; with fewer, or an unknown number, it warns. Starved classes that are not rare are
-warned about: something else than imbalance keeps them down.
+and validation holds 5 records of that one or more. With fewer it does not judge; with an unknown number it warns. Starved classes that
+are not rare are warned about: something else than imbalance keeps them down.
 
 ## Why it matters
 The mean over records hides them: with 1 % of the records, a class that is never found costs 1 % of accuracy.
@@ -14,7 +14,7 @@ Weight the loss by inverse frequency or sample classes evenly, and watch the met
 collect more: no weight makes up for them.
 
 ## When it is wrong
-A class with one or two validation records is at 0 by chance. The AP of a hard class can be near 0 for long. A metric that was logged
+The AP of a hard class can be near 0 for long. A metric that was logged
 early in the run only is not its end.
 
 ## References
@@ -80,11 +80,15 @@ def judge(measured: Measured) -> Finding:
     trend = measured.get("classes.metric_trend")
     if trend is not None:
         seen += f"; metric and size rank alike to {trend.value:.2f}"
-    sure = [label for label in rare if held is not None and held.items.get(label, 0) >= LEAST_RECORDS.value]
-    if not sure:
-        told = f"{seen}; whether validation has {LEAST_RECORDS.value:g} records of them is not known, or it has fewer"
+    if held is None:
+        told = f"{seen}; how many records of them validation has is not known"
         return Finding("warn", told, judged[lowest], STARVED, metric.unit, where=tuple(rare[:5]))
-    return Finding("fail", seen, judged[lowest], STARVED, metric.unit, where=tuple(rare[:5]))
+    sure = [label for label in rare if held.items.get(label, 0) >= LEAST_RECORDS.value]
+    if not sure:
+        most = max(held.items.get(label, 0) for label in rare)
+        told = f"{seen}; of {most:.0f} validation records or fewer all can be missed by chance, the line is {LEAST_RECORDS.value:g}"
+        return Finding("not-checked", told, most, LEAST_RECORDS, LEAST_RECORDS.unit)
+    return Finding("fail", seen, judged[lowest], STARVED, metric.unit, where=tuple(sure[:5]))
 
 
 def _given(held: float | None = 20.0, **found: tuple[float, float]) -> tuple[Measurement, ...]:
@@ -101,7 +105,7 @@ def _given(held: float | None = 20.0, **found: tuple[float, float]) -> tuple[Mea
 
 EXAMPLES = (
     Example("the rare class is never found", _given(cat=(900.0, 0.95), dog=(300.0, 0.8), emu=(12.0, 0.0)), "fail"),
-    Example("the same, of two validation records", _given(2.0, cat=(900.0, 0.95), dog=(300.0, 0.8), emu=(12.0, 0.0)), "warn"),
+    Example("the same, of two validation records", _given(2.0, cat=(900.0, 0.95), dog=(300.0, 0.8), emu=(12.0, 0.0)), "not-checked"),
     Example("the same, and no validation split is known", _given(None, cat=(900.0, 0.95), emu=(12.0, 0.0)), "warn"),
     Example("a class as large as others is never found", _given(cat=(300.0, 0.9), dog=(280.0, 0.0)), "warn"),
     Example("no class was learned", _given(cat=(900.0, 0.0), emu=(12.0, 0.0)), "warn"),
