@@ -32,7 +32,7 @@ _READ_HIDDEN = frozenset((".hydra",))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file."""
+    """One file, or a folder that is one data set."""
 
     name: str
     path: Path
@@ -40,6 +40,8 @@ class Entry:
     kind: FileKind
     folder: tuple[str, ...]
     """Names from the root of the listing down to the file's folder."""
+    holds: str = ""
+    """Set where it stands for a whole folder: what that holds."""
 
 
 @dataclass(slots=True)

@@ -97,6 +97,11 @@ _JSON_TABLES = re.compile(
     r"(_(data|set|split|samples|records|list|annotations?|labels?|\d{1,3}))*"
 )
 """JSON files that may be tables of records; of others too few are."""
+_PATH_LISTS = re.compile(
+    r"(?:train|training|val|valid|validation|dev|test|testing|eval|trainval)(?:_?(?:list|files?|filelist|images|split|set))?\.txt"
+    r"|(?:.+[_-])?(?:list|filelist|file_list|filelists?|image_list)\.txt|.+\.lst|.+_filelist\.txt"
+)
+"""Texts that may be lists of paths. In a folder of data they are; elsewhere `train.txt` may be a text to learn from as well."""
 _CONSOLE_ENDING = re.compile(r"\.(?:log|out|err)(?:\.\d{1,2})?$|\.[oe]\d{3,}(?:[.-]\d+)?$")  # the last as SGE and PBS name a job's output
 _CONSOLE_NAMES = _vocabulary("stdout stderr console nohup output slurm logs log")
 _JOB_WORDS = _CONSOLE_NAMES | _vocabulary(
@@ -148,6 +153,8 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return FileKind("config")
     if lower.endswith(".wandb") or is_database(name):  # history and settings of one run of Weights & Biases; of many of MLflow
         return FileKind("log")
+    if _PATH_LISTS.fullmatch(lower):
+        return FileKind("manifest", sure=in_data_folder)
     if _TEXT_TABLES.fullmatch(lower):
         return FileKind("log")
     if name == ORBAX_METADATA:  # stands for its folder

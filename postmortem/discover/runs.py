@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from postmortem.discover.clusters import Cluster, Parts, cluster_runs
 from postmortem.discover.consoles import jobs, named_after, place_of
+from postmortem.discover.datasets import fold_datasets
 from postmortem.discover.folders import Entry, Tree, list_tree, shown, tree_of_files
 from postmortem.discover.names import group_of, is_data_folder, is_split, natural
 from postmortem.model import FileRole, FoundFile, FoundRun
@@ -102,6 +103,7 @@ class _Draft:
 
 
 def _runs_of(tree: Tree, path: Path) -> list[FoundRun]:
+    fold_datasets(tree)
     clusters, loose = cluster_runs(tree.root)
     if not clusters and any(entry.kind.role == "manifest" for entry in loose):
         clusters, loose = [Cluster((), loose)], []
@@ -177,7 +179,7 @@ def _share_loose(drafts: list[_Draft], loose: list[Entry], tree: Tree) -> None:
     """Gives manifests and settings that lie above the runs to the runs below them."""
     by_folder: dict[Parts, list[Entry]] = defaultdict(list)
     for entry in loose:
-        by_folder[_owner(entry.folder)].append(entry)
+        by_folder[_owner(entry)].append(entry)
     given: set[Path] = set()
     for folder, entries in by_folder.items():
         below = [draft for draft in drafts if draft.anchor[: len(folder)] == folder]
@@ -195,7 +197,7 @@ def _share_loose(drafts: list[_Draft], loose: list[Entry], tree: Tree) -> None:
     manifests: dict[Parts, list[Entry]] = defaultdict(list)
     for entry in _entries(tree):
         if entry.kind.role == "manifest" and entry.kind.sure:
-            manifests[_owner(entry.folder)].append(entry)
+            manifests[_owner(entry)].append(entry)
     for draft in drafts:
         if any(entry.kind.role == "manifest" and entry.kind.sure for entry in draft.files):
             continue
@@ -242,7 +244,12 @@ def _found_run(draft: _Draft, name: str, path: Path) -> FoundRun:
         if not entry.bytes and role != "other":
             empty.append(_relative(entry, draft.anchor))
         files.append(FoundFile(entry.path, _relative(entry, draft.anchor), role, entry.bytes, _group(entry, role, draft.anchor)))
-    notes[:0] = _what_is_what(files)
+    sets = [entry for entry in draft.files if entry.holds]
+    whole_folders = {entry.path for entry in sets}
+    notes[:0] = [
+        *_what_is_what([file for file in files if file.path not in whole_folders]),
+        *(f"{_relative(entry, draft.anchor)}/ taken for a data set: {entry.holds}" for entry in sets),
+    ]
     notes.extend(
         f"tables in {'/'.join(map(shown, folder)) or '.'} are too many ({count}) to be manifests, left aside"
         for folder, count in sorted(crowded.items())
@@ -357,8 +364,11 @@ def _common(folders: Iterable[Parts]) -> Parts:
     return common or ()
 
 
-def _owner(folder: Parts) -> Parts:
-    """The folder that a data folder belongs to."""
+def _owner(entry: Entry) -> Parts:
+    """The folder that a data folder belongs to. Data sets that are folders lie deep in such (`data/imagenet/images`)."""
+    folder = entry.folder
+    if entry.holds:
+        return folder[: next((depth for depth, part in enumerate(folder) if is_data_folder(part)), len(folder))]
     while folder and is_data_folder(folder[-1]):
         folder = folder[:-1]
     return folder

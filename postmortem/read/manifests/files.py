@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
-from postmortem.read.manifests.data import ManifestData, ManifestsData, first_line
+from postmortem.read.manifests.data import ManifestData, ManifestsData, failed, first_line
 from postmortem.read.manifests.documents.class_counts import read_class_counts, read_class_names
 from postmortem.read.manifests.documents.coco import read_coco
 from postmortem.read.manifests.documents.croissant import read_croissant
@@ -27,6 +27,10 @@ from postmortem.read.manifests.tables.across import keys_across
 from postmortem.read.manifests.tables.files import read_table
 from postmortem.read.manifests.tables.ground_truth import read_ground_truth
 from postmortem.read.manifests.tables.sources import SourceError
+from postmortem.read.manifests.trees.image_folder import read_image_folder
+from postmortem.read.manifests.trees.kaldi import read_kaldi
+from postmortem.read.manifests.trees.path_list import read_path_list
+from postmortem.read.manifests.trees.webdataset import read_webdataset
 
 HEAD_BYTES = 1 << 16
 """How much of a file a reader is shown to tell its format."""
@@ -42,6 +46,10 @@ READERS: tuple[Reader, ...] = (
     read_class_counts,
     read_class_names,
     read_other,
+    read_path_list,
+    read_webdataset,
+    read_kaldi,
+    read_image_folder,
 )
 """Asked in this order."""
 
@@ -59,6 +67,9 @@ def read_manifest(file: FoundFile, options: ReadOptions = ReadOptions()) -> Mani
         read = reader(file, head, options)
         if read is not None:
             return read
+    if file.path.is_dir():
+        detail = "a folder of no known kind: neither class folders, nor shards, nor files that describe a data set lie in it"
+        return failed(file, "unsupported", detail)
     return read_table(file, options)
 
 
