@@ -86,6 +86,14 @@ NOT_FOUND = {
 }
 
 
+def test_pictures_of_a_project_are_no_classes(tmp_path: Path) -> None:
+    """Folders of shown pictures beside code, given as PATH, are no data set; neither are class folders beside folders of other things."""
+    fill(tmp_path / "a", "debug_imagery", "generated_imagery")
+    fill(tmp_path / "b", "cat", "dog")
+    touch(tmp_path, f"a/{EVENTS}", "b/src/deep/train.py", f"b/log/{EVENTS}")
+    assert [sets(run) for name in "ab" for run in find_runs([tmp_path / name])] == [{}, {}]
+
+
 @pytest.mark.parametrize("name", NOT_FOUND)
 def test_what_trainers_write_is_no_data_set(tmp_path: Path, name: str) -> None:
     """Pictures within a run, and folders in which programs show their results, are left aside as before."""

@@ -175,13 +175,13 @@ def _unwrapped(seen: _Seen) -> _Seen:
 
 def _classes(seen: _Seen, least: int = 2) -> list[_Seen]:
     """The class folders right in a folder; empty where there are too few, or other folders among them."""
-    filled = [each for each in seen.below if each.data or each.kinds]
+    filled = [each for each in seen.below if any(one.kinds for one in _all(each))]
     classes = [each for each in filled if _is_class(each)]
     if len(classes) < max(least, _MAIN_SHARE * len(filled)) or seen.core:
         return []
     names = [each.folder.name for each in classes]
-    strange = sum(bool(split_of(name)) or _is_moment(name) for name in names)
-    return [] if strange * 2 > len(names) or are_sides(names) else classes
+    strange = sum(bool(split_of(name)) or _is_moment(name) or bool(_SHOWN_WORDS & set(words(name))) for name in names)
+    return [] if strange * 2 >= len(names) or are_sides(names) else classes
 
 
 def _is_class(seen: _Seen) -> bool:

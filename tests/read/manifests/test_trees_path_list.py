@@ -43,6 +43,7 @@ FORMS = {
     "comma": ("img/{i:04d}.jpg,{n}", {"cat": 15, "dog": 15}, "label"),
     "label first": ("{c} img/{i:04d}.wav", {"0": 15, "1": 15}, "label"),
     "mxnet": ("{i}\t{c}\timg/{i:04d}.jpg", {"0": 15, "1": 15}, "label"),
+    "frames": ("Jump/v_{i:04d}\t\t26{c}\t{c}", {"0": 15, "1": 15}, "label"),
     "windows": ("img\\{n}\\{i:04d}.jpg", {"cat": 15, "dog": 15}, "folder"),
 }
 
@@ -87,6 +88,7 @@ NO_LISTS: dict[str, str | bytes] = {
     "binary": b"\0\1\2" * 100,
     "one word": "x",
     "blank": "\n\n",
+    "nothing": "",
 }
 
 
@@ -169,3 +171,16 @@ def test_labels_of_several_words(tmp_path: Path) -> None:
     assert whole(tmp_path / "train.txt", lines("a/{i}.jpg\tbig {n}")).counts == {"train": {"big cat": 15, "big dog": 15}}
     manifest = whole(tmp_path / "val.txt", lines("a/{i}.jpg\tA {n} number {i}.", 200))
     assert (manifest.labels, manifest.counts) == ("text", {})
+
+
+def test_folders_of_recordings_are_no_classes(tmp_path: Path) -> None:
+    """The folder of a recording is its speaker as often: no classes are taken from it."""
+    manifest = whole(tmp_path / "train.txt", lines("wav/{n}/{i}.wav"))
+    assert (manifest.counts, manifest.rows) == ({}, 30)
+
+
+def test_leftovers_in_a_list(tmp_path: Path) -> None:
+    """A list made by listing a folder may hold what a system left there; it is told, and is no record."""
+    said = read(tmp_path / "train.txt", lines("img/{n}/{i:04d}.jpg", 300) + "img/cat/.DS_Store\n")
+    assert said.manifest is not None and said.manifest.rows == 300
+    assert [problem.kind for problem in said.problems] == ["corrupt"] and "1 of 301 lines" in said.problems[0].detail

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_FILES = 100_000
+MOST_FILES = 30_000
 """Files of equal sizes that are read; of larger sets, all files of some sizes are."""
 MOST_BYTES = 2 << 30
 """Of files that are read whole because a piece of them is equal."""

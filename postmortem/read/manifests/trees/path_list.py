@@ -1,6 +1,6 @@
 """Lists of paths, one a line: `path`, `path label`, `path,label`, `label path`, `path|text`, and the lists of mxnet and of Pascal VOC.
 
-A text is taken for a list only where every line of its first part is one; sentences are not.
+A text is taken for a list only where the lines of its first part are one; sentences are not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from postmortem.discover.datasets import DATA_KINDS, are_sides, split_of
+from postmortem.discover.datasets import DATA_KINDS, are_sides, kind_of, split_of
 from postmortem.model import FoundFile, LabelKind, Manifest, Problem, ReadOptions, Targets
 from postmortem.read.manifests.companions import look
 from postmortem.read.manifests.data import ManifestData
@@ -28,7 +28,7 @@ MOST_CLASSES = 1_000_000
 _ENDINGS = (".txt", ".lst", ".list")
 _LONGEST_LINE = 1 << 14
 _MOST_BAD_SHARE = 0.01
-"""Lines of no list beyond the first part; more of them, and the file is none."""
+"""Lines that are none of a list; more of them, and the file is no list."""
 _KEPT_NAMES = 20_000
 _MANY_CLASSES = 10_000
 _CLASS_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "synset.txt", "categories.txt")
@@ -41,6 +41,7 @@ _FORMS: dict[str, re.Pattern[bytes]] = {
         "path label": r"(?P<path>[^\s,;|]+\.(?:ENDING))[ \t]+(?P<label>[^;|]+)",
         "path with spaces, label": r"(?P<path>[^,;|\t]+\.(?:ENDING))[ \t]+(?P<label>[^\s,;|]+)",
         "path,label": r"(?P<path>[^,;|]+?\.(?:ENDING)) *[,;\t] *(?P<label>[^|]+)",
+        "folder frames label": r"(?P<path>[^\s,;|]*/[^\s,;|]+)[ \t]+\d+[ \t]+(?P<label>\d+)",
         "label path": r"(?P<label>-?\d+)[ \t,;]+(?P<path>[^,;|]+\.(?:ENDING))",
         "path": r"(?P<path>[^,;|]+\.(?:ENDING))",
     }.items()
@@ -79,7 +80,7 @@ def read_path_list(file: FoundFile, head: bytes, options: ReadOptions) -> Manife
 
     A `.txt` that was found by its name and is no list gives nothing, and no problem: `train.txt` is a text to learn from as often.
     """
-    if not file.name.lower().endswith(_ENDINGS) or not head:
+    if not file.name.lower().endswith(_ENDINGS):
         return None
     form = _form(head, PurePosixPath(file.path.as_posix()).parent.parts)
     if not form:
@@ -102,7 +103,7 @@ def read_path_list(file: FoundFile, head: bytes, options: ReadOptions) -> Manife
 
 
 def _form(head: bytes, folders: Sequence[str]) -> str:
-    """Which form all lines of the file's first part have; empty where none."""
+    """Which form the lines of the file's first part have; empty where none."""
     if b"\0" in head or b'"' in head:
         return ""
     lines = [line.strip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines()]
@@ -112,7 +113,9 @@ def _form(head: bytes, folders: Sequence[str]) -> str:
     if not lines:
         return ""
     for form, pattern in _FORMS.items():
-        if all(pattern.fullmatch(line) for line in lines):
+        misses = [line for line in lines if not pattern.fullmatch(line)]
+        # Lists are made by listing folders, and `.DS_Store` gets into them; a sentence has blanks.
+        if len(misses) <= _MOST_BAD_SHARE * len(lines) and not any(b" " in line for line in misses):
             return form
     if "ImageSets" in folders:
         return "VOC" if all(map(_VOC.fullmatch, lines)) else "ids" if all(map(_IDS.fullmatch, lines)) else ""
@@ -237,7 +240,9 @@ def _labels(found: _Found, form: str) -> tuple[str, dict[str, int], LabelKind, l
             return "", {}, "", [f"{len(found.counts)} different labels in {found.lines} lines: a key or a text, not classes"]
         return "label", found.counts, "single", []
     parents = found.parents
-    if len(parents) < 2 or not _recurs(parents) or are_sides(parents) or any(map(split_of, parents)):
+    # The folder of a recording is its speaker as often.
+    heard = sum(kind_of(name) == "audio" for name in found.names) * 2 > len(found.names)
+    if heard or len(parents) < 2 or not _recurs(parents) or are_sides(parents) or any(map(split_of, parents)):
         return "", {}, "", []
     return "folder", parents, "single", [f"each path's folder is its class ({len(parents)} different)"]
 
