@@ -57,7 +57,7 @@ def known_classes(manifests: Sequence[Manifest], known: Mapping[str, Plain], cou
     """The levels that curves are held against. `count` and `basis`: the number of classes, from who knows it best."""
     manifest = main_manifest(manifests)
     training = {} if manifest is None else split_counts(manifest, "train")
-    if manifest is None or not any(training.values()):
+    if manifest is None or not any(training.values()) or manifest.labels in ("objects", "targets", "text"):
         return Classes(count, basis)
     if manifest.labels == "multiple":
         return _per_label(manifest, training, count, basis)
