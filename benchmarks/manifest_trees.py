@@ -28,7 +28,7 @@ from postmortem.read.manifests.files import read_manifest
 
 FIND_TARGET = 8.0
 """Times the raw listing; most of it is what finding runs takes with any files."""
-TAR_TARGET = 4.0
+TAR_TARGET = 2.0
 MEMORY_TARGET = 800
 _SAMPLE_BYTES = 100_000
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from itertools import combinations
 from typing import TYPE_CHECKING
+
+from postmortem.read.manifests.keys import repeated_within, shared_between
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,16 +31,7 @@ def ordered(splits: Iterable[str]) -> list[str]:
 
 def compared(keys: Mapping[str, NDArray[np.uint64]]) -> tuple[int, dict[str, int]]:
     """Records beyond the first of each key within its split, and `train|validation` -> keys in both."""
-    import numpy as np
-
-    different = {split: np.unique(keys[split]) for split in ordered(keys)}
-    duplicates = sum(len(keys[split]) - len(once) for split, once in different.items())
-    shared: dict[str, int] = {}
-    for one, two in combinations(different, 2):
-        both = len(np.intersect1d(different[one], different[two], assume_unique=True))
-        if both:
-            shared[f"{one}|{two}"] = both
-    return duplicates, shared
+    return repeated_within(keys), shared_between(keys)
 
 
 def are_counters(stems: Sequence[str]) -> bool:
