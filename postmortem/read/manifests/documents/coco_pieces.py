@@ -202,12 +202,10 @@ def _number(value: object) -> int:
 
 
 def _numbers(values: list[Any]) -> NDArray[np.int64]:
-    if set(map(type, values)) == {int}:
-        try:
-            return np.fromiter(values, np.int64, len(values))
-        except OverflowError:
-            pass
-    return np.fromiter(map(_number, values), np.int64, len(values))
+    try:
+        return np.fromiter(values, np.int64, len(values))
+    except (TypeError, ValueError, OverflowError):
+        return np.fromiter(map(_number, values), np.int64, len(values))
 
 
 def decode_nothing(data: bytes | bytearray) -> Count:
@@ -266,11 +264,16 @@ def decode_annotations(data: bytes | bytearray) -> Annotations:
         there & (cells[:, :2] < -1.0).any(axis=1),
         int(there.sum()),
         int((there & ~(cells[:, 2:] > 0).all(axis=1)).sum()),
-        sum(map(bool, [each.iscrowd for each in found])),
+        _set([each.iscrowd for each in found]),
         len(found) - [each.caption for each in found].count(None),
-        sum(map(bool, [each.num_keypoints for each in found])),
+        _set([each.num_keypoints for each in found]),
         0,
     )
+
+
+def _set(values: list[Any]) -> int:
+    """Values that are neither None, False nor 0."""
+    return len(values) - values.count(None) - values.count(0)
 
 
 def _box(value: object) -> tuple[float, ...]:
