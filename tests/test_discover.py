@@ -354,6 +354,8 @@ ROLES = {
     "train_config.json": "config",
     "package.json": "other",
     "output.manifest": "manifest",
+    "runner.exe.manifest": "other",
+    "manifest.json": "other",
     "train-00000-of-00002.parquet": "manifest",
     "log.txt": "log",
     "progress.txt": "log",

@@ -93,7 +93,7 @@ _DESCRIPTION_WORDS = _vocabulary("data dataset datasets manifest class classes l
 _ANNOTATION_WORDS = _vocabulary("coco lvis instances annotations croissant panoptic keypoints captions")
 """Words of names of JSON and YAML documents that describe a data set."""
 _JSON_TABLES = re.compile(
-    r"(.+_)?manifest(_.+)?|((.+_)?(train|training|val|valid|validation|dev|test|testing|eval)|annotations?)"
+    r".+_manifest|manifest_.+|((.+_)?(train|training|val|valid|validation|dev|test|testing|eval)|annotations?)"
     r"(_(data|set|split|samples|records|list|annotations?|labels?|\d{1,3}))*"
 )
 """JSON files that may be tables of records; of others too few are."""
@@ -143,7 +143,7 @@ def file_kind(name: str, in_data_folder: bool = False) -> FileKind:
         return FileKind("checkpoint-index")
     if lower.endswith((".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")):
         return _text_kind(lower.removesuffix(".gz"))
-    if lower.endswith(".manifest") and lower != ".manifest":  # augmented manifests of SageMaker Ground Truth
+    if lower.endswith(".manifest") and lower.count(".") == 1:  # of SageMaker Ground Truth; `runner.exe.manifest` is of a program
         return FileKind("manifest", sure=bool({*words(lower)} & (_MANIFEST_WORDS - {"manifest"})) or lower == "output.manifest")
     if lower in _WANDB_FILES:
         return FileKind(_WANDB_FILES[lower])

@@ -132,3 +132,9 @@ def test_lists_are_never_labels() -> None:
 def test_split_of_a_name(text: str, split: str) -> None:
     """A split is a word of the name, and only one."""
     assert split_name(text) == split
+
+
+@pytest.mark.parametrize("name", ["patientId", "Patient ID", "patient-id", "patient.id", " patient_id "])
+def test_names_in_every_spelling(name: str) -> None:
+    """Words of a column's name are told apart however they are put together."""
+    assert plain(name) == "patient_id"

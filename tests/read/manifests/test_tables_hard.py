@@ -75,6 +75,19 @@ def test_very_long_cells(write: Write) -> None:
     assert "line 6 (line size over maximum)" in read.problems[0].detail
 
 
+@pytest.mark.parametrize("cell", ['he said "no"', '"No" he said', '"'])
+def test_quotation_marks_in_a_table_of_tabs(write: Write, cell: str) -> None:
+    """Tabs need no quoting: marks that quote no whole cell are text, and cost no line."""
+    text = "sentence_id\tsentence\tlabel\n" + "".join(f"s{i}\t{cell if i % 5 else 'plain'}\t{'ab'[i % 2]}\n" for i in range(20))
+    assert whole(read_manifest(write("quotes.tsv", text))).counts == {"": {"a": 10, "b": 10}}
+
+
+def test_quoted_cells_between_tabs(write: Write) -> None:
+    """Where marks quote whole cells, they are no text."""
+    text = "id\tnote\tlabel\n" + "".join(f'{i}\t"a ""b"" c"\t"x y"\n' for i in range(5))
+    assert whole(read_manifest(write("quoted.tsv", text))).counts == {"": {"x y": 5}}
+
+
 def test_rejected_rows_are_in_the_manifest(write: Write) -> None:
     """Ragged lines are a number of the manifest too."""
     read = read_manifest(write("ragged.csv", "id,label\n1,a\n2\n3,b,c\n4,b\n"))

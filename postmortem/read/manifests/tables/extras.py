@@ -14,7 +14,7 @@ from postmortem.read.manifests.tables.targets import LARGEST
 if TYPE_CHECKING:
     import duckdb
 
-FEATURES_AT_ONCE = 512
+FEATURES_AT_ONCE = 1024
 """Columns of one scan of the file: a block of each is held several times over."""
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 REJECTS_LIMIT = 100_000
 """Broken lines beyond these are no longer kept apart."""
 LONGEST_LINE_BYTES = 1 << 24
+_NO_QUOTING = re.compile(r'^[^"]+"|^"(?:[^"]|"")*"[^"]|^"$')
+"""A cell of tabs in which a quotation mark stands inside, or closes before the end: there it is a mark like any other."""
 _DELIMITERS = (",", "\t", ";", "|")
 
 
@@ -72,7 +74,9 @@ def separated(connection: duckdb.DuckDBPyConnection, path: Path, text: str, suff
     csv.field_size_limit(LONGEST_LINE_BYTES)
     sample = lines[skip : skip + 200]
     delimiter = _delimiter(sample, suffix)
-    rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
+    plain = delimiter == "\t" and any(_NO_QUOTING.search(cell) for line in sample for cell in line.rstrip("\r\n").split(delimiter))
+    reader = csv.reader(sample, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
+    rows = [row for row in reader if row]
     if not rows:
         raise SourceError("corrupt", "the file holds no line of data")
     first, rest = rows[0], rows[1:]
@@ -80,12 +84,14 @@ def separated(connection: duckdb.DuckDBPyConnection, path: Path, text: str, suff
     names = (
         tuple(cell.strip().lstrip("\ufeff") for cell in first) if header else tuple(f"column {index + 1}" for index in range(len(first)))
     )
-    relation = read_csv(path, len(names), delimiter=delimiter, header=header, quote='"', skip=skip)
+    relation = read_csv(path, len(names), delimiter=delimiter, header=header, quote="" if plain else '"', skip=skip)
     parameters = (pattern(path),)
     kept, left = looked_at(names)
     if left:
         relation = f"(SELECT {', '.join(f'c{at} AS c{place}' for place, at in enumerate(kept))} FROM {relation})"
         names, notes = tuple(names[at] for at in kept), (*notes, *left)
+    if plain:
+        notes = (*notes, "quotation marks are taken for text")
     if not header:
         notes = (*notes, "the first line is no header; columns are numbered")
     cells = sampled(connection, relation, parameters, len(names))

@@ -157,6 +157,7 @@ NAME_OF = {
 }
 """Column of numbers -> columns that may name the classes beside it."""
 
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SPLIT_NAMES = {
     "train": ("train", "training", "tr", "trn", "fit", "learn"),
     "validation": ("validation", "val", "valid", "dev", "development", "eval", "evaluation", "cv", "holdout"),
@@ -167,8 +168,8 @@ SPLIT_ALIASES = {alias: name for name, aliases in _SPLIT_NAMES.items() for alias
 
 
 def plain(name: str) -> str:
-    """A column's name in lower case, with one underscore between words."""
-    return re.sub(r"[\s\-.]+", "_", name.strip().lower())
+    """A column's name in lower case, with one underscore between words (`patientId`, `Patient ID`: `patient_id`)."""
+    return re.sub(r"[\s\-.]+", "_", _CAMEL.sub("_", name.strip()).lower())
 
 
 def known_name(name: str) -> bool:
