@@ -9,7 +9,7 @@ import pytest
 from postmortem.model import FoundFile, Manifest
 from postmortem.read.manifests.data import ManifestData
 from postmortem.read.manifests.files import read_manifest
-from postmortem.read.manifests.tables.columns import choose, split_name
+from postmortem.read.manifests.tables.columns import choose, plain, split_name
 
 Write = Callable[..., FoundFile]
 

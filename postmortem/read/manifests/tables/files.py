@@ -127,14 +127,14 @@ def _labels(
     records: Mapping[str, int] = {}
     for label, values in _candidates(found, columns) or [(Label(columns.transcript, ""), ())]:
         load(connection, found, columns, label)
-        counted = tally(connection, values)
+        counted = _tallied(connection, found, columns, label, values)
         names, records = name_splits(connection, found.columns[columns.split] if columns.split is not None else None, named, counted)
         if names is None and columns.split is not None:
             column = found.columns[columns.split]
             notes.append(f"column {column!r} holds {len(records)} different values, more than {MOST_SPLITS}: no splits")
             columns = replace(columns, split=None)
             load(connection, found, columns, label)
-            counted = tally(connection, values)
+            counted = _tallied(connection, found, columns, label, values)
             names, records = name_splits(connection, None, named, counted)
         if not label.name:
             break
@@ -142,6 +142,14 @@ def _labels(
         if tried is None or not tried.refused:
             break
     return tried, columns, records
+
+
+def _tallied(connection: duckdb.DuckDBPyConnection, found: Source, columns: Columns, label: Label, values: Sequence[str]) -> bool:
+    """Whether labels are few enough to be counted, and are."""
+    if found.format != "Parquet":
+        return tally(connection, values)
+    # Parquet holds words once and their numbers in each row, and the database counts the numbers.
+    return tally(connection, values, f"({cells(found, columns, label)})", found.parameters)
 
 
 def _manifest(

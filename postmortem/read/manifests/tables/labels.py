@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from postmortem.model import Targets
 from postmortem.read.manifests.tables.load import BETWEEN, CLEAN, Label, number
+from postmortem.read.manifests.tables.relation import Parameter
 from postmortem.read.manifests.tables.targets import are_targets, targets
 from postmortem.read.manifests.tables.vocabulary import is_number
 
@@ -91,17 +92,22 @@ def members(text: str, how: str, names: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found for part in parts if (found := clean(part))))
 
 
-def tally(connection: duckdb.DuckDBPyConnection, sampled: Sequence[str]) -> bool:
+def tally(
+    connection: duckdb.DuckDBPyConnection, sampled: Sequence[str], rows: str = "records", parameters: Sequence[Parameter] = ()
+) -> bool:
     """Write the table `pairs` (split, label, n); False where labels are too many for it.
 
     Args:
         connection: holds `records`.
+        rows: what holds split and label: that table, or where it is faster a statement in brackets over the file itself.
+        parameters: of that statement.
         sampled: the label's sampled cells; where they hardly recur, a sketch is made first.
     """
     doubtful = len(sampled) >= 100 and len(set(sampled)) > 0.5 * len(sampled)
     if doubtful and number(connection, _SKETCH) > SURELY_TOO_MANY * MOST_CLASSES:
         return False
-    connection.execute("CREATE OR REPLACE TABLE pairs AS SELECT split, label, count(*) AS n FROM records GROUP BY split, label")
+    question = f"CREATE OR REPLACE TABLE pairs AS SELECT split, label, count(*) AS n FROM {rows} GROUP BY split, label"
+    connection.execute(question, list(parameters))
     return True
 
 
