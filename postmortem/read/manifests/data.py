@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ class ManifestData:
     """Whether it was read whole and its problems only say that it is no list of labels: no matter where nobody called it a manifest."""
     keys: Mapping[str, NDArray[np.uint64]] | None = None
     """Split -> hash of each record's key, so that files of one data set can be compared. None for tables: those are asked again."""
+    file_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Split -> a sample of the files that it names, as it writes them."""
     speaks_for: tuple[Path, ...] = ()
     """Other files that it was read together with: they are no manifests of their own."""
     keys_are_numbers: bool = False

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from postmortem.model import FoundFile, Manifest, Problem, ReadOptions
+from postmortem.read.manifests.companions import locate, look
 from postmortem.read.manifests.data import ManifestData, ManifestsData, failed, first_line
 from postmortem.read.manifests.documents.class_counts import read_class_counts, read_class_names
 from postmortem.read.manifests.documents.coco import read_coco
@@ -23,6 +24,7 @@ from postmortem.read.manifests.documents.tfds import read_tfds
 from postmortem.read.manifests.documents.yolo import read_yolo
 from postmortem.read.manifests.keys import joined_keys, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
+from postmortem.read.manifests.pictures import sample_images
 from postmortem.read.manifests.tables.across import keys_across
 from postmortem.read.manifests.tables.files import read_table
 from postmortem.read.manifests.tables.ground_truth import read_ground_truth
@@ -96,6 +98,7 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
     once = dict(files)
     asked_for = {path.resolve() for path in options.manifests}
     read = {path: read_manifest(file, options) for path, file in once.items()}
+    read = {path: _looked(each, path) if each.file_names else each for path, each in read.items()}
     read = {path: _told(each) if each.is_other and path not in asked_for else each for path, each in read.items()}
     spoken_for = {path.resolve() for each in read.values() for path in each.speaks_for}
     read = with_declared_names({path: each for path, each in read.items() if path not in spoken_for})
@@ -113,6 +116,17 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
         joined.append(replace(one, given=True) if any(each.source in given for each in group) else one)
     logs = tuple(once[path] for path, each in read.items() if each.is_log)
     return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)
+
+
+def _looked(data: ManifestData, path: Path) -> ManifestData:
+    """With what a sample of the named files shows: whether they are there, and what the images of the training split look like."""
+    if data.manifest is None:
+        return data
+    seen = data.manifest.files or look([name for names in data.file_names.values() for name in names], path.parent)
+    split = "train" if "train" in data.file_names else "" if "" in data.file_names else next(iter(data.file_names))
+    training = locate(data.file_names[split], path.parent) if data.manifest.images is None else None
+    images = data.manifest.images if training is None else sample_images(training.paths, None, split)
+    return replace(data, manifest=replace(data.manifest, files=seen, images=images))
 
 
 def _told(data: ManifestData) -> ManifestData:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from postmortem.model import Manifest, Targets
+from postmortem.model import FilesSeen, Manifest, Targets
 from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
 
 _SHARD = re.compile(r"[-_.]?(part[-_]?\d+|\d{3,})([-_]of[-_]\d+)?$")
@@ -81,7 +81,22 @@ def merged(group: Sequence[Manifest]) -> Manifest:
         declared=any(each.declared for each in group),
         rejected=sum(each.rejected for each in group),
         seconds=_sum([each.seconds for each in group]),
+        files=_joined_files([each.files for each in group if each.files is not None]),
+        images=next((each.images for each in sorted(group, key=_is_training) if each.images is not None), None),
     )
+
+
+def _is_training(manifest: Manifest) -> bool:
+    """False, which sorts first, for the file of the training split."""
+    return next(iter(manifest.records), "") != "train"
+
+
+def _joined_files(parts: Sequence[FilesSeen]) -> FilesSeen | None:
+    """What was seen of the files that parts name; parts of which none is there say nothing."""
+    if not parts:
+        return None
+    examples = tuple(name for part in parts for name in part.examples)[:5]
+    return FilesSeen(sum(part.looked for part in parts), sum(part.found for part in parts), sum(part.empty for part in parts), examples)
 
 
 def _sum(parts: Sequence[float | None]) -> float | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from postmortem.model import FoundFile, ReadOptions
+from postmortem.model import FilesSeen, FoundFile, ReadOptions
 from postmortem.read.manifests.files import read_manifests
 
 
@@ -34,3 +35,49 @@ def test_a_table_of_something_else_is_a_problem_only_where_it_was_called_a_manif
     assert any("no column of labels" in note for note in found.notes)
     given = read_manifests([file], ReadOptions(manifests=(path,)))
     assert [problem.kind for problem in given.problems] == ["unsupported"]
+
+
+def _image(path: Path, level: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (level, level, level)).save(path)
+
+
+def test_files_that_a_table_names_are_looked_for_and_sampled(tmp_path: Path) -> None:
+    """A missing file is counted; the images of the training split, and no others, give mean and deviation."""
+    lines = ["path,label,split"]
+    for row in range(10):
+        split, level = ("train", 51) if row < 6 else ("val", 255)
+        lines.append(f"images/{row}.png,{row % 2},{split}")
+        if row != 9:
+            _image(tmp_path / f"images/{row}.png", level)
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    (manifest,) = read_manifests([FoundFile(path, "labels.csv", "manifest", path.stat().st_size)]).manifests
+    assert manifest.files == FilesSeen(10, 9, 0, ("images/9.png",))
+    assert manifest.images is not None
+    assert (manifest.images.split, manifest.images.looked) == ("train", 6)
+    assert manifest.images.mean == pytest.approx((0.2, 0.2, 0.2))
+
+
+def test_tables_of_one_file_a_split_keep_what_was_seen_of_their_files(tmp_path: Path) -> None:
+    """Joined, their looks add up, and the images are those of training."""
+    files = []
+    for split, level in (("val", 255), ("train", 51)):
+        rows = [f"{split}/{row}.png,{row % 3}" for row in range(6)]
+        for row in rows:
+            _image(tmp_path / row.partition(",")[0], level)
+        path = tmp_path / f"{split}.csv"
+        path.write_text("path,label\n" + "\n".join(rows) + "\n")
+        files.append(FoundFile(path, path.name, "manifest", path.stat().st_size))
+    (manifest,) = read_manifests(files).manifests
+    assert manifest.files == FilesSeen(12, 12, 0)
+    assert manifest.images is not None and manifest.images.mean == pytest.approx((0.2, 0.2, 0.2))
+
+
+@pytest.mark.parametrize("cell", ["https://host/{}.png", "{}@host.com", "{}", "/mnt/elsewhere/{}.png"])
+def test_files_that_lie_elsewhere_are_unknown_not_missing(tmp_path: Path, cell: str) -> None:
+    """Addresses, numbers and paths of another machine say nothing of missing files."""
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\n" + "".join(f"{cell.format(row)},{row % 3}\n" for row in range(30)))
+    (manifest,) = read_manifests([FoundFile(path, "labels.csv", "manifest", path.stat().st_size)]).manifests
+    assert manifest.files is None and manifest.images is None

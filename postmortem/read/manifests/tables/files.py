@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, LabelKind, Manifest, Problem, ReadOptions
+from postmortem.read.manifests.companions import look
 from postmortem.read.manifests.data import ManifestData, failed, first_line
 from postmortem.read.manifests.tables.columns import Columns, choose, holds_curves, is_training_log
 from postmortem.read.manifests.tables.extras import background, durations, features, named_classes, runs
 from postmortem.read.manifests.tables.keys import FEWEST_GROUPS, KeysFound, group_counts, key_counts
 from postmortem.read.manifests.tables.labels import Labels, judge, separator, tally
 from postmortem.read.manifests.tables.load import MOST_SPLITS, Label, cells, load, name_splits, number
+from postmortem.read.manifests.tables.named_files import file_column, named_files
 from postmortem.read.manifests.tables.rejects import forget, rejected, wrongly_encoded
 from postmortem.read.manifests.tables.relation import Source, SourceError
 from postmortem.read.manifests.tables.sources import opened
@@ -100,7 +102,20 @@ def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile,
     manifest = _manifest(connection, found, file, columns, labels, records, "" if columns.split is not None else named, notes)
     # Without labels a table still tells of records and of keys that splits share, where it has splits.
     kept = labels is not None or text or (columns.key is not None and len(manifest.records) > 1)
-    return ManifestData(replace(manifest, rejected=broken) if kept else None, tuple(problems), _said(file, notes), is_other=is_other)
+    whole = replace(manifest, rejected=broken) if kept else None
+    names = _file_names(connection, found, file, columns, named) if kept else {}
+    return ManifestData(whole, tuple(problems), _said(file, notes), is_other=is_other, file_names=names)
+
+
+def _file_names(
+    connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile, columns: Columns, named: str
+) -> Mapping[str, Sequence[str]]:
+    """Files that a table names, where the first of them are there: else the data lie elsewhere, and the table is not gone over for them."""
+    column = file_column(found, columns)
+    if column is None:
+        return {}
+    first = [text for row in found.sample if (text := row[column]) is not None]
+    return named_files(connection, found, column, columns.split, named) if look(first, file.path.parent) is not None else {}
 
 
 def _said(file: FoundFile, notes: Sequence[str]) -> tuple[str, ...]:
