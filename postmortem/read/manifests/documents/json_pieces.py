@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 4 << 20
 LARGEST_PIECE_BYTES = 64 << 20
 """An object, or what stands beside the arrays, beyond this is given up as damaged."""
 PARALLEL_BYTES = 48 << 20
