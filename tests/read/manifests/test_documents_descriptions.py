@@ -103,6 +103,16 @@ dataset_info:
     assert (manifest.classes, manifest.records) == (("cat", "dog"), {"train": 80})
 
 
+def test_aliases_that_stand_for_billions_are_cut(write: Write) -> None:
+    """A front matter of a few lines that stands for 10^12 features is read in no time."""
+    lines = ["a: &a0 {x: {dtype: int8}}"]
+    names = ", ".join(f"k{at}: *a{{0}}" for at in range(100))
+    lines += [f"b{level}: &a{level} {{{names.replace('{0}', str(level - 1))}}}" for level in range(1, 7)]
+    text = "---\n" + "\n".join(lines) + "\ndataset_info:\n  features: *a6\n---\n"
+    read = read_manifest(write("README.md", text))
+    assert read.manifest is None
+
+
 def test_a_saved_dictionary_of_data_sets(write: Write) -> None:
     """The descriptions of the splits' folders are read with `dataset_dict.json`, and records in Arrow files are said to be unread."""
     file = write("dataset_dict.json", {"splits": ["train", "test"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 
 from postmortem.model import FoundFile, LabelKind, ReadOptions
@@ -14,6 +15,7 @@ from postmortem.read.manifests.documents.small import NoDocument, inside, json_o
 _FRONT_MATTER = re.compile(r"\A\s*---\s*\n(.*?)\n---\s*(\n|\Z)", re.DOTALL)
 _MOST_README_BYTES = 4 << 20
 _DEEPEST = 6
+_MOST_FEATURES = 10_000
 _LISTS = ("Sequence", "List", "LargeList")
 
 
@@ -81,7 +83,7 @@ def _saved(file: FoundFile, document: Mapping[object, object]) -> ManifestData |
 
 def _of_configs(file: FoundFile, configs: Mapping[str, Mapping[object, object]], notes: tuple[str, ...] = ()) -> ManifestData:
     """The first configuration with classes, else the first; the others are told by name."""
-    read = {name: list(_features(config.get("features"))) for name, config in configs.items()}
+    read = {name: list(islice(_features(config.get("features")), _MOST_FEATURES)) for name, config in configs.items()}
     chosen = next((name for name, features in read.items() if any(each.names for each in features)), next(iter(read)))
     if len(configs) > 1:
         others = [name for name in configs if name != chosen]
@@ -108,6 +110,7 @@ def _splits(value: object) -> dict[str, int]:
 def _features(value: object, before: str = "", depth: int = 0) -> Iterator[Feature]:
     """Features of both spellings: a mapping with `_type` (JSON), and a list with `dtype` (YAML)."""
     if depth > _DEEPEST:
+        yield Feature(before, "")  # so that what aliases of YAML stand for a million times is counted, and cut
         return
     if isinstance(value, Mapping):
         for name, each in value.items():
