@@ -64,8 +64,9 @@ def homogeneity(one: Mapping[str, float], other: Mapping[str, float]) -> Drift |
 
 def _cells(one: Mapping[str, float], other: Mapping[str, float], smaller: float) -> tuple[list[tuple[float, float]], int]:
     """Pairs of counts of which at least five are expected in the smaller split, rare classes put together, and how many those are."""
-    pairs = [(one.get(label, 0), other.get(label, 0)) for label in dict.fromkeys((*one, *other))]
-    pairs = sorted((pair for pair in pairs if sum(pair) > 0), key=lambda pair: (sum(pair), pair))
+    named = [(label, (one.get(label, 0), other.get(label, 0))) for label in dict.fromkeys((*one, *other))]
+    # By name where counts are equal, so that the order of the splits does not matter.
+    pairs = [pair for label, pair in sorted(named, key=lambda each: (sum(each[1]), each[0])) if sum(pair) > 0]
     rare = [pair for pair in pairs if sum(pair) * smaller < LEAST_EXPECTED]
     kept = pairs[len(rare) :]
     rest = (sum(a for a, _ in rare), sum(b for _, b in rare))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postmortem.measure.chi_square import upper_tail
@@ -191,6 +191,7 @@ def test_target_drift_is_of_the_worst_pair() -> None:
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**9)), st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**9))
 )
+@example({"a": 11}, {"b": 1, "c": 11})
 def test_effect_and_p_are_between_their_ends(one: dict[str, int], other: dict[str, int]) -> None:
     """Whatever the counts, effect and p lie in [0, 1], and the order of the splits does not matter."""
     found, turned = homogeneity(one, other), homogeneity(other, one)
