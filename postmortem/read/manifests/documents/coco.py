@@ -184,16 +184,19 @@ def _lost(file: FoundFile, images: Images, annotations: Annotations, unknown_ima
 
 def _remarks(images: Images, annotations: Annotations, place: NDArray[np.int64]) -> list[str]:
     """What is odd about objects, and counted all the same."""
+    import numpy as np
+
     notes = []
     if annotations.crowds:
         notes.append(f"{annotations.crowds} annotations are crowds; they are counted as one object each")
     if annotations.flat:
         notes.append(f"{annotations.flat} of {annotations.boxes} boxes have no area")
     if images.sized and annotations.boxes:
-        size = images.sizes[place]
-        listed = (place >= 0) & (size > 0).all(axis=1)
-        beyond = (annotations.far > size * (1 + _SHARE_OUTSIDE) + 1).any(axis=1) | annotations.before
-        outside = int((listed & beyond).sum())
+        width, height = images.sizes.T
+        right, lower = (side * (1 + _SHARE_OUTSIDE) + 1 for side in (width, height))
+        beyond = (annotations.far[:, 0] > right[place]) | (annotations.far[:, 1] > lower[place]) | annotations.before
+        listed = (place >= 0) & ((width > 0) & (height > 0))[place]
+        outside = int(np.count_nonzero(listed & beyond))
         if outside:
             notes.append(f"{outside} of {annotations.boxes} boxes reach outside of their image")
     if annotations.keypoints:

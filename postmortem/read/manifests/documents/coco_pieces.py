@@ -253,17 +253,21 @@ def decode_annotations(data: bytes | bytearray) -> Annotations:
         cells = np.array([_box(box) for box in boxes], np.float64).reshape(-1, 4)
     if len(cells) != len(found):
         cells = np.array([_box(box) for box in boxes], np.float64).reshape(-1, 4)
-    there = ~(cells == _NO_BOX).all(axis=1)
+    # By columns: numpy reduces short rows one at a time.
+    left, top, width, height = np.ascontiguousarray(cells.T)
+    there = (width != -1.0) | (height != -1.0) | (left != 0.0) | (top != 0.0)
+    far = np.zeros((len(found), 2), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        far = np.where(there[:, None], cells[:, :2] + cells[:, 2:], 0.0).astype(np.float32)
+        np.add(left, width, out=far[:, 0], where=there, casting="same_kind")
+        np.add(top, height, out=far[:, 1], where=there, casting="same_kind")
     return Annotations(
         len(found),
         _numbers([each.image_id for each in found]),
         _numbers([each.category_id for each in found]),
         far,
-        there & (cells[:, :2] < -1.0).any(axis=1),
-        int(there.sum()),
-        int((there & ~(cells[:, 2:] > 0).all(axis=1)).sum()),
+        there & ((left < -1.0) | (top < -1.0)),
+        int(np.count_nonzero(there)),
+        int(np.count_nonzero(there & ~((width > 0) & (height > 0)))),
         _set([each.iscrowd for each in found]),
         len(found) - [each.caption for each in found].count(None),
         _set([each.num_keypoints for each in found]),
