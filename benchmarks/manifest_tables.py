@@ -69,7 +69,8 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 def write_tables(folder: Path, rows: int, formats: list[str]) -> dict[str, Path]:
     """The same records in each format; one key in a thousand stands twice, one in ten thousand in two splits."""
     question = (
-        "SELECT 'data/images/batch_' || lpad((key // 10000)::VARCHAR, 4, '0') || '/img_' || lpad(key::VARCHAR, 8, '0') || '.jpg' AS path,"
+        "SELECT 'data/images/originals_2024/batch_' || lpad((key // 10000)::VARCHAR, 4, '0')"
+        " || '/img_' || lpad(key::VARCHAR, 8, '0') || '.jpg' AS path,"
         " 'class_' || (hash(i) % 100)::VARCHAR AS label,"
         " CASE WHEN i % 10 < 8 THEN 'train' WHEN i % 10 = 8 THEN 'validation' ELSE 'test' END AS split"
         " FROM (SELECT i, CASE WHEN i % 1000 = 7 THEN i - 1 WHEN i % 10000 = 8 THEN i - 3 ELSE i END AS key"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from postmortem.measure.classes import main_manifest, split_counts
+from postmortem.measure.data_sets import main_manifest, split_counts
 from postmortem.measure.layers import Layer
 from postmortem.measure.smooth import Floats, ratio
 from postmortem.measure.table import CheckpointRow, TensorTable

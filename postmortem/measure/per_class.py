@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from postmortem.measure.classes import main_manifest, split_counts
+from postmortem.measure.data_sets import main_manifest, split_counts
 from postmortem.measure.role_words import ACCURACY, LOSS, METRICS
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Floats, finite_points

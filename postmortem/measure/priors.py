@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from postmortem.measure.chance import Classes
-from postmortem.measure.classes import entropy, main_manifest, split_counts, training_records
+from postmortem.measure.class_shares import binary_entropy, entropy
+from postmortem.measure.data_sets import main_manifest, split_counts, training_records
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.settings import number_of
 from postmortem.measure.smooth import Floats, finite_points
@@ -46,11 +47,6 @@ def smoothed_floor(smoothing: float, classes: int) -> float:
     """Entropy of one label after smoothing, nats: what is left of the loss where every record is known."""
     sure, rest = 1 - smoothing + smoothing / classes, smoothing / classes
     return -sure * math.log(sure) - (classes - 1) * rest * math.log(rest) if smoothing else 0.0
-
-
-def binary_entropy(share: float) -> float:
-    """Entropy of a label that a record has with this probability, nats."""
-    return -math.fsum(part * math.log(part) for part in (share, 1 - share) if part > 0) + 0.0
 
 
 def known_classes(manifests: Sequence[Manifest], known: Mapping[str, Plain], count: int | None, basis: str) -> Classes:

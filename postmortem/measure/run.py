@@ -39,7 +39,7 @@ from postmortem.measure.units import measure_units
 from postmortem.measure.updates import measure_updates
 from postmortem.measure.weights import measure_weights
 from postmortem.measure.workers import WorkerDiedError
-from postmortem.model import Artifacts, InputFile, Measurement, Missing, Problem, RunData, RunMeasurements
+from postmortem.model import Artifacts, InputFile, Manifest, Measurement, Missing, Problem, RunData, RunMeasurements
 
 if TYPE_CHECKING:
     from postmortem.measure.table import TensorTable
@@ -220,8 +220,15 @@ def _inputs(run: RunData) -> tuple[InputFile, ...]:
         count = sum(incident.count for incident in console.incidents)
         told[console.source] = f"{console.lines} lines, {count} of them about how the job fared"
     for manifest in run.manifests:
-        told[manifest.source] = f"{manifest.rows} records, label column {manifest.label_column!r}"
+        for source in manifest.source.split(" + "):
+            told[source] = _manifest_told(manifest)
     return tuple(InputFile(file.name, file.role, file.bytes, told.get(file.name, "")) for file in run.files if file.role != "other")
+
+
+def _manifest_told(manifest: Manifest) -> str:
+    labels = f", labels from {manifest.label_column!r}" if manifest.label_column else ", no labels"
+    together = " in all its files" if " + " in manifest.source else ""
+    return f"{manifest.format}, {manifest.rows} records{together}{labels}" if manifest.rows else f"{manifest.format}, no record counted"
 
 
 def _order_note(table: TensorTable) -> tuple[str, ...]:

@@ -63,11 +63,11 @@ def locate(names: Sequence[str], base: Path, most: int = MOST_LOOKED) -> Located
             best, most_found = folder, found
             if found == len(tried):
                 break
+    if not most_found:
+        return None
     sizes = [(name, _joined(best, name)) for name in chosen]
     looked = [(name, path, _size(path)) for name, path in sizes]
     there = [(name, path, size) for name, path, size in looked if size is not None]
-    if not there:
-        return None
     bad = [name for name, _, size in looked if not size]
     seen = FilesSeen(len(looked), len(there), sum(size == 0 for _, _, size in there), tuple(bad[:_EXAMPLES]))
     return Located(best, seen, tuple(path for _, path, size in there if size))
