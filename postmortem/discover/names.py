@@ -89,7 +89,7 @@ _MANIFEST_WORDS = _vocabulary(
     "manifest manifests dataset datasets data label labels target targets record records sample samples annotation annotations split "
     "splits metadata index train training val valid validation test dev eval"
 )
-_DESCRIPTION_WORDS = _vocabulary("data dataset datasets manifest class classes label labels counts voc metadata")
+_DESCRIPTION_WORDS = _vocabulary("data dataset datasets class classes label labels counts voc metadata")
 _ANNOTATION_WORDS = _vocabulary("coco lvis instances annotations croissant panoptic keypoints captions")
 """Words of names of JSON and YAML documents that describe a data set."""
 _JSON_TABLES = re.compile(
