@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from postmortem.model import Manifest, Table
 
-COLUMNS = ("data set", "format", "split", "records", "labelled", "classes", "largest to smallest", "labels from", "keys from")
+COLUMNS = ("data set", "format", "split", "records", "labelled", "classes", "max:min", "labels", "keys")
 MAX_SPLITS = 12
 """Splits of one data set with a row of their own; folds can be many."""
 
