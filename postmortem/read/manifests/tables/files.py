@@ -196,7 +196,7 @@ def _manifest(
         counts, classes = named_classes(connection, found, label.column, columns.names, counts, notes)
     keys = KeysFound(None)
     if columns.key is not None:
-        keys = key_counts(connection, [(cells(found, columns, label), found.parameters)], labelled=kind == "single")
+        keys = key_counts(connection, [(cells(found, columns, label), found.parameters)], labelled=kind == "single", records=records)
         notes.extend(keys.notes)
     known = columns.key is not None and not keys.notes
     group, shared_groups = _groups(connection, found, columns, records, notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
@@ -59,13 +59,19 @@ def _recurring(connection: duckdb.DuckDBPyConnection) -> None:
         connection.unregister("again")
 
 
-def key_counts(connection: duckdb.DuckDBPyConnection, parts: Sequence[tuple[str, Sequence[Parameter]]], labelled: bool = True) -> KeysFound:
+def key_counts(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[tuple[str, Sequence[Parameter]]],
+    labelled: bool = True,
+    records: Mapping[str, int] | None = None,
+) -> KeysFound:
     """Count duplicate, shared and conflicting keys in the tables `records` and `split_names`.
 
     Args:
         connection: holds the tables.
         parts: statements with their parameters that yield split, label and key as text again: asked only where keys are shared.
         labelled: whether each record carries one label, so that two of one key may contradict each other.
+        records: split -> records, where they are counted already.
     """
     _recurring(connection)
     connection.execute(
@@ -79,7 +85,7 @@ def key_counts(connection: duckdb.DuckDBPyConnection, parts: Sequence[tuple[str,
     duplicates = sum(int(rows) - int(keys) * int(inside).bit_count() for inside, keys, rows in groups)
     shared = _shared(groups, splits)
     # Two splits that both count from 0 share every number of the smaller one.
-    if shared and _contained(connection, groups, splits) and _are_counters(connection, parts):
+    if shared and _contained(connection, groups, splits, records) and _are_counters(connection, parts):
         note = "its key is a running number that starts anew in every split: it does not tell records apart"
         return KeysFound(None, notes=(note,))
     conflicts = None
@@ -104,10 +110,21 @@ def _shared(groups: Sequence[tuple[int, int, int]], splits: Sequence[tuple[str, 
     return shared
 
 
-def _contained(connection: duckdb.DuckDBPyConnection, groups: Sequence[tuple[int, int, int]], splits: Sequence[tuple[str, int]]) -> bool:
+def _contained(
+    connection: duckdb.DuckDBPyConnection,
+    groups: Sequence[tuple[int, int, int]],
+    splits: Sequence[tuple[str, int]],
+    records: Mapping[str, int] | None,
+) -> bool:
     """Whether nearly all keys of a split stand in another one as well."""
-    unique = f"SELECT split FROM records ANTI JOIN twice USING (key) WHERE key NOT IN {NO_KEYS}"
-    once = dict(connection.execute(f"SELECT s.bit, count(*) FROM ({unique}) r {_BITS} GROUP BY s.bit").fetchall())
+    # Rows of a split whose keys recur nowhere are all of its rows less the repeated ones: no join of the whole table is needed.
+    if records is not None and number(connection, f"SELECT count(*) FROM records WHERE key IN {NO_KEYS}") == 0:
+        keyed = {bit: records.get(name, 0) for name, bit in splits}
+    else:
+        counted = f"SELECT split, count(*) AS n FROM records WHERE key NOT IN {NO_KEYS} GROUP BY split"
+        keyed = dict(connection.execute(f"SELECT s.bit, sum(r.n) FROM ({counted}) r {_BITS} GROUP BY s.bit").fetchall())
+    again = dict(connection.execute("SELECT bit, sum(n) FROM repeated GROUP BY bit").fetchall())
+    once = {bit: int(rows) - int(again.get(bit, 0)) for bit, rows in keyed.items()}
     for _, bit in splits:
         common = sum(int(keys) for inside, keys, _ in groups if int(inside) & bit and int(inside) != bit)
         alone = sum(int(keys) for inside, keys, _ in groups if int(inside) == bit)
