@@ -167,13 +167,21 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
 
 def _say_unmatched(measured: Sequence[RunMeasurements], options: Options) -> None:
-    """Options that no tag of a run answers are said at once: the run is judged as if they were not given."""
-    for name, option in (("--loss-tag", options.read.loss_tag), ("--reg-tag", options.read.reg_tag)):
-        said = [(run.name, note) for run in measured for note in run.notes if note.startswith(f"{name} {option!r} matches no tag")]
+    """Options that no tag or column of a run answers are said at once: the run is judged as if they were not given."""
+    read = options.read
+    asked = (
+        ("--loss-tag", read.loss_tag, "tag"),
+        ("--reg-tag", read.reg_tag, "tag"),
+        ("--label-column", read.label_column, "column"),
+        ("--split-column", read.split_column, "column"),
+        ("--key-column", read.key_column, "column"),
+    )
+    for name, option, what in asked:
+        said = [(run.name, note) for run in measured for note in run.notes if note.startswith(f"{name} {option!r} matches no {what}")]
         for run, note in said[:UNMATCHED_SAID]:
             _say(f"warning: {run}: {note}")
         if len(said) > UNMATCHED_SAID:
-            _say(f"warning: {name} {option!r} matches no tag of {len(said) - UNMATCHED_SAID} more runs of {len(measured)}")
+            _say(f"warning: {name} {option!r} matches no {what} of {len(said) - UNMATCHED_SAID} more runs of {len(measured)}")
 
 
 def _diagnose(arguments: argparse.Namespace) -> int:

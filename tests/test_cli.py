@@ -122,6 +122,34 @@ def test_loss_tag_that_matches_nothing_is_said_and_the_run_judged_without_it(fai
     assert {"training-loss", "validation-loss"} <= {tag["role"] for tag in tags}
 
 
+def _table(path: Path, split: str) -> None:
+    """Records under column names that say nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a,b\n" + "".join(f"{split}{row},{row % 3}\n" for row in range(60)), encoding="utf-8")
+
+
+def test_manifests_by_glob_and_columns_by_name(failed_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A glob that no shell expanded names every file of the set; its columns are the ones that the user names."""
+    for split in ("train", "val"):
+        _table(Path(f"lists/{split}.csv"), split)
+    main(["analyze", str(failed_run), "--manifest", "lists/*.csv", "--label-column", "b", "--key-column", "A", "--format", "json"])
+    said = capsys.readouterr()
+    notes = run_of(said.out)["notes"]
+    assert isinstance(notes, list)
+    assert "train.csv: label is column 'b', key is column 'a'; split 'train' by its name" in notes
+    assert any("taken for the splits of one data set" in note for note in notes)
+    assert "warning" not in said.err
+
+
+def test_a_column_that_no_manifest_has_is_said(failed_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, as for tags; and a glob without a match is no manifest."""
+    _table(Path("lists/train.csv"), "train")
+    main(["analyze", str(failed_run), "--manifest", "lists/train.csv", "--label-column", "no such column", "--format", "json"])
+    assert "--label-column 'no such column' matches no column of this run's manifests" in capsys.readouterr().err
+    assert main(["analyze", str(failed_run), "--manifest", "lists/*.tsv"]) == 2
+    assert "no such manifest: lists/*.tsv" in capsys.readouterr().err
+
+
 def test_config_file_fills_what_the_command_line_leaves_open(failed_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Options come from the TOML file; a wrong one is an error that names it."""
     Path("c.toml").write_text('fail-on = "never"\nignore = ["flat-loss"]\n', encoding="utf-8")

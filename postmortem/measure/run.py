@@ -13,6 +13,7 @@ from postmortem.measure.averages import measure_averages
 from postmortem.measure.batchnorm import measure_batchnorm
 from postmortem.measure.chance import Classes
 from postmortem.measure.classes import measure_classes
+from postmortem.measure.column_options import unmatched_columns
 from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.curves import measure_curves
 from postmortem.measure.data_sets import speaker_notes
@@ -119,6 +120,7 @@ def measure_run(run: RunData) -> RunMeasurements:
             *run.notes,
             *speaker_notes(run.manifests),
             *unmatched(run.series, run.options),
+            *unmatched_columns(run.manifests, run.options),
             *left_out(roled),
             *table.notes,
             *_order_note(table),
