@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -167,5 +168,12 @@ def _one(reader: Callable[[FoundFile], T]) -> Callable[[Sequence[FoundFile]], T]
 
 
 def _given_manifest(path: Path) -> FoundFile:
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    """A manifest that the user named, file or folder."""
+    size = _bytes_below(path.resolve()) if path.is_dir() else path.stat().st_size
     return FoundFile(path, path.name or path.resolve().name, "manifest", size)
+
+
+@lru_cache(maxsize=64)
+def _bytes_below(folder: Path) -> int:
+    """Bytes of all files of a folder; kept, because each of many runs asks for it."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
