@@ -175,7 +175,13 @@ def anonymous_mb() -> float:
 
 
 def _children() -> list[str]:
-    return [child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()]
+    children: list[str] = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            children += (task / "children").read_text().split()
+        except OSError:  # the thread has just ended
+            continue
+    return children
 
 
 @contextmanager
