@@ -179,7 +179,7 @@ def _children() -> list[str]:
     for task in Path("/proc/self/task").iterdir():
         try:
             children += (task / "children").read_text().split()
-        except OSError:  # the thread has just ended
+        except OSError:  # noqa: PERF203  the thread has just ended
             continue
     return children
 
