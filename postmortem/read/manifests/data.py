@@ -27,7 +27,8 @@ class ManifestData:
     is_log: bool = False
     """Whether it is no manifest but a table of the training itself, for another reader."""
     is_other: bool = False
-    """Whether it was read whole and its problems only say that it is no list of labels: no matter where nobody called it a manifest."""
+    """Whether it was read whole and its problems only say that it is no list of labels, or that the data which it describes lies
+    elsewhere: no matter where nobody called it a manifest."""
     keys: Mapping[str, NDArray[np.uint64]] | None = None
     """Split -> hash of each record's key, so that files of one data set can be compared. None for tables: those are asked again."""
     file_names: Mapping[str, Sequence[str]] = field(default_factory=dict)

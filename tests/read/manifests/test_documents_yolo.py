@@ -9,7 +9,7 @@ import pytest
 
 from postmortem.model import FoundFile, Manifest, ReadOptions
 from postmortem.read.manifests.data import ManifestData
-from postmortem.read.manifests.files import read_manifest
+from postmortem.read.manifests.files import read_manifest, read_manifests
 
 Layout = Callable[[Mapping[str, str]], FoundFile]
 
@@ -101,6 +101,18 @@ def test_no_path_leads_out_of_the_data_set(layout: Layout) -> None:
     assert read.manifest is not None
     assert read.manifest.counts == {}
     assert any("not beside it" in problem.detail for problem in read.problems)
+
+
+def test_a_description_without_its_data_is_one_problem_only_where_it_was_called_a_manifest(layout: Layout) -> None:
+    """Projects keep `data.yaml` and not the images: a note where it was found, one problem where the user named it."""
+    file = layout({"set/data.yaml": TWO})
+    found = read_manifests([file])
+    assert found.problems == ()
+    assert any("are not beside it" in note and "known by name alone" in note for note in found.notes)
+    given = read_manifests([file], ReadOptions(manifests=(file.path,)))
+    assert [problem.kind for problem in given.problems] == ["unreadable"]
+    wrong = layout({"set/data.yaml": TWO.replace("nc: 2", "nc: 3")})
+    assert any("declares nc 3" in problem.detail for problem in read_manifests([wrong]).problems)
 
 
 def test_lists_of_images(layout: Layout) -> None:

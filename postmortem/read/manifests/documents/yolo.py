@@ -75,11 +75,7 @@ class _Set:
                 continue
             self.lists.extend(place for place in places if place.suffix == ".txt")
             found[split] = read_labels(places, len(self.names), points)
-        if absent:
-            self._problem(
-                "unreadable", f"the images and labels of {', '.join(absent)} are not beside it; their objects could not be counted"
-            )
-        return self._judged(found)
+        return self._judged(found, absent)
 
     def _check_number_of_classes(self) -> None:
         number = self.document.get("nc")
@@ -107,7 +103,14 @@ class _Set:
             places += [inside(here, *entry.split("/")[-count:]) for count in (3, 2)]
         return next((path for path in places if path is not None and _is_there(path)), None)
 
-    def _judged(self, found: Mapping[str, Labels]) -> ManifestData:
+    def _say_absent(self, absent: list[str], nothing_counted: bool) -> None:
+        if absent:
+            lost = "their objects could not be counted" + ("; classes are known by name alone" if nothing_counted else "")
+            self._problem("unreadable", f"the images and labels of {', '.join(absent)} are not beside it; {lost}")
+        elif nothing_counted:
+            self._problem("unsupported", "no label file was found; classes are known by name alone")
+
+    def _judged(self, found: Mapping[str, Labels], absent: list[str]) -> ManifestData:
         counts: dict[str, dict[str, int]] = {}
         for split, labels in found.items():
             if labels.looked:
@@ -122,8 +125,9 @@ class _Set:
             shared = shared_between(keys)
         elif keys:
             self.notes.append("image names are running numbers that start anew in every split: they do not tell images apart")
-        if not counts:
-            self._problem("unsupported", "no label file was found; classes are known by name alone")
+        # Data sets are seldom kept with a project's code: where nobody named this file, it is enough to tell that they are not there.
+        is_other = bool(absent) and not self.problems
+        self._say_absent(absent, not counts)
         manifest = Manifest(
             source=self.file.name,
             rows=sum(labels.records for labels in found.values()),
@@ -143,7 +147,8 @@ class _Set:
             rejected=sum(labels.broken + labels.unknown for labels in found.values()),
         )
         said = tuple(f"{self.file.name}: {note}" for note in self.notes)
-        return ManifestData(manifest, tuple(self.problems), said, keys=_unique(keys) if compared else None, speaks_for=tuple(self.lists))
+        own_keys = _unique(keys) if compared else None
+        return ManifestData(manifest, tuple(self.problems), said, is_other=is_other, keys=own_keys, speaks_for=tuple(self.lists))
 
     def _label(self, index: int) -> str:
         name = self.names[index]
