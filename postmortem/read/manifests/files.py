@@ -33,6 +33,7 @@ from postmortem.read.manifests.trees.image_folder import read_image_folder
 from postmortem.read.manifests.trees.kaldi import read_kaldi
 from postmortem.read.manifests.trees.path_list import read_path_list
 from postmortem.read.manifests.trees.webdataset import read_webdataset
+from postmortem.read.manifests.unlabelled import without_placeholders
 
 HEAD_BYTES = 1 << 16
 """How much of a file a reader is shown to tell its format."""
@@ -113,6 +114,8 @@ def _read_all(files: tuple[tuple[Path, FoundFile], ...], stamps: tuple[tuple[int
             notes.append(f"{one.source}: taken for the splits of one data set")
         if len(group) > 1 and group[0].key_column is not None:
             one = _compared(one, group, known, {each.manifest.source: each for each in read.values() if each.manifest}, notes, problems)
+        one, said = without_placeholders(one)
+        notes.extend(said)
         joined.append(replace(one, given=True) if any(each.source in given for each in group) else one)
     logs = tuple(once[path] for path, each in read.items() if each.is_log)
     return ManifestsData(tuple(joined), tuple(problems), tuple(notes), logs)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from postmortem.model import FilesSeen, FoundFile, ReadOptions
+from postmortem.model import FilesSeen, FoundFile, Manifest, ReadOptions
 from postmortem.read.manifests.files import read_manifests
 
 
@@ -81,3 +81,30 @@ def test_files_that_lie_elsewhere_are_unknown_not_missing(tmp_path: Path, cell: 
     path.write_text("path,label\n" + "".join(f"{cell.format(row)},{row % 3}\n" for row in range(30)))
     (manifest,) = read_manifests([FoundFile(path, "labels.csv", "manifest", path.stat().st_size)]).manifests
     assert manifest.files is None and manifest.images is None
+
+
+@pytest.mark.parametrize("word", ["None", "-1", "?"])
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_word_in_the_place_of_all_labels_of_a_test_split_is_no_class(tmp_path: Path, word: str, files: int) -> None:
+    """A test split whose every label is `None`, in a file of its own or not, is unlabelled; `none` that training knows is a class."""
+
+    def read(labels: tuple[str, ...]) -> Manifest:
+        train = [f"a{i}.jpg,{labels[i % len(labels)]},train" for i in range(30)]
+        test = [f"b{i}.jpg,{word},test" for i in range(10)]
+        parts = {"all.csv": train + test} if files == 1 else {"train.csv": train, "test.csv": test}
+        found = []
+        for name, rows in parts.items():
+            columns = 3 if files == 1 else 2
+            lines = [",".join(row.split(",")[:columns]) for row in ("image,label,split", *rows)]
+            (tmp_path / name).write_text("\n".join(lines) + "\n")
+            found.append(FoundFile(tmp_path / name, name, "manifest", (tmp_path / name).stat().st_size))
+        (manifest,) = read_manifests(found).manifests
+        return manifest
+
+    without = read(("1", "2"))
+    assert without.counts == {"train": {"1": 15, "2": 15}, "test": {}}
+    assert without.missing_labels == 10
+    assert dict(without.records) == {"train": 30, "test": 10}
+    known = read(("1", "2", word))
+    assert known.counts["test"] == {word: 10}
+    assert known.missing_labels == 0
