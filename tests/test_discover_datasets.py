@@ -83,6 +83,7 @@ NOT_FOUND = {
     "epochs in data": ["data/epoch_1", "data/epoch_2"],
     "recordings of one sequence each": ["data/frames/a", "data/frames/b"],
     "shown in a folder within data": ["data/outputs/a1", "data/outputs/b1"],
+    "classes beside what is not sorted yet": ["data/cats", "data/dogs", "data/raw_images"],
 }
 
 

@@ -57,6 +57,9 @@ _SHOWN_WORDS = _vocabulary(
     "embeddings projector grid grids"
 )
 """Words of folders that programs show their results in."""
+_ALL_OF_THEM = frozenset({"images", "data", "files", "unlabelled", "unlabeled"})
+_STORE_WORDS = _ALL_OF_THEM | {"raw", "all", "original", "input", "source"}
+"""Names of folders that hold records before they are sorted into classes: `cats`, `dogs` and `raw_images` are no three classes."""
 _SEQUENCE_WORDS = _vocabulary("frames sequences sequence scenes slides patients subjects sessions episodes speakers")
 """Words of folders whose folders are one recording or one person each."""
 _CORE = ("events", "checkpoint", "checkpoint-index", "log")
@@ -180,6 +183,8 @@ def _classes(seen: _Seen, least: int = 2) -> list[_Seen]:
     if len(classes) < max(least, _MAIN_SHARE * len(filled)) or seen.core:
         return []
     names = [each.folder.name for each in classes]
+    if any(set(words(name)) <= _STORE_WORDS and set(words(name)) & _ALL_OF_THEM for name in names):
+        return []
     strange = sum(bool(split_of(name)) or _is_moment(name) or bool(_SHOWN_WORDS & set(words(name))) for name in names)
     return [] if strange * 2 >= len(names) or are_sides(names) else classes
 

@@ -225,3 +225,19 @@ def test_a_damaged_data_set_is_a_problem(layout: Layout, text: str) -> None:
     """What has names and splits and is no plain YAML is said to be damaged, and runs nothing."""
     read = read_manifest(layout(two(text)))
     assert (read.manifest, read.problems[0].kind) == (None, "corrupt")
+
+
+def test_a_description_that_was_found_leads_no_further_than_the_folder_above(tmp_path: Path) -> None:
+    """`path: /` in an archive of strangers does not make the reader walk the machine; one that the user named may lie anywhere."""
+    labels = tmp_path / "elsewhere/deep/labels"
+    labels.mkdir(parents=True)
+    (labels / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    here = tmp_path / "project/data"
+    here.mkdir(parents=True)
+    (here / "data.yaml").write_text(f"path: {labels.parent}\ntrain: labels\nval: labels\nnames: [a]\n")
+    file = FoundFile(here / "data.yaml", "data.yaml", "manifest", 1)
+    found = read_manifests([file])
+    assert not any(manifest.counts for manifest in found.manifests)
+    assert any("not beside it" in note for note in found.notes)
+    (given,) = read_manifests([file], ReadOptions(manifests=(file.path,))).manifests
+    assert given.counts["train"] == {"a": 1}

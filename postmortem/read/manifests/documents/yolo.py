@@ -27,7 +27,6 @@ _MOST_PLACES = 1000
 
 def read_yolo(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestData | None:
     """Objects by class and split, counted in the label files; None where the file is no YAML with names and splits."""
-    del options
     if not file.name.lower().endswith((".yaml", ".yml")) or not _MENTIONS.search(head) or not _FOLDERS.search(head):
         return None
     try:
@@ -40,7 +39,7 @@ def read_yolo(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestDat
     named = {split: _texts(document.get(key)) for key, split in _SPLITS.items() if _texts(document.get(key))}
     if names is None or not named:
         return None
-    return _Set(file, document, names, named).read()
+    return _Set(file, document, names, named, file.path in options.manifests).read()
 
 
 def _texts(value: object) -> list[str]:
@@ -57,6 +56,8 @@ class _Set:
     names: tuple[str, ...]
     named: dict[str, list[str]]
     """Split -> folders and lists, as the file writes them."""
+    given: bool
+    """Whether the user named it: then it may lead to any place. One that was found leads no further than the folder above its own."""
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lists: list[Path] = field(default_factory=list)
@@ -101,7 +102,8 @@ class _Set:
             places.append(inside(here.parent, entry.removeprefix("../")))
         elif entry.startswith("/") or entry[1:2] == ":":
             places += [inside(here, *entry.split("/")[-count:]) for count in (3, 2)]
-        return next((path for path in places if path is not None and _is_there(path)), None)
+        near = (path for path in places if path is not None and (self.given or inside(here.parent, str(path)) is not None))
+        return next((path for path in near if _is_there(path)), None)
 
     def _say_absent(self, absent: list[str], nothing_counted: bool) -> None:
         if absent:

@@ -63,7 +63,7 @@ def _source(connection: duckdb.DuckDBPyConnection, path: Path, suffix: str, scra
     if not head.strip(b"\x00\r\n\t \xef\xbb\xbf"):
         raise SourceError("corrupt", "the file is empty" if not head else "the file holds nothing but blanks")
     if head.startswith(b"version https://git-lfs"):
-        raise SourceError("unsupported", "a git-LFS pointer: the data itself was not fetched")
+        raise SourceError("unsupported", "a git-LFS pointer: the data itself was not fetched", is_other=True)
     if head.startswith(b"PAR1") or suffix in _PARQUET:
         return _parquet(connection, path, head)
     return _of_text(connection, path, head, suffix, scratch)
