@@ -61,6 +61,9 @@ UNKNOWN_TO_TRAINING = 0.01
 MOST_LACKING = 10_000
 """Gaps of classes in splits that are named one by one; all are counted."""
 
+NORMAL = frozenset({"good", "normal", "ok", "healthy", "nominal", "no defect", "no_defect", "no anomaly", "no_anomaly"})
+"""What sets for finding anomalies call the one class that they train on (MVTec AD: `good`)."""
+
 Found = Measurement | Missing
 _COUNTED = {"": "labelled training records", "single": "labelled training records", "multiple": "labels of training records"}
 
@@ -90,7 +93,7 @@ def measure_classes(
         yield shuffled(hyperparameters)
         return
     yield from _classes(manifest, head_rows)
-    yield from measure_class_drift(manifest)
+    yield from measure_class_drift(manifest) if not _anomalies(manifest) else _missing(CLASS_DRIFT, _anomalies(manifest))
     yield from measure_records(manifest)
     yield from measure_sizes(manifest, parameters, hyperparameters, steps_last, epochs_logged)
     yield from measure_named_files(manifests, manifest)
@@ -111,6 +114,9 @@ def _classes(manifest: Manifest, head_rows: int | None) -> Iterator[Found]:
         whats = {"targets": "its labels are numbers, not classes", "text": "its labels are texts to produce, not classes"}
         names = [name for name in CLASS_NAMES if name not in (*CLASS_DRIFT, "classes.kind")]
         yield from _missing(names, f"{manifest.source}: {whats.get(kind, 'it has no labelled training record')}")
+        return
+    if told := _anomalies(manifest):
+        yield from _missing([name for name in CLASS_NAMES if name not in (*CLASS_DRIFT, "classes.kind")], told)
         return
     what = "objects of training records" if kind == "objects" else _COUNTED.get(kind, "labels")
     basis = f"column {manifest.label_column!r} of {manifest.source}, {total} {what}"
@@ -135,6 +141,15 @@ def _classes(manifest: Manifest, head_rows: int | None) -> Iterator[Found]:
         yield Measurement(
             "classes.head_difference", float(head_rows - count), "rows", f"{head_rows} rows of the head; {basis}", items=items
         )
+
+
+def _anomalies(manifest: Manifest) -> str:
+    """Why a set for finding anomalies has no classes to balance: training holds one class, whose name says that nothing is wrong."""
+    training = split_counts(manifest, "train")
+    present = [label for label, records in training.items() if records > 0]
+    if label_kind(manifest) != "single" or not len(present) == 1 < len(training) or present[0].strip().lower() not in NORMAL:
+        return ""
+    return f"{manifest.source}: training holds {present[0]!r} alone, as sets for finding anomalies do: it has no classes to tell apart"
 
 
 def _priors(manifest: Manifest, kind: LabelKind, training: Mapping[str, int], basis: str) -> Iterator[Found]:

@@ -297,3 +297,13 @@ def test_gaps_of_very_many_classes_are_counted_and_the_largest_named() -> None:
     assert missing.value == 20_000
     assert len(missing.items) == 10_000
     assert min(missing.items.values()) >= 4 * 50 / (sum(train.values()) + 55) * 0.99
+
+
+@pytest.mark.parametrize(("name", "told"), [("good", True), ("Normal", True), ("cat", False)])
+def test_sets_for_finding_anomalies_have_no_classes_to_balance(name: str, told: bool) -> None:
+    """Training that holds the normal class alone lacks no class; one that holds any other class alone does."""
+    found = measured(replace(SPLIT, counts={"train": {name: 200}, "test": {name: 40, "scratch": 40}}, records={"train": 200, "test": 80}))
+    for number in ("classes.missing", "classes.imbalance", "classes.effective", "classes.drift"):
+        gap = found[number]
+        assert isinstance(gap, Missing) == told, number
+        assert not told or (isinstance(gap, Missing) and "finding anomalies" in gap.reason)

@@ -138,3 +138,10 @@ def test_split_of_a_name(text: str, split: str) -> None:
 def test_names_in_every_spelling(name: str) -> None:
     """Words of a column's name are told apart however they are put together."""
     assert plain(name) == "patient_id"
+
+
+def test_a_sub_class_is_an_attribute() -> None:
+    """`MSSubClass` of houses is no label; `bird class` is."""
+    rows = [(str(row), str(20 + row % 5), "a") for row in range(30)]
+    assert choose(("Id", "MSSubClass", "Zone"), rows, frozenset()).labels == ()
+    assert choose(("Id", "bird class", "Zone"), rows, frozenset()).labels == (1,)

@@ -98,6 +98,11 @@ def _numeric(values: Sequence[str]) -> bool:
     return len(values) > 0 and all(map(is_number, values))
 
 
+def _ends_as_label(words: Sequence[str]) -> bool:
+    """Whether a name ends as those of labels do; a sub-class is an attribute (`MSSubClass` of houses)."""
+    return words[-1] in _LABEL_ENDS and not (len(words) > 1 and words[-2].endswith("sub"))
+
+
 def _asked(name: str | None, names: Sequence[str]) -> int | None:
     """Where the column stands that the user named: exactly, else whatever the case."""
     if name is None:
@@ -133,7 +138,7 @@ def choose(
     of_lists = {i: cells for i in lists if (cells := _values(sample, i)) and all(re.fullmatch(r"\[[^\[{]*\]", cell) for cell in cells)}
     labels = [i for i in _by_name(names, LABELS) if (i in values or i in of_lists) and i != split and i != asked["key"]]
     if not labels:
-        ends = [i for i in single if i not in (split, asked["key"]) and plain(names[i]).split("_")[-1] in _LABEL_ENDS]
+        ends = [i for i in single if i not in (split, asked["key"]) and _ends_as_label(plain(names[i]).split("_"))]
         labels = ends[:1]
     if asked["label"] is not None:
         labels = [asked["label"]]
