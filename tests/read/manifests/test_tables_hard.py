@@ -223,26 +223,3 @@ def test_extensions_are_neither_loaded_nor_known(write: Write) -> None:
         for setting in wanted:
             with pytest.raises(duckdb.Error):
                 connection.execute(f"SET {setting} = true")
-
-
-def test_a_line_that_fills_the_buffer_is_told(write: Write) -> None:
-    """The database passes over a line of 40 MB without a word; here it is a problem that names its place."""
-    for name, packed in (("train.csv", False), ("train.csv.gz", True)):
-        data = b"path,label\na,b\n" + b"x" * 40_000_000 + b"\nc,d\n"
-        read = read_manifest(write(name, gzip.compress(data, 1) if packed else data))
-        assert read.manifest is not None and read.manifest.rejected == 1
-        (problem,) = read.problems
-        assert "a line of more than 16 MB goes on at byte 16777216" in problem.detail
-
-
-def test_a_first_line_for_spreadsheets_tells_the_separator(write: Write) -> None:
-    """`sep=;` is no header."""
-    manifest = read_manifest(write("train.csv", "sep=;\npath;label\n" + "".join(f"{row};{'ab'[row % 2]}\n" for row in range(30)))).manifest
-    assert manifest is not None and manifest.counts == {"train": {"a": 15, "b": 15}}
-
-
-def test_a_table_wider_than_any_is_refused_with_its_width(write: Write) -> None:
-    """Time grows with the square of the columns: beyond a bound the table is not read."""
-    read = read_manifest(write("train.csv", ",".join(f"c{at}" for at in range(35_000)) + "\n" + ",".join("1" * 35_000) + "\n"))
-    assert [problem.kind for problem in read.problems] == ["unsupported"]
-    assert "35000 columns, more than the 32768" in read.problems[0].detail

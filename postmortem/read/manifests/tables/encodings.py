@@ -52,22 +52,6 @@ def checked_head(path: Path) -> bytes:
     return head
 
 
-def endless_line(path: Path, window: int) -> int | None:
-    """Where a window of so many bytes holds no end of a line; None where each has one. Any line twice as long fills a window."""
-    with unzipped(path) as stream:
-        at = 0
-        while piece := stream.read(1 << 16):
-            left, found = window - len(piece), b"\n" in piece or b"\r" in piece
-            while left > 0 and not found and (more := stream.read(min(left, 1 << 20))):
-                left -= len(more)
-                found = b"\n" in more or b"\r" in more
-            if not found and left <= 0:
-                return at
-            at += window
-            stream.seek(at)
-    return None
-
-
 def whole_lines(head: bytes) -> bytes:
     """The head without its last, possibly incomplete line."""
     return head if len(head) < HEAD_BYTES else head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from postmortem.model import FoundFile, Problem
-from postmortem.read.manifests.tables.encodings import endless_line, line_of
+from postmortem.read.manifests.tables.encodings import line_of
 from postmortem.read.manifests.tables.load import number
 from postmortem.read.manifests.tables.relation import Source
-from postmortem.read.manifests.tables.separated import LONGEST_LINE_BYTES, REJECTS_LIMIT
+from postmortem.read.manifests.tables.separated import REJECTS_LIMIT
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,9 +55,4 @@ def rejected(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFi
         many = f"{count} or more" if count >= REJECTS_LIMIT else f"{count}"
         more = ", ..." if count > _LINES_NAMED else ""
         problems.append(Problem(file.name, "corrupt", f"{many} of {rows + count} records are broken and left out: {named}{more}"))
-    # The database keeps lines that are somewhat too long apart, and passes over those that fill its buffer without a word.
-    if found.format in ("CSV", "TSV") and not count and (at := endless_line(found.reading, LONGEST_LINE_BYTES)) is not None:
-        detail = f"a line of more than {LONGEST_LINE_BYTES >> 20} MB goes on at byte {at}; it is left out"
-        problems.append(Problem(file.name, "corrupt", detail))
-        count = 1
     return count, problems

@@ -21,10 +21,6 @@ LONGEST_LINE_BYTES = 1 << 24
 _NO_QUOTING = re.compile(r'^[^"]+"|^"(?:[^"]|"")*"[^"]|^"$')
 """A cell of tabs in which a quotation mark stands inside, or closes before the end: there it is a mark like any other."""
 _DELIMITERS = (",", "\t", ";", "|")
-_SAYS_DELIMITER = re.compile(r"sep=([,;|\t])\s*", re.IGNORECASE)
-"""A first line that tells a spreadsheet how cells are separated."""
-MOST_COLUMNS = 1 << 15
-"""Wider tables are refused: the time that the database takes grows with the square of their width."""
 
 
 def read_csv(path: Path, columns: int, *, delimiter: str, header: bool, quote: str, skip: int = 0) -> str:
@@ -77,18 +73,13 @@ def separated(connection: duckdb.DuckDBPyConnection, path: Path, text: str, suff
         skip += 1
     csv.field_size_limit(LONGEST_LINE_BYTES)
     sample = lines[skip : skip + 200]
-    told = _SAYS_DELIMITER.fullmatch(sample[0]) if sample else None
-    if told:
-        skip, sample = skip + 1, lines[skip + 1 : skip + 201]
-    delimiter = told[1] if told else _delimiter(sample, suffix)
+    delimiter = _delimiter(sample, suffix)
     plain = delimiter == "\t" and any(_NO_QUOTING.search(cell) for line in sample for cell in line.rstrip("\r\n").split(delimiter))
     reader = csv.reader(sample, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     rows = [row for row in reader if row]
     if not rows:
         raise SourceError("corrupt", "the file holds no line of data")
     first, rest = rows[0], rows[1:]
-    if len(first) > MOST_COLUMNS:
-        raise SourceError("unsupported", f"{len(first)} columns, more than the {MOST_COLUMNS} up to which tables are read")
     header = _is_header(first, rest)
     names = (
         tuple(cell.strip().lstrip("\ufeff") for cell in first) if header else tuple(f"column {index + 1}" for index in range(len(first)))
