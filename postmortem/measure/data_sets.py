@@ -149,6 +149,6 @@ def put_together(counts: Mapping[str, Mapping[str, int]], splits: Sequence[str])
 
 
 def natural(label: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorting key by which class 2 comes before class 10."""
-    parts = re.split(r"(\d+)", label)
-    return tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
+    """Sorting key by which class 2 comes before class 10. Python converts no number of thousands of digits: those are text."""
+    parts = re.split(r"((?<!\d)\d{1,99}(?!\d))", label)
+    return tuple((at % 2 == 0, int(part) if at % 2 else 0, part) for at, part in enumerate(parts) if part)

@@ -36,6 +36,8 @@ LEAST_NAMED = 3
 LEAST_NUMBERED = 0.5
 """Of classes that are numbers, so large a share must be there."""
 MOST_CLASSES = 20_000
+LONGEST_INDEX = 9
+"""Digits of a class's number."""
 LEAST_RANKED = 5
 """Fewer classes have no order of metrics to speak of."""
 NAMES = ("classes.metric", "classes.metric_trend", "classes.validation_records")
@@ -75,13 +77,18 @@ def class_words(manifest: Manifest | None) -> dict[Words, str]:
     return found
 
 
+def _is_index(label: str) -> bool:
+    """Whether a label may number a class; longer numbers are none, and Python refuses to convert those of thousands of digits."""
+    return label.isdecimal() and len(label) <= LONGEST_INDEX
+
+
 def index_names(manifest: Manifest | None) -> tuple[str, ...]:
     """Classes in the order of their indices, where the manifest is sure of it: declared, or numbered from 0."""
     if manifest is None:
         return ()
     if manifest.classes:
         return manifest.classes
-    labels = sorted((label for label in split_counts(manifest, "train") if label.isdecimal()), key=int)
+    labels = sorted((label for label in split_counts(manifest, "train") if _is_index(label)), key=int)
     return tuple(labels) if [int(label) for label in labels] == list(range(len(labels))) else ()
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from postmortem.measure.data_sets import natural
 from postmortem.measure.per_class import find, measure_per_class, ranks, set_apart
 from postmortem.measure.roles import Roled, assign, main
 from postmortem.model import Manifest, Measurement, Missing, ReadOptions, Series
@@ -140,3 +141,11 @@ def test_nothing_logged_by_class_is_missing() -> None:
     found = list(measure_per_class((), (ANIMALS,)))
     assert len(found) == 3
     assert all(isinstance(one, Missing) and one.log_next == "per-class" for one in found)
+
+
+def test_labels_of_thousands_of_digits() -> None:
+    """Python refuses to convert such numbers; as labels they are names."""
+    digits = "9" * 5000
+    odd = replace(ANIMALS, counts={"train": {"0": 9, digits: 3}})
+    assert find(roled([curve(f"val/acc/{digits}", 0.1, 0.2)]), [odd]) is not None
+    assert sorted(["a10", f"a{digits}", "a9"], key=natural) == ["a9", "a10", f"a{digits}"]

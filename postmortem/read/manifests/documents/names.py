@@ -48,7 +48,7 @@ def _named(table: Manifest, declared: Manifest) -> Manifest | None:
     classes = _different(declared.classes)
     if labels <= set(declared.classes):  # named already
         return replace(table, classes=declared.classes)
-    if not all(label.isdecimal() and int(label) < len(classes) for label in labels):
+    if not all(label.isdecimal() and len(label) < 10 and int(label) < len(classes) for label in labels):
         return None
     counts = {split: {classes[int(label)]: count for label, count in numbers.items()} for split, numbers in table.counts.items()}
     return replace(table, counts=counts, classes=classes)
