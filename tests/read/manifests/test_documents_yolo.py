@@ -115,6 +115,23 @@ def test_a_description_without_its_data_is_one_problem_only_where_it_was_called_
     assert any("declares nc 3" in problem.detail for problem in read_manifests([wrong]).problems)
 
 
+def test_a_root_elsewhere_is_read_only_where_it_is_laid_out_as_these_sets_are(layout: Layout, tmp_path: Path) -> None:
+    """`path: /etc` with `train: .` counts no text file there; images and labels of an absolute root count."""
+    outside = tmp_path / "elsewhere"
+    for place in ("notes", "set/labels/train", "set/images/train"):
+        (outside / place).mkdir(parents=True)
+    (outside / "notes" / "a.txt").write_text(DOG)
+    (outside / "set/labels/train/b.txt").write_text(DOG)
+    (outside / "set/images/train/b.jpg").write_bytes(b"")
+    yaml = f"path: {outside}\ntrain: PLACE\nval: PLACE\nnames: [cat, dog]\n"
+    refused = read_manifest(layout({"set/data.yaml": yaml.replace("PLACE", "notes")}))
+    assert refused.manifest is not None
+    assert refused.manifest.counts == {}
+    taken = read_manifest(layout({"set/data.yaml": yaml.replace("PLACE", "set/images/train")}))
+    assert taken.manifest is not None
+    assert taken.manifest.counts["train"] == {"dog": 1, "cat": 0}
+
+
 def test_lists_of_images(layout: Layout) -> None:
     """A split may be a text file that lists its images, from its own folder or from another machine's."""
     files = {"set/data.yaml": "names: [cat, dog]\ntrain: train.txt\nval: val.txt\n"}
@@ -225,19 +242,3 @@ def test_a_damaged_data_set_is_a_problem(layout: Layout, text: str) -> None:
     """What has names and splits and is no plain YAML is said to be damaged, and runs nothing."""
     read = read_manifest(layout(two(text)))
     assert (read.manifest, read.problems[0].kind) == (None, "corrupt")
-
-
-def test_a_description_that_was_found_leads_no_further_than_the_folder_above(tmp_path: Path) -> None:
-    """`path: /` in an archive of strangers does not make the reader walk the machine; one that the user named may lie anywhere."""
-    labels = tmp_path / "elsewhere/deep/labels"
-    labels.mkdir(parents=True)
-    (labels / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
-    here = tmp_path / "project/data"
-    here.mkdir(parents=True)
-    (here / "data.yaml").write_text(f"path: {labels.parent}\ntrain: labels\nval: labels\nnames: [a]\n")
-    file = FoundFile(here / "data.yaml", "data.yaml", "manifest", 1)
-    found = read_manifests([file])
-    assert not any(manifest.counts for manifest in found.manifests)
-    assert any("not beside it" in note for note in found.notes)
-    (given,) = read_manifests([file], ReadOptions(manifests=(file.path,))).manifests
-    assert given.counts["train"] == {"a": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _MOST_PLACES = 1000
 
 def read_yolo(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestData | None:
     """Objects by class and split, counted in the label files; None where the file is no YAML with names and splits."""
+    del options
     if not file.name.lower().endswith((".yaml", ".yml")) or not _MENTIONS.search(head) or not _FOLDERS.search(head):
         return None
     try:
@@ -39,7 +41,7 @@ def read_yolo(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestDat
     named = {split: _texts(document.get(key)) for key, split in _SPLITS.items() if _texts(document.get(key))}
     if names is None or not named:
         return None
-    return _Set(file, document, names, named, file.path in options.manifests).read()
+    return _Set(file, document, names, named).read()
 
 
 def _texts(value: object) -> list[str]:
@@ -56,8 +58,6 @@ class _Set:
     names: tuple[str, ...]
     named: dict[str, list[str]]
     """Split -> folders and lists, as the file writes them."""
-    given: bool
-    """Whether the user named it: then it may lead to any place. One that was found leads no further than the folder above its own."""
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lists: list[Path] = field(default_factory=list)
@@ -102,8 +102,7 @@ class _Set:
             places.append(inside(here.parent, entry.removeprefix("../")))
         elif entry.startswith("/") or entry[1:2] == ":":
             places += [inside(here, *entry.split("/")[-count:]) for count in (3, 2)]
-        near = (path for path in places if path is not None and (self.given or inside(here.parent, str(path)) is not None))
-        return next((path for path in near if _is_there(path)), None)
+        return next((path for path in places if path is not None and _is_there(path) and _may_be_read(path, here.parent)), None)
 
     def _say_absent(self, absent: list[str], nothing_counted: bool) -> None:
         if absent:
@@ -183,6 +182,11 @@ class _Set:
             self._problem("unsupported", f"{split} holds more than {labels.looked} label files; those beyond were not counted")
         if labels.unreadable:
             self._problem("unreadable", f"{labels.unreadable} label files of {split} could not be read")
+
+
+def _may_be_read(path: Path, around: Path) -> bool:
+    """Whether a place lies around the YAML file, or is laid out as these data sets are: `path: /etc` names none."""
+    return "images" in path.parts or path.suffix == ".txt" or path.is_relative_to(os.path.normpath(around))
 
 
 def _is_there(path: Path) -> bool:
