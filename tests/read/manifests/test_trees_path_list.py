@@ -184,3 +184,11 @@ def test_leftovers_in_a_list(tmp_path: Path) -> None:
     said = read(tmp_path / "train.txt", lines("img/{n}/{i:04d}.jpg", 300) + "img/cat/.DS_Store\n")
     assert said.manifest is not None and said.manifest.rows == 300
     assert [problem.kind for problem in said.problems] == ["corrupt"] and "1 of 301 lines" in said.problems[0].detail
+
+
+def test_a_list_that_was_cut(tmp_path: Path) -> None:
+    """The last line of a list that was cut costs itself and is told; the others count."""
+    result = read(tmp_path / "list.txt", "".join(f"img/{i}.jpg {i % 2}\n" for i in range(20)) + "img/20.j")
+    assert result.manifest is not None
+    assert (result.manifest.format, result.manifest.rows, result.manifest.rejected) == ("path list", 20, 1)
+    assert [problem.kind for problem in result.problems] == ["corrupt"]

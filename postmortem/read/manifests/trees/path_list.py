@@ -29,6 +29,7 @@ _ENDINGS = (".txt", ".lst", ".list")
 _LONGEST_LINE = 1 << 14
 _MOST_BAD_SHARE = 0.01
 """Lines that are none of a list; more of them, and the file is no list."""
+_FEWEST_BEFORE_CUT = 2
 _KEPT_NAMES = 20_000
 _MANY_CLASSES = 10_000
 _CLASS_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "synset.txt", "categories.txt")
@@ -73,6 +74,7 @@ class _Found:
     last: str | None = None
     too_many: bool = False
     full: bool = False
+    last_is_bad: bool = False
 
 
 def read_path_list(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestData | None:
@@ -97,7 +99,8 @@ def read_path_list(file: FoundFile, head: bytes, options: ReadOptions) -> Manife
                 _take(found, pattern.fullmatch(line))
     except OSError as error:
         return ManifestData(None, (Problem(file.name, "unreadable", f"cannot be read: {error.strerror}"),), ())
-    if not found.lines or found.bad > _MOST_BAD_SHARE * (found.lines + found.bad):
+    cut = found.bad and found.last_is_bad and not _ends_in_line_end(file)
+    if not found.lines or found.bad - bool(cut) > _MOST_BAD_SHARE * (found.lines + found.bad):
         return None
     return _put_together(file, form, found)
 
@@ -107,7 +110,7 @@ def _form(head: bytes, folders: Sequence[str]) -> str:
     if b"\0" in head or b'"' in head:
         return ""
     lines = [line.strip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines()]
-    if len(head) >= 1 << 16:
+    if len(head) >= 1 << 16 or (len(lines) > _FEWEST_BEFORE_CUT and not head.endswith(b"\n")):
         lines.pop()  # it may be cut
     lines = [line for line in lines if line]
     if not lines:
@@ -134,7 +137,14 @@ def _lines(read: Callable[[int], bytes]) -> Iterator[bytes]:
             yield cut.strip()
 
 
+def _ends_in_line_end(file: FoundFile) -> bool:
+    with file.path.open("rb") as stream:
+        stream.seek(-1, 2)
+        return stream.read(1) in (b"\n", b"\r")
+
+
 def _take(found: _Found, match: re.Match[bytes] | None) -> None:
+    found.last_is_bad = match is None
     if match is None:
         found.bad += 1
         found.first_bad = found.first_bad or found.lines + found.bad
