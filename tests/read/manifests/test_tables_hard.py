@@ -223,3 +223,65 @@ def test_extensions_are_neither_loaded_nor_known(write: Write) -> None:
         for setting in wanted:
             with pytest.raises(duckdb.Error):
                 connection.execute(f"SET {setting} = true")
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.jsonl", "m.csv.gz"])
+@pytest.mark.parametrize("end", ["", "\n", "\n{}"])
+def test_lines_beyond_the_buffer_are_told(write: Write, name: str, end: str) -> None:
+    """A line longer than what the database holds at once, which it passes over in silence, is counted as broken."""
+    ends = end.format("3,b\n" if ".csv" in name else '{"id": 3, "label": "b"}\n')
+    text = "id,label\n1,a\n2," if ".csv" in name else '{"id": 1, "label": "a"}\n{"id": 2, "label": "'
+    data = (text + "x" * (40 << 20) + ("" if ".csv" in name else '"}') + ends).encode()
+    read = read_manifest(write(name, gzip.compress(data, 1) if name.endswith(".gz") else data))
+    assert read.manifest is not None
+    assert (read.manifest.rows, read.manifest.rejected) == (1 + ends.endswith("}\n") + ends.endswith("b\n"), 1)
+    assert [problem.detail for problem in read.problems] == ["1 line is longer than 16 MiB: left out"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark(write: Write, encoding: str) -> None:
+    """The byte order is told by the empty halves of separators and line ends; other text in it stays whole."""
+    manifest = whole(read_manifest(write("m.csv", ("id,label\n" + "".join(f"{i},{'犬猫'[i % 2]}\n" for i in range(40))).encode(encoding))))
+    assert manifest.counts == {"": {"犬": 20, "猫": 20}}
+
+
+def test_binary_data_are_no_utf_16(write: Write) -> None:
+    """Numbers of 16 bits have empty halves too."""
+    read = read_manifest(write("m.csv", b"".join(i.to_bytes(2, "little") for i in range(2000))))
+    assert [problem.detail for problem in read.problems] == ["binary data, not a table of text"]
+
+
+@pytest.mark.parametrize("separator", [";", ",", "|"])
+def test_the_separator_that_excel_is_told(write: Write, separator: str) -> None:
+    """A first line `sep=;` is no header."""
+    text = f"sep={separator}\n" + "".join(f"{i}{separator}{c}\n" for i, c in [("id", "label"), ("1", "a"), ("2", "b")])
+    assert whole(read_manifest(write("m.csv", text))).counts == {"": {"a": 1, "b": 1}}
+
+
+@pytest.mark.parametrize(("start", "said"), [(b"PK\x03\x04\x00", "Excel"), (b"BZh9\x00", "bzip2"), (b"\xfd7zXZ\x00\x00", "xz")])
+def test_packed_files_are_named(write: Write, start: bytes, said: str) -> None:
+    """What was renamed to a table is told by its first bytes, with what to do."""
+    (problem,) = read_manifest(write("m.csv", start + bytes(range(256)))).problems
+    assert said in problem.detail
+
+
+def test_letters_that_are_none(write: Write) -> None:
+    """Japanese text that is read by bytes says that names may be wrong."""
+    read = read_manifest(write("m.csv", "id,label\n1,猫\n2,猫\n3,犬\n".encode("shift-jis")))
+    assert any("names may be shown wrongly" in note for note in read.notes)
+    assert whole(read).rows == 3
+
+
+def test_one_fraction_is_a_target(write: Write) -> None:
+    """A column of one fraction is a constant to predict, no class."""
+    manifest = whole(read_manifest(write("m.csv", "id,target\n" + "".join(f"{i},0.731\n" for i in range(30)))))
+    assert manifest.targets is not None
+    assert (manifest.labels, manifest.targets.deviation, manifest.counts) == ("targets", 0.0, {})
+
+
+def test_a_table_of_more_columns_than_are_read(write: Write) -> None:
+    """A hundred thousand columns are refused, rather than read for minutes."""
+    text = ",".join(f"f{index}" for index in range(100_000)) + ",label\n" + "1," * 100_000 + "a\n"
+    (problem,) = read_manifest(write("wide.csv", text)).problems
+    assert problem.kind == "unsupported"
+    assert problem.detail.startswith("more than 25000 columns")

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import gzip
 import io
+import mmap
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,15 @@ from postmortem.read.manifests.tables.relation import SourceError
 HEAD_BYTES = 1 << 18
 """How much of a file is looked at to tell its encoding and its dialect."""
 _BOMS = (("utf-32", codecs.BOM_UTF32_LE), ("utf-32", codecs.BOM_UTF32_BE), ("utf-16", codecs.BOM_UTF16_LE), ("utf-16", codecs.BOM_UTF16_BE))
+
+_PACKED = (
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook, not a table of text: unpack it, or save its sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook, not a table of text: save its sheet as CSV"),
+    (b"BZh", "compressed by bzip2, which is not read: unpack it, or compress it by gzip"),
+    (b"\xfd7zXZ\x00", "compressed by xz, which is not read: unpack it, or compress it by gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard, which is not read: unpack it, or compress it by gzip"),
+)
+"""First bytes of what is taken for tables by its name."""
 
 
 def is_zipped(path: Path) -> bool:
@@ -106,6 +116,21 @@ def _mixed_line_ends(path: Path) -> bool:
     return returns > 0 and both != max(returns, feeds)
 
 
+def _unmarked(head: bytes) -> str:
+    """The byte order of UTF-16 that no mark tells: separators and line ends have an empty half, and no other character is NUL."""
+    whole = head[: len(head) // 2 * 2]
+    for encoding, empty in (("utf-16-le", whole[1::2]), ("utf-16-be", whole[::2])):
+        if not empty or empty.count(0) < len(empty) / 5 or empty.count(0) != whole.count(0):
+            continue
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(whole)
+        except UnicodeDecodeError:
+            continue
+        if text.count("\n") > 1 and not any(character < " " and character not in "\t\r\n" for character in text):
+            return encoding
+    return ""
+
+
 def as_utf8(path: Path, head: bytes, scratch: Path, suspect: bool = False) -> tuple[Path, tuple[str, ...]]:
     """The file itself where DuckDB can read it as it is, else a copy in UTF-8 with one kind of line end.
 
@@ -115,9 +140,11 @@ def as_utf8(path: Path, head: bytes, scratch: Path, suspect: bool = False) -> tu
         scratch: where a copy goes.
         suspect: look at all bytes; otherwise the head alone decides, and the database finds what stands behind it.
     """
-    encoding = next((name for name, bom in _BOMS if head.startswith(bom)), "")
+    encoding = next((name for name, bom in _BOMS if head.startswith(bom)), "") or _unmarked(head)
     if not encoding and b"\x00" in head:
-        raise SourceError("unsupported", "binary data, not a table of text")
+        raise SourceError(
+            "unsupported", next((said for start, said in _PACKED if head.startswith(start)), "binary data, not a table of text")
+        )
     # The end of the head may cut a character in two.
     if not encoding and (suspect or not is_utf8(io.BytesIO(whole_lines(head)))):
         with unzipped(path) as stream:
@@ -139,7 +166,43 @@ def as_utf8(path: Path, head: bytes, scratch: Path, suspect: bool = False) -> tu
     ):
         shutil.copyfileobj(text, target, HEAD_BYTES)
     said = f"read as {encoding.upper()}" if encoding else "line ends of several kinds were made one"
+    if encoding == "latin-1" and any(0x80 <= byte < 0xA0 for byte in head):
+        said += ", though it holds bytes that are no letters there: names may be shown wrongly, counts stay right"
     return copy, (said,)
+
+
+def lines_longer(path: Path, longest: int) -> int:
+    """How many lines of the (uncompressed) text are longer than so many bytes."""
+    if is_zipped(path):
+        with unzipped(path) as stream:
+            return _lines_longer(stream, longest)
+    size = path.stat().st_size
+    if size <= longest:
+        return 0
+    count, at = 0, 0
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        # A line that is longer reaches from end to end of a piece of half the length: of all others the first page tells.
+        while at < size:
+            if text.find(b"\n", at, at + longest // 2) >= 0:
+                at += longest // 2
+                continue
+            start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+            end = end if end >= 0 else size
+            count += end - start > longest
+            at = max(end, at + longest // 2)
+    return count
+
+
+def _lines_longer(stream: IO[bytes], longest: int) -> int:
+    count = length = 0
+    while chunk := stream.read(1 << 20):
+        first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
+        if first < 0:
+            length += len(chunk)
+            continue
+        count += length + first > longest
+        length = len(chunk) - last - 1
+    return count + (length > longest)
 
 
 def line_of(path: Path, offset: int) -> int:

@@ -18,6 +18,8 @@ MOST_NUMBERED = 256
 """Different whole numbers up to which they are classes, whatever they are called."""
 LEAST_PER_NUMBER = 20
 """Records for each whole number, below which they are too thin to be classes."""
+LEAST_CONSTANT = 20
+"""Records from which one and the same fraction is a target and not a grade."""
 DENSE = 0.9
 """Share of the whole numbers from 0 or 1 to the largest that occur, from which they number classes."""
 LARGEST = 1e150
@@ -38,7 +40,8 @@ def are_targets(numbers: Sequence[float], labelled: int, name: str) -> bool:
     if not usable:
         return False
     if any(each != int(each) for each in usable):
-        return len(numbers) > min(MOST_RATINGS, labelled / 2)
+        # One fraction throughout is a constant to predict: no class is called 0.731.
+        return len(numbers) > min(MOST_RATINGS, labelled / 2) or (len(numbers) == 1 and labelled >= LEAST_CONSTANT)
     if len(usable) <= MOST_NUMBERED or len(usable) * LEAST_PER_NUMBER <= labelled or IDENTIFIERS.search(plain(name)):
         return False
     low, high = min(usable), max(usable)
