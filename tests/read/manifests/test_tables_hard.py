@@ -285,3 +285,17 @@ def test_a_table_of_more_columns_than_are_read(write: Write) -> None:
     (problem,) = read_manifest(write("wide.csv", text)).problems
     assert problem.kind == "unsupported"
     assert problem.detail.startswith("more than 25000 columns")
+
+
+def test_headers_in_the_middle(write: Write) -> None:
+    """Files that were joined with their headers are told; their rows are no class that anybody meant."""
+    text = "id,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(10))
+    (problem,) = read_manifest(write("m.csv", text + text.replace("\n", "x\n").replace("labelx", "label"))).problems
+    assert problem.detail == "1 record repeats the header, and 'label' is counted as a class"
+
+
+def test_two_columns_of_one_name(write: Write) -> None:
+    """Which of them holds the label is said."""
+    read = read_manifest(write("m.csv", "id,label,label\n" + "".join(f"{i},{'ab'[i % 2]},c\n" for i in range(10))))
+    assert whole(read).counts == {"": {"a": 5, "b": 5}}
+    assert "m.csv: 2 columns are called 'label'; the first is taken" in read.notes

@@ -250,3 +250,14 @@ def test_data_are_passed_over(tmp_path: Path) -> None:
     found = list(members(watched, path.stat().st_size, frozenset(), 100, End()))  # type: ignore[arg-type]  # a raw stream
     watched.close()
     assert [(member.name, member.size) for member in found] == [("a.jpg", 1 << 30), ("b.jpg", 0)] and watched.total < 10_000
+
+
+def test_a_shard_without_a_byte_is_told(tmp_path: Path) -> None:
+    """A writer that died leaves such a shard; the others count."""
+    shard(tmp_path / "set" / "train-0000.tar", labelled(["a", "b", "c"], "011"))
+    (tmp_path / "set" / "train-0001.tar").write_bytes(b"")
+    result = read(tmp_path / "set")
+    assert result.manifest is not None
+    assert result.manifest.rows == 3
+    (problem,) = result.problems
+    assert (problem.kind, problem.path.endswith("train-0001.tar")) == ("truncated", True)

@@ -99,12 +99,30 @@ def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile,
         problems.append(Problem(file.name, "unsupported", f"{why}; classes cannot be counted; its columns are {_listed(found.columns)}"))
     if labels is not None and labels.refused:
         labels = None
+    problems.extend(_headers(file, labels))
+    notes.extend(_same_names(found, columns))
     manifest = _manifest(connection, found, file, columns, labels, records, "" if columns.split is not None else named, notes)
     # Without labels a table still tells of records and of keys that splits share, where it has splits.
     kept = labels is not None or text or (columns.key is not None and len(manifest.records) > 1)
     whole = replace(manifest, rejected=broken) if kept else None
     names = _file_names(connection, found, file, columns, named) if kept else {}
     return ManifestData(whole, tuple(problems), _said(file, notes), is_other=is_other, file_names=names)
+
+
+def _headers(file: FoundFile, labels: Labels | None) -> list[Problem]:
+    """What is said of rows that are the header once more, as where files were joined."""
+    count = sum(numbers.get(labels.label.name, 0) for numbers in labels.counts.values()) if labels is not None else 0
+    if labels is None or not count or labels.label.column is None:
+        return []
+    repeat = "1 record repeats" if count == 1 else f"{count} records repeat"
+    return [Problem(file.name, "corrupt", f"{repeat} the header, and {labels.label.name!r} is counted as a class")]
+
+
+def _same_names(found: Source, columns: Columns) -> list[str]:
+    """What is said of columns of one name, where the first of them was taken."""
+    taken = {at for at in (columns.split, columns.key, *columns.labels[:1]) if at is not None}
+    counts = {at: found.columns.count(found.columns[at]) for at in sorted(taken)}
+    return [f"{count} columns are called {found.columns[at]!r}; the first is taken" for at, count in counts.items() if count > 1]
 
 
 def _file_names(

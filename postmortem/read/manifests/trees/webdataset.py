@@ -144,7 +144,9 @@ def _read_shard(path: Path, name: str, split: str, shards: _Shards) -> None:
         shards.problems.append(Problem(name, "unreadable", f"cannot be read: {error.strerror or error}"))
         return
     read = shards.records.get(split, 0) - before
-    if end.damage:
+    if not read and not end.damage and not end.marked:
+        shards.problems.append(Problem(name, "truncated", "the shard is empty: not even the end that archives have is there"))
+    elif end.damage:
         kind: ProblemKind = "corrupt" if "checksum" in end.damage or "size" in end.damage else "truncated"
         shards.problems.append(Problem(name, kind, f"{end.damage}, at byte {end.at}; {read} samples before it were counted"))
     else:
