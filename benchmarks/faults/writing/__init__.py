@@ -1,0 +1,1 @@
+"""How trainers leave a training on the disk."""
