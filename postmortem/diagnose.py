@@ -230,12 +230,12 @@ def _arguments(cause: Cause, outcomes: Mapping[str, Outcome]) -> list[Argument]:
     found = [
         Argument((*evidence.alarm, *evidence.passed), evidence.says, round(evidence.log_odds * weight, 3))
         for evidence in cause.evidence
-        if (weight := _strength(evidence, outcomes)) > 0
+        if (weight := strength(evidence, outcomes)) > 0 and evidence.log_odds
     ]
     return sorted(found, key=lambda argument: -abs(argument.log_odds))
 
 
-def _strength(evidence: Evidence, outcomes: Mapping[str, Outcome]) -> float:
+def strength(evidence: Evidence, outcomes: Mapping[str, Outcome]) -> float:
     """1 where all that the evidence names is as it says, half where an alarm is a warning only, else 0."""
     alarms = [outcomes[id] for id in evidence.alarm if id in outcomes]
     passes = [outcomes[id] for id in evidence.passed if id in outcomes]

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from postmortem.model import Cause, Check, Measured, Threshold
+from postmortem.fitted import WEIGHTS
+from postmortem.model import Cause, Check, Evidence, Measured, Threshold
 
+PRIOR_KEY = "prior"
+"""Name of a cause's prior, in log-odds, among its fitted weights."""
 CHECK_HEADINGS = ("What it looks for", "Why it matters", "What to do", "When it is wrong", "References")
 CAUSE_HEADINGS = ("What happens", "How it shows", "What to do", "How to confirm", "When it is wrong", "References")
 
@@ -74,14 +79,32 @@ def _check(module: ModuleType) -> Check:
     )
 
 
+def _fitted(cause: str, evidence: Evidence) -> Evidence:
+    """The evidence with its fitted weight. One that was never fitted keeps the weight that its author gave it."""
+    weight = WEIGHTS.get(cause, {}).get(evidence.key)
+    return evidence if weight is None else replace(evidence, log_odds=weight)
+
+
+def _fitted_prior(cause: str, prior: float) -> float:
+    weight = WEIGHTS.get(cause, {}).get(PRIOR_KEY)
+    return prior if weight is None else 1 / (1 + math.exp(-weight))
+
+
+def authored(id: str) -> tuple[float, tuple[Evidence, ...]]:
+    """Prior and evidence of a cause as its file has them, before any fit."""
+    module = importlib.import_module(f"postmortem.causes.{id.replace('-', '_')}")
+    return _required(module, "PRIOR"), tuple(_required(module, "EVIDENCE"))
+
+
 def _cause(module: ModuleType) -> Cause:
     title, docs = _docs(module)
+    id = module.__name__.rsplit(".", 1)[-1].replace("_", "-")
     return Cause(
-        id=module.__name__.rsplit(".", 1)[-1].replace("_", "-"),
+        id=id,
         title=title,
         docs=docs,
-        prior=_required(module, "PRIOR"),
-        evidence=_required(module, "EVIDENCE"),
+        prior=_fitted_prior(id, _required(module, "PRIOR")),
+        evidence=tuple(_fitted(id, each) for each in _required(module, "EVIDENCE")),
         explains=getattr(module, "EXPLAINS", ()),
         uses=getattr(module, "USES", ()),
         summary=_required(module, "summary"),

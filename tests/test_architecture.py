@@ -18,7 +18,8 @@ ALLOWED = {
     "version": set(),
     "checklist": set(),
     "log_next": set(),
-    "rules": {"model"},
+    "fitted": set(),
+    "rules": {"model", "fitted"},
     "discover": {"model", "discover"},
     "read": {"model", "read", "discover"},
     "measure": {"model", "measure"},
@@ -36,6 +37,7 @@ ALLOWED = {
 
 OUTSIDE = {
     "model": {"numpy"},
+    "fitted": set(),
     "rules": set(),
     "checks": set(),
     "causes": set(),

@@ -13,6 +13,7 @@ import pytest
 from postmortem import rules
 from postmortem.checklist import ITEMS
 from postmortem.diagnose import LIKELY, run_check, weigh
+from postmortem.fitted import WEIGHTS
 from postmortem.log_next import ADVICE
 from postmortem.model import Cause, Check, Evidence, Example, Finding, Measurement, Missing, Outcome, Status
 
@@ -219,3 +220,21 @@ def test_evidence_of_a_warning_counts_half() -> None:
     warned = weigh(cause, {"a": Outcome("a", "a", "", Finding("warn", "seen"), (), "")}, {})
     assert math.isclose(failed.probability, 1 / (1 + math.exp(-2)), abs_tol=1e-3)
     assert math.isclose(warned.probability, 1 / (1 + math.exp(-1)), abs_tol=1e-3)
+
+
+@each_cause
+def test_fitted_weights_keep_what_the_author_knew(cause: Cause) -> None:
+    """A fitted weight belongs to evidence that is there, keeps its sign, and is at most twice its author's."""
+    _, evidence = rules.authored(cause.id)
+    by_key = {each.key: each.log_odds for each in evidence}
+    assert len(by_key) == len(evidence), "two pieces of evidence ask for the same"
+    fitted = {key: weight for key, weight in WEIGHTS.get(cause.id, {}).items() if key != rules.PRIOR_KEY}
+    assert set(fitted) <= set(by_key)
+    for key, weight in fitted.items():
+        assert weight * by_key[key] >= 0, key
+        assert abs(weight) <= 2 * abs(by_key[key]) + 0.01, key
+
+
+def test_fitted_weights_are_of_causes_that_exist() -> None:
+    """A cause that was renamed or removed leaves no weights behind."""
+    assert set(WEIGHTS) <= set(rules.causes())

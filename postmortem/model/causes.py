@@ -24,6 +24,11 @@ class Evidence:
     alarm: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """What must be the case, in words: the name under which a fitted weight is kept."""
+        return " and ".join((*self.alarm, *(f"{id} passed" for id in self.passed)))
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
