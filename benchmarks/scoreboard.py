@@ -1,6 +1,7 @@
 """Score the diagnosis on the fault corpus.
 
 python benchmarks/scoreboard.py CORPUS [--half tuning|reporting] [--views all,logs,checkpoints] [--cause ID] [--mistakes]
+                                 [--rivals DIR] [--page FILE]
 
 Prints recall by cause, false alarms by kind of healthy run, and calibration. Measurements are kept in CORPUS/measured, so that changes of
 checks and causes are scored in seconds.
@@ -15,6 +16,8 @@ from pathlib import Path
 from scoring.corpus import VIEWS, truths
 from scoring.judging import Judged, judge_corpus
 from scoring.metrics import alarms, brier, by_cause, by_kind, is_false_alarm, recall, reliability
+from scoring.page import page
+from scoring.rivals import rival_scores
 
 from postmortem import rules
 
@@ -27,6 +30,8 @@ def main() -> int:
     parser.add_argument("--views", default="all", help="comma-separated: all, logs, checkpoints")
     parser.add_argument("--cause", default="", help="only runs of this cause, and their twins with them")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--rivals", type=Path, help="folder of the answers of benchmarks/rivals/run.py")
+    parser.add_argument("--page", type=Path, help="write the page of docs/ here")
     parser.add_argument("--mistakes", action="store_true", help="name every run that is told wrong")
     options = parser.parse_args()
     chosen, unproved = truths(options.corpus, options.half)
@@ -57,6 +62,9 @@ def main() -> int:
             for run in of_view:
                 if mistake := _mistake(run):
                     out.write(f"{mistake}\n")
+    if options.page:
+        rivals = rival_scores(options.rivals, chosen) if options.rivals else []
+        options.page.write_text(page(runs, unproved, rivals), encoding="utf-8")
     for line in unproved:
         out.write(f"not proved: {line}\n")
     return 0

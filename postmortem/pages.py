@@ -55,7 +55,7 @@ def check_page(check: Check) -> str:
 def cause_page(cause: Cause) -> str:
     """One cause: its docs, its evidence with weights, and what it explains."""
     lines = _head(cause.title, cause.id, "cause", cause.docs)
-    lines += ["## Evidence", "", f"Prior probability {cause.prior:g}. Weights are log-odds in nats; a warning counts half.", ""]
+    lines += ["## Evidence", "", f"Prior probability {cause.prior:.2g}. Weights are log-odds in nats; a warning counts half.", ""]
     lines += ["| weight | when | because |", "|---|---|---|"]
     for evidence in sorted(cause.evidence, key=lambda each: -each.log_odds):
         when = [f"`{id}` alarms" for id in evidence.alarm] + [f"`{id}` passes" for id in evidence.passed]
