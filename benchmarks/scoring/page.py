@@ -54,9 +54,10 @@ def _intro(whole: Sequence[Judged], unproved: Sequence[str]) -> str:
     return (
         f"{len(faulty)} faulty runs of {len({run.truth.cause for run in faulty})} causes and {len(healthy)} healthy ones ({twins} twins "
         f"that differ from a faulty run in the fault alone, {len(healthy) - twins} that look sick to a naive rule), over {len(tasks)} "
-        f"tasks and {len(architectures)} architectures. All were trained for it. A faulty run counts only where its twin learned and it lost at "
-        f"least a tenth of what the twin gained, or where the fault is there by construction; {len(unproved)} were not proved and are left "
-        "out. Weights of evidence and thresholds come from the other half of the corpus, which shares no task and no seed with this one."
+        f"tasks and {len(architectures)} architectures. All were trained for it. A faulty run counts only where its twin learned and it "
+        "lost at least a tenth of what the twin gained, or where the fault is there by construction; "
+        f"{len(unproved)} were not proved and are left out. Weights of evidence and thresholds come from the other half of the corpus, "
+        "which shares no task and no seed with this one."
     )
 
 
