@@ -31,6 +31,7 @@ from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.priors import known_classes, measure_majority
 from postmortem.measure.replicas import measure_replicas
+from postmortem.measure.resumption import measure_resumption
 from postmortem.measure.roles import assign, main_training_loss
 from postmortem.measure.settings import named_labels, number_of, settings
 from postmortem.measure.tag_options import unmatched
@@ -104,6 +105,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
+    found.keep(measure_resumption(table, run.checkpoints, roled))
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
