@@ -24,6 +24,7 @@ from postmortem.model import (
     Measured,
     Measurement,
     Missing,
+    Onset,
     Outcome,
     Problem,
     RankedCause,
@@ -85,6 +86,7 @@ def judge(run: RunMeasurements, selection: Selection | None = None) -> RunReport
         inputs=run.inputs,
         notes=run.notes,
         tags=run.tags,
+        onset=find_onset(shown, outcomes),
     )
 
 
@@ -192,6 +194,21 @@ def _explains(root: RankedCause, consequence: RankedCause, roots: Mapping[str, s
             return False
         above = roots.get(above)
     return True
+
+
+def find_onset(causes: Sequence[RankedCause], outcomes: Mapping[str, Outcome]) -> Onset | None:
+    """The earliest alarm with a step in the evidence of the first cause and of those that it brings about, directly or not."""
+    tree: list[RankedCause] = []
+    for cause in causes:
+        if cause.probability >= LIKELY and (not tree or cause.explained_by in {each.id for each in tree}):
+            tree.append(cause)
+    signs = [outcomes[id] for cause in tree for id in cause.evidence if id in outcomes and outcomes[id].alarmed]
+    dated = [(sign.finding.first_step, sign) for sign in signs if sign.finding.first_step is not None]
+    if not dated:
+        return None
+    # Of signs at one step the one that names a place tells more; else the stronger evidence, which comes first.
+    step, sign = min(dated, key=lambda pair: (pair[0], not pair[1].finding.where))
+    return Onset(step, sign.id, sign.finding.where[0] if sign.finding.where else "")
 
 
 def log_odds(cause: Cause, outcomes: Mapping[str, Outcome]) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from postmortem.checklist import ITEMS
-from postmortem.diagnose import CERTAINTY, Selection, answer_checklist, decide, headline, judge, rank, run_check, weigh
+from postmortem.diagnose import CERTAINTY, Selection, answer_checklist, decide, find_onset, headline, judge, rank, run_check, weigh
 from postmortem.model import (
     Artifacts,
     Case,
@@ -18,6 +18,7 @@ from postmortem.model import (
     Measured,
     Measurement,
     Missing,
+    Onset,
     Outcome,
     Problem,
     RankedCause,
@@ -222,3 +223,22 @@ def test_headline_of_a_healthy_run_names_what_could_not_be_read() -> None:
     read_all_the_same = headline("healthy", (), outcomes, (unsafe,))
     assert "kept files" not in read_all_the_same and "1 file would run code" in read_all_the_same
     assert "problem" not in headline("healthy", (), outcomes, ())
+
+
+def test_trouble_begins_at_the_earliest_sign_of_the_first_cause_and_its_consequences() -> None:
+    """A consequence that shows first is where it began; signs of causes beside the first, and causes below even, do not count."""
+    outcomes = {
+        "late": Outcome("late", "", "", Finding("fail", "", first_step=50, where=("head",)), (), ""),
+        "early": Outcome("early", "", "", Finding("warn", "", first_step=7, where=("fc2", "fc1")), (), ""),
+        "blunt": Outcome("blunt", "", "", Finding("fail", "", first_step=7), (), ""),
+        "other": Outcome("other", "", "", Finding("fail", "", first_step=1), (), ""),
+    }
+
+    def ranked(id: str, evidence: str, probability: float = 0.9, by: str = "") -> RankedCause:
+        return RankedCause(id, "", probability, "", None, (), tuple(evidence.split()), (), "", "", explained_by=by)
+
+    tree = (ranked("root", "late"), ranked("leaf", "blunt early", by="root"), ranked("beside", "other"))
+    assert find_onset(tree, outcomes) == Onset(7, "early", "fc2")
+    assert find_onset((ranked("root", "late"), ranked("leaf", "early", 0.3, "root")), outcomes) == Onset(50, "late", "head")
+    assert find_onset((ranked("root", "late", 0.4),), outcomes) is None
+    assert find_onset((ranked("root", "unheard-of"),), outcomes) is None

@@ -27,7 +27,7 @@ from postmortem.model.checks import Check, Example, Finding, Outcome, Threshold
 from postmortem.model.exhibits import CountPlot, Curve, DepthPlot, Exhibit, Heatmap, LinePlot, Mark, Table
 from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
 from postmortem.model.measurements import Measured, Measurement, Missing
-from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Page, Report, RunMeasurements, RunReport, TagRole
+from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Onset, Page, Report, RunMeasurements, RunReport, TagRole
 from postmortem.model.words import ALARMS, SCHEMA_VERSION, Algorithm, FileRole, IncidentKind, Plain, ProblemKind, Status, Verdict
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "Measured",
     "Measurement",
     "Missing",
+    "Onset",
     "Optimizer",
     "Outcome",
     "Page",

@@ -89,6 +89,17 @@ class RunMeasurements:
 
 
 @dataclass(frozen=True, slots=True)
+class Onset:
+    """Where trouble showed first: the earliest sign among the evidence for the first cause and for what it brings about."""
+
+    step: int
+    check: str
+    """Id of the check that saw it."""
+    place: str = ""
+    """The layer or tag that it names first; empty where it names none."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """One run, judged."""
 
@@ -107,6 +118,8 @@ class RunReport:
     notes: tuple[str, ...] = ()
     tags: tuple[TagRole, ...] = ()
     """What each scalar tag was taken for, by role; those that stand for the run come first."""
+    onset: Onset | None = None
+    """None where no cause is likely, or none of its evidence has a step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from postmortem.model import (
     Heatmap,
     InputFile,
     LinePlot,
+    Onset,
     Outcome,
     Page,
     Problem,
@@ -168,6 +169,7 @@ def _run(run: RunReport) -> JsonObject:
         "notes": list(run.notes),
         "tags": _plain(run.tags, tuple[TagRole, ...]),
         "exhibits": _plain(run.exhibits, tuple[Exhibit, ...]),
+        "onset": None if run.onset is None else _plain(run.onset, Onset),
     }
 
 
@@ -186,6 +188,7 @@ def _parse_run(data: JsonObject) -> RunReport:
         inputs=_structured(data.get("inputs", []), tuple[InputFile, ...]),
         notes=tuple(data.get("notes", ())),
         tags=_structured(data.get("tags", []), tuple[TagRole, ...]),
+        onset=_structured(data["onset"], Onset) if data.get("onset") else None,
     )
 
 

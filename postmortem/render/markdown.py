@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from postmortem.model import Report, RunReport
-from postmortem.render.wording import VERDICTS, label, leading_tags, number, percent, visible
+from postmortem.render.wording import VERDICTS, label, leading_tags, number, onset, percent, visible
 
 MAX_LINES = 60
 RUNS_IN_FULL = 1
@@ -37,6 +37,8 @@ def _several(report: Report) -> list[str]:
 def _one(run: RunReport) -> list[str]:
     outcomes = {outcome.id: outcome for outcome in run.checks}
     lines = [f"## {VERDICTS[run.verdict]}: {_safe(run.path)}", "", _safe(run.headline), ""]
+    if run.onset is not None:
+        lines += [_safe(onset(run.onset)), ""]
     for rank, cause in enumerate(run.causes[:LISTED_CAUSES], start=1):
         origin = f", brought about by `{cause.explained_by}`" if cause.explained_by else ""
         lines += [f"{rank}. **{cause.title}** ({percent(cause.probability)}, `{cause.id}`{origin}): {_safe(cause.summary)}"]

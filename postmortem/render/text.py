@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postmortem.model import Outcome, RankedCause, Report, RunReport, Status, Verdict
-from postmortem.render.wording import SIGNS, VERDICTS, label, leading_tags, percent, plural, size, visible
+from postmortem.render.wording import SIGNS, VERDICTS, label, leading_tags, onset, percent, plural, size, visible
 
 STYLES: dict[Status, str] = {"fail": "bold red", "warn": "yellow", "pass": "green", "not-checked": "dim", "not-applicable": "dim"}
 VERDICT_STYLES: dict[Verdict, str] = {
@@ -76,6 +76,8 @@ def _run(console: Console, run: RunReport) -> None:
     if taken := leading_tags(run.tags):
         _indented(console, 0, Text(visible(taken), "dim"))
     _indented(console, 0, Text(visible(run.headline)))
+    if run.onset is not None:
+        _indented(console, 0, Text(visible(onset(run.onset))))
     for rank, cause in enumerate(run.causes, start=1):
         _cause(console, rank, cause, outcomes)
     _checklist(console, run)

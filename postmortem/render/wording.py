@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from postmortem.model import RunReport, Status, TagRole, Verdict
+from postmortem.model import Onset, RunReport, Status, TagRole, Verdict
 
 SIGNS: dict[Status, str] = {"fail": "x", "warn": "!", "pass": "+", "not-checked": "?", "not-applicable": "-"}
 """One letter a status, for output without colour."""
@@ -74,6 +74,12 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 LEADING_ROLES = ("training-loss", "validation-loss", "learning-rate")
+
+
+def onset(found: Onset) -> str:
+    """Where trouble showed first, as a sentence."""
+    place = f" in {found.place}" if found.place else ""
+    return f"First to show: step {found.step}{place} ({found.check})."
 
 
 def leading_tags(tags: Iterable[TagRole]) -> str:

@@ -26,6 +26,7 @@ from postmortem.model import (
     Mark,
     Measurement,
     Missing,
+    Onset,
     Outcome,
     Page,
     Problem,
@@ -70,6 +71,7 @@ RUN = RunReport(
     checklist=tuple(ChecklistItem(id, title, "not-checked", (), "no artifact") for id, title in ITEMS.items()),
     artifacts=Artifacts(1, 20, 2, 100, 1, 12345),
     problems=(Problem(f"{HOSTILE}.pt", "truncated", "cut at byte 10"),),
+    onset=Onset(100, "small-updates", HOSTILE),
     exhibits=(
         LinePlot(
             "loss",
