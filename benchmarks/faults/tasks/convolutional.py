@@ -53,9 +53,9 @@ class Residual(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(1, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12)
-        self.layer1 = Block(12, 12, 1)
-        self.layer2 = Block(12, 16, 2)
+        self.conv1, self.bn1 = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.layer1 = Block(8, 8, 1)
+        self.layer2 = Block(8, 16, 2)
         self.layer3 = Block(16, 24, 2)
         self.fc = nn.Linear(24, classes)
 
@@ -116,7 +116,7 @@ TASKS = (
     ),
     Task("digits-plain", "reporting", "cnn", "classification", _digit_images, plain, Plan(lr=2e-3), 0.4, IMAGES),
     Task(
-        "digits-resnet", "reporting", "resnet", "classification", _digit_images, residual, Plan(lr=3e-3), 0.4,
+        "digits-resnet", "reporting", "resnet", "classification", _digit_images, residual, Plan(lr=3e-3, steps=240), 0.4,
         IMAGES | {"batchnorm", "shortcuts"},
     ),
     Task(
