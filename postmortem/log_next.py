@@ -52,6 +52,34 @@ ADVICE: dict[str, Advice] = {
         "Log the gradient norm before clipping.",
         'norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)\nwriter.add_scalar("train/grad_norm", norm, step)',
     ),
+    "return": Advice(
+        "Log the mean return of whole episodes at every update.",
+        'writer.add_scalar("rollout/ep_rew_mean", sum(returns) / len(returns), step)',
+    ),
+    "policy-entropy": Advice(
+        "Log the policy's entropy, and of a continuous policy the standard deviation of its actions.",
+        'writer.add_scalar("train/entropy", policy.entropy().mean().item(), step)\n'
+        'writer.add_scalar("train/std", policy.stddev.mean().item(), step)',
+    ),
+    "policy-divergence": Advice(
+        "Log how far each update carries the policy, and the share of samples that were clipped.",
+        "change = new_log_prob - old_log_prob\n"
+        'writer.add_scalar("train/approx_kl", (change.exp() - 1 - change).mean().item(), step)\n'
+        'writer.add_scalar("train/clip_fraction", ((change.exp() - 1).abs() > clip).float().mean().item(), step)',
+    ),
+    "pair-losses": Advice(
+        "Log the losses of the discriminator and of the generator, each without its penalties.",
+        'writer.add_scalar("loss_d", loss_d.item(), step)\nwriter.add_scalar("loss_g", loss_g.item(), step)',
+    ),
+    "pair-scores": Advice(
+        "Log what the discriminator gives real and generated samples on average.",
+        'writer.add_scalar("D(x)", torch.sigmoid(on_real).mean().item(), step)\n'
+        'writer.add_scalar("D(G(z))", torch.sigmoid(on_fake).mean().item(), step)',
+    ),
+    "sample-quality": Advice(
+        "Measure the samples now and then: FID for images, or how many kinds of the data they cover.",
+        'writer.add_scalar("metrics/fid", distance(samples, data), step)',
+    ),
     "regularization-loss": Advice(
         "Log the data loss and the regularization loss apart.",
         'writer.add_scalar("train/data_loss", data_loss.item(), step)\n'

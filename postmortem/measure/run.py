@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from postmortem.measure import exhibits
 from postmortem.measure.adapters import measure_adapters
+from postmortem.measure.adversaries import measure_adversaries
+from postmortem.measure.agents import measure_agents
 from postmortem.measure.averages import measure_averages
 from postmortem.measure.batchnorm import measure_batchnorm
 from postmortem.measure.chance import Classes
@@ -102,6 +104,8 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_image_samples(run.manifests, raw_settings(run)))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
+    found.keep(measure_agents(roled, table))
+    found.keep(measure_adversaries(roled, table, run.checkpoints, found.values["run.family"].text))
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))

@@ -1,0 +1,1 @@
+"""Symptoms in adversarial pairs."""

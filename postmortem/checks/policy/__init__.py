@@ -1,0 +1,1 @@
+"""Symptoms in policies that learn from rewards."""

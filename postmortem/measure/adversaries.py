@@ -1,0 +1,220 @@
+"""What logs, weights and optimizers say of an adversarial pair: whether one side decides the game.
+
+A discriminator that outputs a half for everything has a cross-entropy of 2 ln 2 = 1.386 over both kinds of sample (ln 2 where the
+mean of both is logged), one that tells all apart has 0. Hinge losses run from 2 to 0 likewise. A critic's loss has no such scale: it
+is minus the distance that it sees, which a critic of bounded slope cannot make larger than the data are wide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from postmortem.measure.pair_tags import JUDGES, MAKERS, losses, sample_metrics, scores
+from postmortem.measure.roles import Roled
+from postmortem.measure.smooth import Smooth, ratio, smooth
+from postmortem.measure.table import CheckpointRow, TensorTable
+from postmortem.measure.view import Found, View, missing, peak_row, update_items, view_of
+from postmortem.model import Checkpoint, Measurement, Missing
+
+LOGGED = ("pair.judge_loss", "pair.maker_loss", "pair.certainty", "pair.distance_growth", "pair.sample_decline")
+STORED = ("pair.update_ratio", "pair.rate_ratio")
+NAMES = (*LOGGED, *STORED)
+LEAST_POINTS = 10
+COIN = {"cross-entropy": 2 * math.log(2), "saturating": 2 * math.log(2), "hinge": 2.0}
+"""Loss over both kinds of sample of a discriminator that says nothing."""
+SURE_AND_WRONG = -1.0
+"""A loss of twice a coin's; penalties on gradients do not come there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A curve's median over its first fifth, its second half and its last tenth."""
+
+    tag: str
+    early: float
+    second_half: float
+    last: float
+
+    @staticmethod
+    def of(curve: Smooth) -> Level:
+        """The levels of a curve."""
+        half, tenth = curve.values[curve.points // 2 :], curve.values[-max(3, curve.points // 10) :]
+        early = curve.values[: max(3, curve.points // 5)]
+        return Level(
+            curve.tag,
+            float(np.median(early)),
+            float(np.median(half)),
+            float(np.median(tenth)),
+        )
+
+
+def measure_adversaries(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
+    """All `pair.*` measurements of one run; none for a run that is no adversarial pair."""
+    if family != "gan":
+        yield from missing(NAMES, "the run is not known for an adversarial pair", "pair-losses")
+        return
+    yield from _of_losses(roled)
+    yield _decline(roled)
+    yield from _of_weights(table, checkpoints)
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+def _of_losses(roled: Sequence[Roled]) -> Iterator[Found]:
+    judge, maker = (None if series is None else smooth(series, LEAST_POINTS) for series in losses(roled))
+    ranged = _probabilities(roled)
+    kind = _kind(judge, maker, ranged)
+    for name, curve, what in ((LOGGED[0], judge, "discriminator"), (LOGGED[1], maker, "generator")):
+        if curve is None:
+            yield Missing(name, f"no loss of the {what} with {LEAST_POINTS} points was logged", "pair-losses")
+            continue
+        level = Level.of(curve)
+        items = {"early": level.early, "second_half": level.second_half, "last": level.last}
+        yield Measurement(name, level.last, "loss", _basis(curve), _settled(curve), items, kind)
+    yield _certainty(judge, maker, kind, roled, ranged)
+    yield _growth(judge, kind)
+
+
+def _basis(curve: Smooth) -> str:
+    return f"{curve.tag!r}, {curve.points} points of {curve.source}"
+
+
+def _probabilities(roled: Sequence[Roled]) -> bool | None:
+    """Whether the discriminator's scores are probabilities; None where they were not logged."""
+    ranged = [one.values[np.isfinite(one.values)] for one in scores(roled) if one is not None]
+    return all(values.min() >= 0 and values.max() <= 1 for values in ranged) if ranged else None
+
+
+def _kind(judge: Smooth | None, maker: Smooth | None, probabilities: bool | None) -> str:
+    """`wasserstein`, `hinge`, `saturating` or `cross-entropy` (least squares go under it) by what can be negative; empty without losses.
+
+    Distances of critics are negative, a hinge's score has either sign, ln(1 - D) is never positive, and a cross-entropy never negative.
+    """
+    if judge is None:
+        return ""
+    if judge.values.min() < 0:
+        return "wasserstein"
+    if maker is None or maker.values.min() >= 0:
+        return "hinge" if probabilities is False else "cross-entropy"
+    return "saturating" if probabilities or (probabilities is None and maker.values.max() <= 0) else "hinge"
+
+
+def _certainty(judge: Smooth | None, maker: Smooth | None, kind: str, roled: Sequence[Roled], probabilities: bool | None) -> Found:
+    """How surely the discriminator tells both kinds apart over the second half and at the end, the less of both.
+
+    1: always right; 0: no better than a coin; below: more often wrong than right. By its scores where these are probabilities, else by
+    its loss over that of a coin. `text` says by which, items hold the generator's last loss (`maker`) and the scores where known.
+    """
+    name = LOGGED[2]
+    real, fake = scores(roled)
+    curves = [None if one is None else smooth(one, LEAST_POINTS) for one in (real, fake)]
+    items = {} if maker is None else {"maker": Level.of(maker).last}
+    by_loss = math.nan if judge is None or kind not in COIN else 1 - max(Level.of(judge).last, Level.of(judge).second_half) / COIN[kind]
+    # A loss far above a coin's is that of a discriminator which is sure and wrong; means of probabilities hide it.
+    if probabilities and curves[0] is not None and curves[1] is not None and not by_loss < SURE_AND_WRONG:
+        on_real, on_fake = Level.of(curves[0]), Level.of(curves[1])
+        items |= {"real": on_real.last, "fake": on_fake.last}
+        basis = f"{on_real.tag!r} {on_real.last:.3g}, {on_fake.tag!r} {on_fake.last:.3g} at the end; {curves[0].points} points"
+        both = (on_real.last - on_fake.last, on_real.second_half - on_fake.second_half)
+        return Measurement(name, min(both), "certainty", basis, _settled(curves[1]), items, "scores")
+    if judge is None or math.isnan(by_loss):
+        return Missing(name, "neither a loss nor probabilities of the discriminator were logged", "pair-scores")
+    return Measurement(name, by_loss, "certainty", f"{judge.last:.3g} at the end; {_basis(judge)}", _settled(judge), items, kind)
+
+
+def _settled(curve: Smooth) -> int | None:
+    """The step from which the curve keeps within a tenth of its range of its last level."""
+    band = 0.1 * float(np.ptp(curve.blocks))
+    away = np.flatnonzero(np.abs(curve.blocks - curve.last) > band)
+    at = int(away[-1]) + 1 if away.size else 0
+    return int(curve.block_steps[min(at, curve.block_steps.size - 1)])
+
+
+def _growth(judge: Smooth | None, kind: str) -> Found:
+    """Size of a critic's loss at the end over its largest level in the first fifth of the run."""
+    name = LOGGED[3]
+    if judge is None or kind != "wasserstein":
+        return Missing(name, "the run logs no loss of a critic", "pair-losses")
+    early = np.abs(judge.blocks[: max(2, judge.blocks.size // 5)])
+    last, first = abs(judge.last), float(early.max())
+    basis = f"{judge.tag!r}: {first:.3g} at most in the first fifth, {last:.3g} at the end"
+    return Measurement(name, ratio(last, first), "ratio", basis, int(judge.steps[-1]), {"early": first, "last": last})
+
+
+def _decline(roled: Sequence[Roled]) -> Found:
+    """By what factor a measure of the samples (FID, coverage, ...) is worse at the end than at its best; the worst of several."""
+    name = LOGGED[4]
+    found: list[tuple[float, str, int]] = []
+    for series, more_is_better in sample_metrics(roled):
+        finite = np.isfinite(series.values)
+        values, steps = series.values[finite].astype(np.float64), series.steps[finite]
+        tail = float(np.median(values[-max(1, values.size // 5) :]))
+        best = float(values.max() if more_is_better else values.min())
+        at = int(steps[int(values.argmax() if more_is_better else values.argmin())])
+        if best > 0:
+            worse = ratio(best, tail) if more_is_better else ratio(tail, best)
+            found.append((worse, f"{series.tag!r} {best:.3g} at step {at}, {tail:.3g} at the end, {values.size} points", at))
+    if not found:
+        return Missing(name, "no measure of the samples was logged three times", "sample-quality")
+    worst = max(found)
+    return Measurement(name, worst[0], "ratio", worst[1], worst[2])
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def _net_of(name: str) -> str:
+    """`judge` or `maker` by the first part of a parameter's name that tells; empty where none does."""
+    for part in name.lower().split("."):
+        bare = part.removeprefix("net_").replace("_", "")
+        if bare in JUDGES or part in JUDGES:
+            return "judge"
+        if bare in MAKERS or part in MAKERS:
+            return "maker"
+    return ""
+
+
+def _of_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
+    if not table.rows:
+        yield from missing(STORED, "the run has no readable checkpoint", "checkpoint")
+        return
+    view = view_of(table, checkpoints)
+    row = peak_row(view)
+    if row is None:
+        yield from missing(STORED, "no checkpoint holds the optimizers' state", "optimizer-state")
+        return
+    yield _update_ratio(view, row)
+    yield _rate_ratio(row)
+
+
+def _update_ratio(view: View, row: CheckpointRow) -> Found:
+    """Median update of the discriminator's matrices over their norms, divided by the generator's; items: both sides' own."""
+    sides: dict[str, list[float]] = {"judge": [], "maker": []}
+    for layer, update in update_items(view, row):
+        side = _net_of(layer.name)
+        if side and update.weight_norm > 0 and math.isfinite(update.update_norm):
+            sides[side].append(update.update_norm / update.weight_norm)
+    if not sides["judge"] or not sides["maker"]:
+        return Missing(STORED[0], "the checkpoint does not hold both nets with their optimizers' state", "optimizer-state")
+    judge, maker = float(np.median(sides["judge"])), float(np.median(sides["maker"]))
+    basis = f"{len(sides['judge'])} and {len(sides['maker'])} matrices at step {row.step}"
+    return Measurement(STORED[0], ratio(judge, maker), "ratio", basis, row.step, {"discriminator": judge, "generator": maker})
+
+
+def _rate_ratio(row: CheckpointRow) -> Found:
+    """The discriminator's learning rate over the generator's."""
+    sides: dict[str, list[float]] = {"judge": [], "maker": []}
+    for name, update in row.updates.items():
+        side = _net_of(name)
+        if side and math.isfinite(update.lr):
+            sides[side].append(update.lr)
+    if not sides["judge"] or not sides["maker"]:
+        return Missing(STORED[1], "the checkpoint does not hold both nets with their optimizers' settings", "optimizer-state")
+    judge, maker = max(sides["judge"]), max(sides["maker"])
+    basis = f"optimizers' groups at step {row.step}"
+    return Measurement(STORED[1], ratio(judge, maker), "ratio", basis, row.step, {"discriminator": judge, "generator": maker})

@@ -1,0 +1,144 @@
+"""Measures of adversarial pairs, on curves that were drawn and on checkpoints whose rates are known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from postmortem.measure.adversaries import measure_adversaries
+from postmortem.measure.roles import assign
+from postmortem.measure.table import TensorTable
+from postmortem.measure.tensors import pass_over
+from postmortem.model import Measurement, Missing, ReadOptions, Series
+
+POINTS = 100
+STEPS = np.arange(POINTS, dtype=np.int64) * 10
+ONES = np.ones(POINTS)
+EMPTY = TensorTable((), "")
+
+
+def measured(curves: dict[str, NDArray[np.float64]], family: str = "gan") -> dict[str, Measurement | Missing]:
+    """All measures of a pair with these curves."""
+    series = [Series(tag, "", STEPS, values, np.full(POINTS, np.nan), "events") for tag, values in curves.items()]
+    return {one.name: one for one in measure_adversaries(assign(series, ReadOptions()), EMPTY, (), family)}
+
+
+def number(found: Measurement | Missing) -> Measurement:
+    """A measurement, which must be there."""
+    assert isinstance(found, Measurement), found
+    return found
+
+
+SCORES = [
+    ("D(x)", "D(G(z))"),
+    ("D_x", "D_G_z1"),
+    ("D_real", "D_fake"),
+    ("Discriminator/real_score", "Discriminator/fake_score"),
+    ("Loss/scores/real", "Loss/scores/fake"),
+    ("real_score", "fake_score"),
+]
+
+
+@pytest.mark.parametrize(("real", "fake"), SCORES)
+def test_certainty_is_the_difference_of_the_scores(real: str, fake: str) -> None:
+    """A discriminator that gives 0.9 and 0.2 is right with certainty 0.7, under all the names that projects use."""
+    found = number(measured({"loss_d": ONES, "loss_g": ONES, real: 0.9 * ONES, fake: 0.2 * ONES})["pair.certainty"])
+    assert found.text == "scores"
+    assert math.isclose(found.value, 0.7)
+
+
+LOSSES = [
+    ("loss_d", "loss_g"),
+    ("Loss_D", "Loss_G"),
+    ("errD", "errG"),
+    ("d_loss", "g_loss"),
+    ("Loss/Discriminator", "Loss/Generator"),
+    ("Discriminator/loss", "Generator/loss"),
+    ("Loss/D/loss", "Loss/G/loss"),
+    ("loss_dis", "loss_gen"),
+]
+
+
+@pytest.mark.parametrize("tags", LOSSES)
+def test_certainty_by_the_loss_over_that_of_a_coin(tags: tuple[str, str]) -> None:
+    """A cross-entropy of 2 ln 2 is no certainty, a tenth of it is 0.9."""
+    judge, maker = tags
+    for factor in (1.0, 0.1):
+        found = number(measured({judge: factor * 2 * math.log(2) * ONES, maker: ONES})["pair.certainty"])
+        assert found.text == "cross-entropy"
+        assert math.isclose(found.value, 1 - factor, abs_tol=1e-9)
+
+
+def test_kind_of_loss_by_its_signs() -> None:
+    """A critic's loss is negative, a hinge generator's of either sign, a saturating one's never positive beside probabilities."""
+    swing = np.sin(np.arange(POINTS) / 5)
+    assert number(measured({"loss_d": -5 * ONES, "loss_g": ONES})["pair.judge_loss"]).text == "wasserstein"
+    assert number(measured({"loss_d": ONES, "loss_g": swing})["pair.judge_loss"]).text == "hinge"
+    assert number(measured({"loss_d": ONES, "loss_g": -0.3 * ONES})["pair.judge_loss"]).text == "saturating"
+    bare = {"D(x)": 3 * ONES, "D(G(z))": -3 * ONES}
+    assert number(measured({"loss_d": ONES, "loss_g": ONES, **bare})["pair.certainty"]).text == "hinge"
+
+
+def test_certainty_takes_the_less_of_half_and_end() -> None:
+    """A lead at the very end, or one that was lost, does not count."""
+    late = np.where(STEPS < 900, 0.5, 0.99)
+    lost = np.where(STEPS < 900, 0.99, 0.5)
+    for curve in (late, lost):
+        found = number(measured({"loss_d": ONES, "D(x)": curve, "D(G(z))": 1 - curve})["pair.certainty"])
+        assert found.value <= 1e-9
+
+
+def test_sure_and_wrong_shows_in_the_loss_alone() -> None:
+    """A loss of many times a coin's is counted, though mean probabilities look like a lead."""
+    found = number(measured({"loss_d": 13.86 * ONES, "loss_g": ONES, "D(x)": 0.9 * ONES, "D(G(z))": 0.1 * ONES})["pair.certainty"])
+    assert found.value < -5
+
+
+def test_loss_beside_distances_between_images_is_not_the_game_alone() -> None:
+    """A generator's loss that holds an L1 distance is left out unless its adversarial part was logged."""
+    whole = {"d_loss": ONES, "g_loss": 40 * ONES, "g_l1_loss": 0.4 * ONES}
+    assert isinstance(measured(whole)["pair.maker_loss"], Missing)
+    assert number(measured({**whole, "g_gan_loss": 0.7 * ONES})["pair.maker_loss"]).value == 0.7
+
+
+def test_distance_grows_over_its_first_fifth() -> None:
+    """A critic's loss of -2 that ends at -30 grew 15-fold."""
+    curve = np.where(STEPS < 500, -2.0, -30.0)
+    assert math.isclose(number(measured({"loss_d": curve, "loss_g": ONES})["pair.distance_growth"]).value, 15)
+
+
+def test_worst_of_the_sample_measures_counts() -> None:
+    """FID that triples from its best is worse than coverage that loses a fifth."""
+    fid = np.where(STEPS < 500, 20.0, 60.0)
+    coverage = np.where(STEPS < 500, 1.0, 0.8)
+    found = number(measured({"loss_d": ONES, "loss_g": ONES, "metrics/fid": fid, "mode_coverage": coverage})["pair.sample_decline"])
+    assert math.isclose(found.value, 3.0)
+    assert "fid" in found.basis
+
+
+def test_other_families_have_no_pair() -> None:
+    """Of a run that is no adversarial pair nothing is measured."""
+    assert all(isinstance(one, Missing) for one in measured({"loss_d": ONES, "loss_g": ONES}, "classification").values())
+
+
+@pytest.mark.parametrize(("judge", "maker"), [("netD", "netG"), ("discriminator", "generator"), ("net_d", "net_g")])
+def test_rates_of_both_sides(lab: Any, judge: str, maker: str) -> None:
+    """Two Adam groups with rates of 0.01 and 0.0005 are 20 apart, and so are their first updates of equal nets."""
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict({name: torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 8)) for name in (judge, maker)})
+    model[judge].load_state_dict(model[maker].state_dict())
+    rates = {judge: 1e-2, maker: 5e-4}
+    optimizer = torch.optim.Adam([{"params": list(model[name].parameters()), "lr": rate} for name, rate in rates.items()])
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for _ in range(3):
+        optimizer.step()
+    saved = [lab.snapshot(model, optimizer, 3)]
+    found = {one.name: one for one in measure_adversaries((), pass_over(saved), saved, "gan")}
+    assert math.isclose(number(found["pair.rate_ratio"]).value, 20, rel_tol=1e-6)
+    assert math.isclose(number(found["pair.update_ratio"]).value, 20, rel_tol=0.1)
