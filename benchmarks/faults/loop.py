@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from faults import ranks
+from faults.halves import Scaler
 from faults.losses import LOSSES
 from faults.nouns import Data, Fault, Loop, LossFunction, Point, Snapshot, Task, Trained
 from faults.plan import Plan, Style
@@ -34,9 +36,13 @@ def train(task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
     generator = torch.Generator().manual_seed(plan.seed + 77)
     loop = Loop(task, plan, style, fault, data, model.to(DTYPES[plan.weights]), None, None, generator)
     renew_optimizer(loop)
+    ranks.begin(loop)
     if fault and fault.start:
         fault.start(loop)
-    run(loop, loss, 0, plan.steps)
+    run(loop, loss, 0, round(plan.ended * plan.steps))
+    if plan.restores is not None:
+        take_up(loop, loop.snapshots[-1].step, plan.restores)
+        run(loop, loss, loop.snapshots[-1].step, plan.steps)
     trained = Trained(
         plan, style, data, tuple(loop.points), tuple(loop.snapshots), score(loop.model, clean, plan, plain), untrained, settings(loop)
     )
@@ -80,6 +86,7 @@ def renew_optimizer(loop: Loop, parameters: list[tuple[str, nn.Parameter]] | Non
         loop.parameters = tuple(name for part in parted for name, _ in part)
     loop.optimizer = make_optimizer(plan, groups)
     loop.scheduler = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, lambda step: share_of_rate(plan, step))
+    loop.scaler = Scaler(growth_interval=plan.growth_interval) if plan.mixed else None
 
 
 def make_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -150,14 +157,19 @@ def one_step(loop: Loop, loss: LossFunction, rows: Tensor, last: bool = False) -
     total = found.data + penalty
     if total.requires_grad:
         total.backward()
+    ranks.exchange(loop, loss)
     if fault and fault.gradients:
         fault.gradients(loop)
+    scale = loop.scaler.scale if loop.scaler is not None else None
+    sound = loop.scaler is None or loop.scaler.passes(loop.model.parameters())
     with_gradient = [each for each in loop.model.parameters() if each.grad is not None]
     gradients = [each.grad for each in with_gradient if each.grad is not None]
     norm = nn.utils.get_total_norm(gradients, foreach=False) if gradients else torch.zeros(())
-    if plan.clip_norm is not None and with_gradient:
+    if plan.clip_norm is not None and with_gradient and sound:
         nn.utils.clip_grads_with_norm_(with_gradient, plan.clip_norm, norm, foreach=False)
     logged = {"loss": float(total.detach()), "data_loss": float(found.data.detach()), "gradient_norm": float(norm)}
+    if scale is not None:
+        logged["loss_scale"] = scale
     if plan.penalty:
         logged["penalty"] = float(penalty.detach())
     logged.update({role: float(part.detach()) for role, part in found.parts.items()})
@@ -167,7 +179,9 @@ def one_step(loop: Loop, loss: LossFunction, rows: Tensor, last: bool = False) -
         if fault and fault.update:
             steps_on = fault.update(loop)
         else:
-            loop.optimizer.step()
+            if sound:
+                loop.optimizer.step()
+                ranks.step(loop)
             steps_on = True
         if steps_on:
             loop.scheduler.step()
@@ -194,18 +208,33 @@ def snapshot(loop: Loop) -> None:
     parts = (loop.model, loop.optimizer, loop.scheduler)
     model, optimizer, scheduler = (copy.deepcopy(part.state_dict()) for part in parts)
     scaler = copy.deepcopy(loop.scaler.state_dict()) if loop.scaler is not None else {}
-    loop.snapshots.append(Snapshot(loop.step, model, optimizer, scheduler, scaler, loop.parameters))
+    replicas = tuple((copy.deepcopy(other.model.state_dict()), copy.deepcopy(other.optimizer.state_dict())) for other in loop.others)
+    loop.snapshots.append(Snapshot(loop.step, model, optimizer, scheduler, scaler, loop.parameters, replicas))
 
 
-def take_up(loop: Loop, step: int, optimizer_state: bool, scheduler_state: bool) -> None:
-    """Go back to the snapshot of `step`, as a process does that was started again, with or without the rest of its state."""
+def take_up(loop: Loop, step: int, restores: tuple[str, ...]) -> None:
+    """Go back to the snapshot of `step`, as a process does that was started again, with what it restores besides the weights."""
     saved = next(each for each in loop.snapshots if each.step == step)
-    loop.model.load_state_dict(saved.model)
+    state = dict(saved.model)
+    if "layers" not in restores:
+        # A layer whose name does not fit is left as it is drawn, where loading is not strict.
+        fresh = loop.task.model(loop.data, loop.plan.seed + 1).state_dict()
+        last = [name for name, each in loop.model.named_parameters() if each.dim() >= 2][-1].rpartition(".")[0]
+        state.update({name: tensor for name, tensor in fresh.items() if name.startswith(last)})
+    loop.model.load_state_dict(state)
     renew_optimizer(loop)
-    if optimizer_state:
+    if "optimizer" in restores:
         loop.optimizer.load_state_dict(copy.deepcopy(dict(saved.optimizer)))
-    if scheduler_state:
+    if "scheduler" in restores:
         loop.scheduler.load_state_dict(copy.deepcopy(dict(saved.scheduler)))
+        for group, rate in zip(loop.optimizer.param_groups, loop.scheduler.get_last_lr(), strict=True):
+            group["lr"] = rate
+    if "scaler" in restores and loop.scaler is not None:
+        loop.scaler.load_state_dict(saved.scaler)
+    if loop.plan.lr_after is not None:
+        for group in loop.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] = loop.plan.lr_after
+        loop.scheduler.base_lrs = [loop.plan.lr_after] * len(loop.optimizer.param_groups)
     loop.snapshots = [each for each in loop.snapshots if each.step <= step]
     loop.session += 1
 

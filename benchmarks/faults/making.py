@@ -25,7 +25,10 @@ from faults.writing.scalars import write_scalars
 MARGIN = 0.1
 """A faulty run is worse than its twin where it loses at least this share of what the twin gained over the untrained model."""
 _HERE = Path(__file__).resolve().parent
-_COMMON = ("nouns.py", "plan.py", "loop.py", "losses.py", "sources.py", "making.py", "writing/scalars.py", "writing/checkpoints.py")
+_COMMON = (
+    "nouns.py", "plan.py", "loop.py", "losses.py", "sources.py", "halves.py", "ranks.py", "damage.py", "making.py",
+    "writing/scalars.py", "writing/checkpoints.py", "writing/ranks.py",
+)  # fmt: skip
 
 
 def prepare() -> None:

@@ -73,6 +73,8 @@ class Snapshot:
     """`GradScaler.state_dict()`, where the run has one."""
     parameters: tuple[str, ...] = ()
     """Names of the parameters in the order in which the optimizer lists them."""
+    replicas: tuple[tuple[Mapping[str, Tensor], Mapping[str, Any]], ...] = ()
+    """Model and optimizer of the other ranks."""
     other: Mapping[str, Any] = field(default_factory=dict)
     """Further entries of the file, such as a second optimizer, by key."""
 
@@ -192,6 +194,8 @@ class Loop:
     scaler: Any = None
     """A torch.amp.GradScaler, or a stand-in with `state_dict`, where a hook set one."""
     parameters: tuple[str, ...] = ()
+    others: list[Loop] = field(default_factory=list)
+    """The other ranks of the job."""
     points: list[Point] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     logged: dict[str, float] = field(default_factory=dict)

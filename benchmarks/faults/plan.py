@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STATE = ("layers", "optimizer", "scheduler", "scaler")
+"""What a process that is started again can load besides the weights. Without `layers` the last one is drawn anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -63,6 +66,20 @@ class Plan:
     weights: str = "float32"
     """`float32`, `bfloat16` or `float16`: the dtype in which weights and optimizer state are kept."""
     momentum_of_batchnorm: float = 0.1
+    mixed: bool = False
+    """Whether gradients pass through float16 under a gradient scaler, as under autocast."""
+    growth_interval: int = 2000
+    """Steps without an overflow after which the scaler doubles its scale."""
+    ended: float = 1.0
+    """Share of the steps at which the process ended."""
+    restores: tuple[str, ...] | None = None
+    """What it loads besides weights when it is started again from its last snapshot, of `STATE`; None: it never was."""
+    lr_after: float | None = None
+    """The learning rate with which it is started again, where that is another."""
+    ranks: int = 1
+    """Processes that train replicas of the model, each on batches of its own."""
+    unsynchronized: str = ""
+    """What they do not do alike, a word of `ranks.py`."""
     planned_steps: int | None = None
     """Steps that the settings and the trainer's state name; None is `steps`. A run that was cut short has more."""
     seed: int = 0

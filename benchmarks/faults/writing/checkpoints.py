@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 from faults.nouns import Snapshot, Trained
+from faults.writing.ranks import rank_files, rank_weights, tensor_parallel
 from faults.writing.scalars import state_at
 
 
@@ -119,4 +120,7 @@ LAYOUTS: Mapping[str, Callable[[Trained, Snapshot, Path], None]] = {
     "lightning": lightning,
     "hugging-face": hugging_face,
     "tensors-only": tensors_only,
+    "rank-files": rank_files,
+    "rank-weights": rank_weights,
+    "tensor-parallel": tensor_parallel,
 }
