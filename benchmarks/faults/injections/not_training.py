@@ -41,8 +41,8 @@ def _detached(loss: LossFunction) -> LossFunction:
     return changed
 
 
-def _all_off(model: nn.Module, data: Data, plan: Plan) -> None:
-    for each in model.parameters():
+def _all_off(loop: Loop) -> None:
+    for each in loop.model.parameters():
         each.requires_grad_(False)
 
 
@@ -71,7 +71,7 @@ FAULTS = (
     Fault("rate-zero", "blatant", "The learning rate was 0.", plan=_zero_rate, accepted=("lr-too-low",), spares=GAMES),
     Fault("detached-loss", "clear", "The loss was detached before the backward pass.", loss=_detached, spares=GAMES),
     Fault("gradients-zeroed-before-step", "clear", "zero_grad() stood between backward() and step().", gradients=_forgotten, spares=GAMES),
-    Fault("all-without-gradient", "clear", "requires_grad was off for every parameter.", model=_all_off, spares=GAMES),
+    Fault("all-without-gradient", "clear", "requires_grad was off for every parameter.", start=_all_off, spares=GAMES),
     Fault("schedule-always-zero", "subtle", "The schedule's share was divided as whole numbers: 0 at every step.",
           start=_whole_division, accepted=("lr-schedule",), spares=GAMES),
     Fault("sgd-of-a-copy", "clear", "SGD held the parameters of a copy of the model.", base=_sgd, start=_another_copy,
