@@ -34,10 +34,14 @@ EVIDENCE = (
     Evidence(5.5, "one side is trained far faster than the other", alarm=("uneven-pair",)),
     Evidence(6.0, "the critic's distance grows without bound", alarm=("runaway-critic",)),
     Evidence(6.0, "the samples got worse", alarm=("worsening-samples",)),
+    Evidence(5.5, "one side gets no gradient any more", alarm=("stilled-pair",)),
+    Evidence(5.5, "the generator's gradients grow without bound", alarm=("runaway-generator-gradient",)),
     Evidence(1.0, "units died while one side won", alarm=("one-sided-pair", "silent-units")),
     Evidence(-1.2, "neither side has won", passed=("one-sided-pair",)),
     Evidence(-0.7, "both sides are trained alike", passed=("uneven-pair",)),
     Evidence(-0.7, "the critic's distance is bounded", passed=("runaway-critic",)),
+    Evidence(-0.5, "both sides still get gradients", passed=("stilled-pair",)),
+    Evidence(-0.3, "the generator's gradients are bounded", passed=("runaway-generator-gradient",)),
     Evidence(-2.0, "the samples are as good as ever", passed=("worsening-samples",)),
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
 )
@@ -57,9 +61,9 @@ FAR_APART = 4.0
 
 
 def summary(case: Case) -> str:
-    return case.said(
-        "one-sided-pair", "runaway-critic", "worsening-samples", "uneven-pair", otherwise="One side of the adversarial pair has won."
-    )
+    logged = ("one-sided-pair", "runaway-critic", "worsening-samples")
+    stored = ("stilled-pair", "runaway-generator-gradient", "uneven-pair")
+    return case.said(*logged, *stored, otherwise="One side of the adversarial pair has won.")
 
 
 def fix(case: Case) -> str:
@@ -86,6 +90,7 @@ EXAMPLES = (
     CauseExample("the discriminator won", "likely", fail=("one-sided-pair",)),
     CauseExample("the discriminator won, at equal rates", "likely", fail=("one-sided-pair", "silent-units"), passed=("uneven-pair",)),
     CauseExample("checkpoints only: a hundred times the rate", "likely", fail=("uneven-pair",)),
+    CauseExample("checkpoints only: a discriminator that has won", "likely", fail=("stilled-pair",)),
     CauseExample("a critic without a penalty", "likely", fail=("runaway-critic",), passed=("uneven-pair",)),
     CauseExample("collapsed samples at an equilibrium", "likely", fail=("worsening-samples",), passed=("one-sided-pair",)),
     CauseExample("a healthy pair", "unlikely", passed=("one-sided-pair", "uneven-pair")),

@@ -32,11 +32,14 @@ EVIDENCE = (
     Evidence(7.0, "the policy stopped exploring before it had learned", alarm=("lost-exploration",)),
     Evidence(7.0, "updates change the policy too much", alarm=("large-policy-steps",)),
     Evidence(4.5, "the return was lost again", alarm=("fallen-return",)),
+    Evidence(5.5, "the policy gets no gradient any more", alarm=("stilled-policy",)),
+    Evidence(1.5, "the weights grew while exploration was lost", alarm=("growing-weights", "lost-exploration")),
     Evidence(3.0, "the return fell below its start", alarm=("unimproved-return",)),
     Evidence(2.0, "the return did not rise under too large updates", alarm=("unimproved-return", "large-updates")),
     Evidence(-1.0, "the return rose", passed=("unimproved-return",)),
     Evidence(-0.5, "the return was kept", passed=("fallen-return",)),
     Evidence(-1.0, "the policy still explores", passed=("lost-exploration",)),
+    Evidence(-0.5, "the policy still gets gradients", passed=("stilled-policy",)),
     Evidence(-0.5, "updates change the policy little", passed=("large-policy-steps",)),
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
     Evidence(-2.0, "updates are too small for the weights to move", alarm=("small-updates",)),
@@ -56,13 +59,8 @@ USUAL_DIVERGENCE = 0.01
 
 
 def summary(case: Case) -> str:
-    return case.said(
-        "lost-exploration",
-        "large-policy-steps",
-        "fallen-return",
-        "unimproved-return",
-        otherwise="The policy collapsed before it had learned.",
-    )
+    seen = ("lost-exploration", "large-policy-steps", "fallen-return", "unimproved-return", "stilled-policy")
+    return case.said(*seen, otherwise="The policy collapsed before it had learned.")
 
 
 def fix(case: Case) -> str:
@@ -86,6 +84,7 @@ EXAMPLES = (
     CauseExample("entropy gone before the return rose", "likely", fail=("lost-exploration",), warn=("unimproved-return",)),
     CauseExample("steps far too large", "likely", fail=("large-policy-steps",), warn=("unimproved-return",), passed=("lost-exploration",)),
     CauseExample("learned and lost", "likely", fail=("fallen-return", "large-policy-steps"), warn=("unimproved-return",)),
+    CauseExample("checkpoints only: a policy of one action", "likely", fail=("stilled-policy",)),
     CauseExample(
         "a return that did not rise, no more", "unlikely", warn=("unimproved-return",), passed=("lost-exploration", "large-policy-steps")
     ),

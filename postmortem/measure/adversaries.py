@@ -13,15 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postmortem.measure.pair_tags import JUDGES, MAKERS, losses, sample_metrics, scores
+from postmortem.measure.pair_tags import losses, sample_metrics, scores
 from postmortem.measure.roles import Roled
+from postmortem.measure.sides import by_side, coherence, gradient_size, judged_rows, known, side_of_pair
 from postmortem.measure.smooth import Smooth, ratio, smooth
 from postmortem.measure.table import CheckpointRow, TensorTable
-from postmortem.measure.view import Found, View, missing, peak_row, update_items, view_of
+from postmortem.measure.view import Found, View, missing, peak_row, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
 LOGGED = ("pair.judge_loss", "pair.maker_loss", "pair.certainty", "pair.distance_growth", "pair.sample_decline")
-STORED = ("pair.update_ratio", "pair.rate_ratio")
+STORED = ("pair.update_ratio", "pair.rate_ratio", "pair.coherence", "pair.gradient_growth")
 NAMES = (*LOGGED, *STORED)
 LEAST_POINTS = 10
 COIN = {"cross-entropy": 2 * math.log(2), "saturating": 2 * math.log(2), "hinge": 2.0}
@@ -168,17 +169,6 @@ def _decline(roled: Sequence[Roled]) -> Found:
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def _net_of(name: str) -> str:
-    """`judge` or `maker` by the first part of a parameter's name that tells; empty where none does."""
-    for part in name.lower().split("."):
-        bare = part.removeprefix("net_").replace("_", "")
-        if bare in JUDGES or part in JUDGES:
-            return "judge"
-        if bare in MAKERS or part in MAKERS:
-            return "maker"
-    return ""
-
-
 def _of_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     if not table.rows:
         yield from missing(STORED, "the run has no readable checkpoint", "checkpoint")
@@ -190,31 +180,52 @@ def _of_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterat
         return
     yield _update_ratio(view, row)
     yield _rate_ratio(row)
+    yield from _of_gradients(view)
 
 
 def _update_ratio(view: View, row: CheckpointRow) -> Found:
     """Median update of the discriminator's matrices over their norms, divided by the generator's; items: both sides' own."""
-    sides: dict[str, list[float]] = {"judge": [], "maker": []}
-    for layer, update in update_items(view, row):
-        side = _net_of(layer.name)
-        if side and update.weight_norm > 0 and math.isfinite(update.update_norm):
-            sides[side].append(update.update_norm / update.weight_norm)
-    if not sides["judge"] or not sides["maker"]:
+    ratios = {
+        side: [one.update_norm / one.weight_norm for one in updates if one.weight_norm > 0 and math.isfinite(one.update_norm)]
+        for side, updates in by_side(view, row, side_of_pair).items()
+    }
+    if not ratios.get("judge") or not ratios.get("maker"):
         return Missing(STORED[0], "the checkpoint does not hold both nets with their optimizers' state", "optimizer-state")
-    judge, maker = float(np.median(sides["judge"])), float(np.median(sides["maker"]))
-    basis = f"{len(sides['judge'])} and {len(sides['maker'])} matrices at step {row.step}"
+    judge, maker = float(np.median(ratios["judge"])), float(np.median(ratios["maker"]))
+    basis = f"{len(ratios['judge'])} and {len(ratios['maker'])} matrices at step {row.step}"
     return Measurement(STORED[0], ratio(judge, maker), "ratio", basis, row.step, {"discriminator": judge, "generator": maker})
 
 
 def _rate_ratio(row: CheckpointRow) -> Found:
     """The discriminator's learning rate over the generator's."""
-    sides: dict[str, list[float]] = {"judge": [], "maker": []}
+    rates: dict[str, list[float]] = {"judge": [], "maker": []}
     for name, update in row.updates.items():
-        side = _net_of(name)
+        side = side_of_pair(name)
         if side and math.isfinite(update.lr):
-            sides[side].append(update.lr)
-    if not sides["judge"] or not sides["maker"]:
+            rates[side].append(update.lr)
+    if not rates["judge"] or not rates["maker"]:
         return Missing(STORED[1], "the checkpoint does not hold both nets with their optimizers' settings", "optimizer-state")
-    judge, maker = max(sides["judge"]), max(sides["maker"])
+    judge, maker = max(rates["judge"]), max(rates["maker"])
     basis = f"optimizers' groups at step {row.step}"
     return Measurement(STORED[1], ratio(judge, maker), "ratio", basis, row.step, {"discriminator": judge, "generator": maker})
+
+
+def _of_gradients(view: View) -> Iterator[Found]:
+    """How much gradient each side still gets beside what it had, and by what factor the generator's grew over the run."""
+    rows = judged_rows(view)
+    sides = [by_side(view, row, side_of_pair) for row in rows]
+    if not rows or set(sides[-1]) != {"judge", "maker"}:
+        yield from missing(STORED[2:], "no checkpoint holds both nets with their optimizers' state", "optimizer-state")
+        return
+    still = known({"discriminator": coherence(sides[-1]["judge"]), "generator": coherence(sides[-1]["maker"])})
+    if still:
+        basis = f"Adam's moments at step {rows[-1].step}"
+        yield Measurement(STORED[2], min(still.values()), "ratio", basis, rows[-1].step, still)
+    else:
+        yield Missing(STORED[2], "the optimizers keep no two moments", "optimizer-state")
+    sizes = [gradient_size(one.get("maker", [])) for one in sides]
+    if len(rows) < 2 or not math.isfinite(sizes[0]) or not math.isfinite(sizes[-1]) or sizes[0] <= 0:
+        yield Missing(STORED[3], "fewer than two checkpoints hold the generator's moments", "two-checkpoints")
+        return
+    basis = f"gradients of the generator {sizes[0]:.2g} at step {rows[0].step}, {sizes[-1]:.2g} at step {rows[-1].step}"
+    yield Measurement(STORED[3], ratio(sizes[-1], sizes[0]), "ratio", basis, rows[-1].step, {"first": sizes[0], "last": sizes[-1]})

@@ -15,10 +15,11 @@ import numpy as np
 
 from postmortem.measure.agent_tags import clip_series, divergence_series, entropy_series, return_series, spread_series
 from postmortem.measure.roles import Roled
+from postmortem.measure.sides import by_side, coherence, judged_rows, side_of_agent
 from postmortem.measure.smooth import Floats, Smooth, finite_points, level_near, ratio, smooth
 from postmortem.measure.table import TensorTable
-from postmortem.measure.view import Found, missing
-from postmortem.model import Measurement, Missing, Series
+from postmortem.measure.view import Found, missing, view_of
+from postmortem.model import Checkpoint, Measurement, Missing, Series
 
 NAMES = (
     "policy.return_gain",
@@ -26,6 +27,7 @@ NAMES = (
     "policy.exploration",
     "policy.divergence",
     "policy.clip_fraction",
+    "policy.coherence",
 )
 LEAST_POINTS = 10
 LOST = 0.1
@@ -67,8 +69,11 @@ class Risen:
         return ratio(-level_near(self.curve, step) - self.start, gain) if gain > 5 * self.noise else 0.0
 
 
-def measure_agents(roled: Sequence[Roled], table: TensorTable) -> Iterator[Found]:
-    """All `policy.*` measurements of one run."""
+def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
+    """All `policy.*` measurements of one run; none for a run that is no agent's."""
+    if family != "rl":
+        yield from missing(NAMES, "the run is not known for one of an agent", "return")
+        return
     returns = return_series(roled)
     risen = None if returns is None else _risen(returns)
     if returns is None:
@@ -80,6 +85,7 @@ def measure_agents(roled: Sequence[Roled], table: TensorTable) -> Iterator[Found
     yield _exploration(roled, table, risen)
     yield _highest(NAMES[3], "nats", divergence_series(roled), "the divergence between a policy and the one before")
     yield _highest(NAMES[4], "share", clip_series(roled), "the share of clipped samples")
+    yield _coherence(table, checkpoints)
 
 
 def _risen(series: Series) -> Risen | None:
@@ -182,3 +188,22 @@ def _highest(name: str, unit: str, series: Series | None, what: str) -> Found:
     items = {"median": float(np.median(np.abs(values))), "largest": float(np.abs(values).max())}
     basis = f"{series.tag!r}, {curve.points} points of {series.source}"
     return Measurement(name, float(-curve.levels.min()), unit, basis, curve.lowest_step, items)
+
+
+def _coherence(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Found:
+    """Adam's mean |m| / sqrt(v) over the policy's matrices at the last checkpoint; items: that at each checkpoint."""
+    name = NAMES[5]
+    if not table.rows:
+        return Missing(name, "the run has no readable checkpoint", "checkpoint")
+    view = view_of(table, checkpoints)
+    found: dict[str, float] = {}
+    last: int | None = None
+    for row in judged_rows(view):
+        sides = by_side(view, row, side_of_agent)
+        value = coherence(sides.get("actor") or sides.get("shared") or [])
+        if math.isfinite(value):
+            found[f"step {row.step}"] = value
+            last = row.step
+    if not found:
+        return Missing(name, "no checkpoint holds the policy with Adam's two moments", "optimizer-state")
+    return Measurement(name, list(found.values())[-1], "ratio", f"Adam's moments in {len(found)} checkpoints", last, found)

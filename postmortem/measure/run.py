@@ -104,8 +104,9 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_image_samples(run.manifests, raw_settings(run)))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
-    found.keep(measure_agents(roled, table))
-    found.keep(measure_adversaries(roled, table, run.checkpoints, found.values["run.family"].text))
+    family = found.values["run.family"].text
+    found.keep(measure_agents(roled, table, run.checkpoints, family))
+    found.keep(measure_adversaries(roled, table, run.checkpoints, family))
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))

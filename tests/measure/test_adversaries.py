@@ -142,3 +142,21 @@ def test_rates_of_both_sides(lab: Any, judge: str, maker: str) -> None:
     found = {one.name: one for one in measure_adversaries((), pass_over(saved), saved, "gan")}
     assert math.isclose(number(found["pair.rate_ratio"]).value, 20, rel_tol=1e-6)
     assert math.isclose(number(found["pair.update_ratio"]).value, 20, rel_tol=0.1)
+
+
+def test_coherence_falls_where_a_side_gets_no_gradient(lab: Any) -> None:
+    """A discriminator without a gradient for 40 steps has a first moment of 0.9^40 of what it was, a generator with one keeps 1."""
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict({name: torch.nn.Linear(8, 8) for name in ("netD", "netG")})
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for step in range(80):
+        for name, net in model.items():
+            for parameter in net.parameters():
+                parameter.grad = torch.full_like(parameter, 0.0 if name == "netD" and step >= 40 else 1.0)
+        optimizer.step()
+    saved = [lab.snapshot(model, optimizer, 80)]
+    found = number({one.name: one for one in measure_adversaries((), pass_over(saved), saved, "gan")}["pair.coherence"])
+    assert math.isclose(found.items["generator"], 1.0, rel_tol=1e-3)
+    left = 0.9**40 * (1 - 0.9**40) / (1 - 0.9**80) / math.sqrt((0.999**40 - 0.999**80) / (1 - 0.999**80))
+    assert math.isclose(found.items["discriminator"], left, rel_tol=0.02)
+    assert found.value == found.items["discriminator"]

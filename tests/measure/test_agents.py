@@ -23,7 +23,7 @@ EMPTY = TensorTable((), "")
 def measured(table: TensorTable = EMPTY, **curves: NDArray[np.float64]) -> dict[str, Measurement | Missing]:
     """All measures of a run with these curves; `__` in a name is the slash of its tag."""
     series = [Series(name.replace("__", "/"), "", STEPS, values, np.full(POINTS, np.nan), "events") for name, values in curves.items()]
-    return {one.name: one for one in measure_agents(assign(series, ReadOptions()), table)}
+    return {one.name: one for one in measure_agents(assign(series, ReadOptions()), table, (), "rl")}
 
 
 def noisy(values: NDArray[np.float64], spread: float = 2.0) -> NDArray[np.float64]:
