@@ -31,7 +31,7 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.0, "the discriminator tells all samples apart, or none", alarm=("one-sided-pair",)),
-    Evidence(5.5, "one side is trained far faster than the other", alarm=("uneven-pair",)),
+    Evidence(6.5, "one side is trained far faster than the other", alarm=("uneven-pair",)),
     Evidence(6.0, "the critic's distance grows without bound", alarm=("runaway-critic",)),
     Evidence(6.0, "the samples got worse", alarm=("worsening-samples",)),
     Evidence(5.5, "one side gets no gradient any more", alarm=("stilled-pair",)),

@@ -21,6 +21,9 @@ from postmortem.model import Measurement, Missing, RunData
 
 __all__ = ["Classes", "measure_curves"]
 
+PROGRESS = frozenset({"loss.improvement", "loss.improvement_noise", "loss.divergence", "loss.divergence_noise"})
+WITHOUT_PROGRESS = {"rl": "an agent", "gan": "one side of an adversarial pair"}
+
 
 def measure_curves(
     run: RunData, roled: Sequence[Roled], classes: Classes, penalties: Mapping[int, float] | None = None
@@ -31,10 +34,19 @@ def measure_curves(
     the loss; used only where no regularization loss was logged.
     """
     seen: dict[str, Measurement] = {}
-    for one in _all(run, roled, classes, penalties, seen):
+    for found in _all(run, roled, classes, penalties, seen):
+        one = _of_family(found, seen)
         if isinstance(one, Measurement):
             seen[one.name] = one
         yield one
+
+
+def _of_family(found: Measurement | Missing, seen: Mapping[str, Measurement]) -> Measurement | Missing:
+    """The same, but for progress by a loss that is no measure of it: that of an agent or of an adversarial pair."""
+    family = seen["run.family"].text if "run.family" in seen else ""
+    if found.name not in PROGRESS or family not in WITHOUT_PROGRESS:
+        return found
+    return Missing(found.name, f"the loss of {WITHOUT_PROGRESS[family]} is no measure of its progress", "return")
 
 
 def _all(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from postmortem.measure.family_names import by_parameters, by_settings
+from postmortem.measure.pair_tags import scores
 from postmortem.measure.role_words import PHYSICS, RECONSTRUCTION
 from postmortem.measure.roles import ACCURACY, Roled
 from postmortem.measure.tags import words
@@ -52,6 +53,7 @@ def _by_tags(roled: Sequence[Roled]) -> _Told | None:
         _preference(tagged)
         or _reinforcement(tagged)
         or _adversarial(losses)
+        or _scored(roled)
         or _detection(losses)
         or _physics(losses)
         or _variational(tagged, losses)
@@ -85,8 +87,16 @@ def _reinforcement(tagged: _Tagged) -> _Told | None:
 
 def _adversarial(losses: _Tagged) -> _Told | None:
     made = next((one for one, present in losses if present & {"generator", "g", "gen", "netg"}), None)
-    judged = any(present & {"discriminator", "d", "disc", "netd", "critic"} for _, present in losses)
+    judged = any(present & {"discriminator", "d", "disc", "dis", "netd", "critic"} for _, present in losses)
+    if made is None and any(present & {"discriminator", "disc", "netd"} for _, present in losses):
+        made = next((one for one, present in losses if present & {"adv", "adversarial"}), None)
     return ("gan", made.series.tag) if made is not None and judged else None
+
+
+def _scored(roled: Sequence[Roled]) -> _Told | None:
+    """Scores of a discriminator for real and for made samples."""
+    real, fake = scores(roled)
+    return ("gan", real.tag) if real is not None and fake is not None else None
 
 
 def _detection(losses: _Tagged) -> _Told | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from postmortem.measure.settings import named_labels, settings
 from postmortem.model import RunData
@@ -19,6 +20,10 @@ _NAMED = (
     ("rl", re.compile(r"(?:^|[^a-z])(?:[a-z]{0,9}ppo|d?dqn|qr_?dqn|sac|a2c|a3c|reinforce|td3|ddpg|trpo)(?:\d|[^a-z]|$)")),
     ("regression", re.compile(r"(?:^|[^a-z])(?:ddpm|ddim|diffusion)(?:[^a-z]|$)")),
 )
+_WRAPPERS = frozenset({"module", "model", "net", "state_dict", "_orig_mod", "gan", "modules"})
+_COUNTED = re.compile(r"(?:_[ab]|_?\d+)$")
+_MAKERS = frozenset({"g", "generator", "gen", "netg"})
+_JUDGES = frozenset({"d", "discriminator", "disc", "dis", "netd"})
 _NO_GAN = re.compile(r"(?:^|[^a-z])organ")
 """Data sets of organs end like adversarial nets."""
 
@@ -40,14 +45,46 @@ def by_settings(run: RunData) -> tuple[str, str] | None:
     return ("classification", f"setting {label!r}") if label is not None else None
 
 
+def _net(name: str) -> str:
+    """The first part of a parameter's name that is no wrapper, without what counts or letters its copies: `module.netD_A.0` -> netd."""
+    parts = name.lower().split(".")[:-1]
+    while len(parts) > 1 and parts[0] in _WRAPPERS:
+        parts = parts[1:]
+    return _COUNTED.sub("", parts[0]).replace("_", "") if parts else ""
+
+
+def _of_several_nets(names: Sequence[str]) -> tuple[str, str] | None:
+    """An adversarial pair or an agent, by nets that only these have."""
+    nets = {_net(name) for name in names}
+    if nets & _MAKERS and nets & (_JUDGES | {"critic"}):
+        return "gan", "a generator and a discriminator in the checkpoint"
+    parts = {part for name in names for part in re.split(r"[._]", name.lower()) if part} | nets
+    whole = {part.replace("_", "") for name in names for part in name.lower().split(".")}
+    actor = any(part.startswith("actor") for part in parts) or whole & {"policyhead", "policynet", "pi"}
+    critic = any(part.startswith("critic") for part in parts) or whole & {"valuehead", "valuenet", "v", "q1", "qf1"}
+    if whole & {"actionnet", "a2cnetwork"} or (actor and critic):
+        return "rl", "an actor and a critic in the checkpoint"
+    if whole & {"logstd", "actorlogstd"} and (actor or critic or nets & {"policy", "pi", "agent"}):
+        return "rl", "the log deviation of a policy in the checkpoint"
+    if nets & {"qnetwork", "qnet"} and nets & {"targetnetwork", "targetnet", "qnettarget", "targetqnetwork"}:
+        return "rl", "a Q network and its target in the checkpoint"
+    return None
+
+
+def _of_several_files(sources: Sequence[str]) -> tuple[str, str] | None:
+    """An adversarial pair whose nets lie in files of their own: `netG_epoch_5.pth` beside `netD_epoch_5.pth`, `10000-G.ckpt`."""
+    stems = [re.split(r"[^a-z]+", source.rsplit("/", 1)[-1].rsplit(".", 1)[0].lower()) for source in sources]
+    made = any(_MAKERS & set(stem) for stem in stems)
+    judged = any(_JUDGES & set(stem) for stem in stems)
+    return ("gan", "files of a generator and of a discriminator") if made and judged else None
+
+
 def by_parameters(run: RunData) -> tuple[str, str] | None:
     """Family, and what among the last checkpoint's names tells it; None where they do not."""
     names = [name for checkpoint in run.checkpoints[-1:] for name in checkpoint.tensors]
-    nets = {name.split(".", 1)[0].lower() for name in names}
-    if nets & {"g", "generator", "netg"} and nets & {"d", "discriminator", "netd"}:
-        return "gan", "a generator and a discriminator in the checkpoint"
-    if {"action_net", "value_net"} <= nets or {"actor", "critic"} <= nets:
-        return "rl", "an actor and a critic in the checkpoint"
+    told = _of_several_nets(names) or _of_several_files([checkpoint.source for checkpoint in run.checkpoints])
+    if told is not None:
+        return told
     boxes = next((name for name in names if re.search(r"(?:^|\.)(?:rpn|roi_heads|proposal_generator|dfl)\.", name)), None)
     if boxes is not None:
         return "detection", f"parameter {boxes!r}"

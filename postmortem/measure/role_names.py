@@ -92,7 +92,7 @@ def look_around(tags: Sequence[Tag]) -> Around:
     """What the tags of a run say together."""
     every = frozenset(word for tag in tags for word in (*tag.leaf, *tag.folders))
     leaves = {tag.leaf for tag in tags}
-    agents = bool(every & known.RETURNS) or any("reward" in word or "return" in word for word in every)
+    agents = bool(every & known.RETURNS) or any(known.names_return(word) for word in every)
     agents = agents or bool(every & known.EXPLORATION and every & known.SCORES)
     around = Around(every, defaultdict(set), defaultdict(set), defaultdict(set), False, agents, {("d", "a"), ("g", "a")} <= leaves)
     has_regularization = False
@@ -210,7 +210,7 @@ def _measured(tag: Tag, around: Around) -> tuple[Role, str] | None:
 def _is_return(tag: Tag, around: Around) -> bool:
     if tag.present & known.NO_RETURN:
         return False
-    if tag.every & known.RETURNS or any("return" in word or "reward" in word for word in tag.every):
+    if tag.every & known.RETURNS or any(known.names_return(word) for word in tag.every):
         return True
     return bool(tag.present & known.SCORES) and (around.agents or bool(tag.every & {"episode", "episodic", "episodes"}))
 

@@ -77,6 +77,11 @@ def has_learning_rate(tag_words: Sequence[str]) -> bool:
     return any(_LR.match(word) or word in ("learningrate", "lrate") for word in tag_words) or ("learning", "rate") in pairwise(tag_words)
 
 
+def names_return(word: str) -> bool:
+    """Whether a word holds a return or reward: `returnmean`, and `AverageEpRet` and `EpRewMean`, which are not taken apart."""
+    return "reward" in word or "return" in word or word.startswith(("eprew", "epret"))
+
+
 def has_cross_entropy(present: frozenset[str] | set[str]) -> bool:
     """Whether the words name a cross-entropy."""
     return {"cross", "entropy"} <= present

@@ -84,3 +84,47 @@ def test_family_by_parameters(parameters: tuple[str, ...], expected: str) -> Non
 def test_family_by_the_name_of_the_model(name: str, expected: str) -> None:
     """A model's or method's name tells the kind as a word of its own, not as letters inside another word."""
     assert family("loss", settings={"model": name}) == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (("loss_dis", "loss_gen"), "gan"),
+        (("D(x)", "D(G(z))"), "gan"),
+        (("real_score", "fake_score", "loss"), "gan"),
+        (("adv_loss", "disc_loss"), "gan"),
+        (("loss/g/total", "loss/d/total"), "gan"),
+        (("AverageEpRet", "LossPi", "LossV"), "rl"),
+        (("EpRewMean", "loss_vf_loss"), "rl"),
+        (("Reward / Total reward (mean)", "Loss / Policy loss"), "rl"),
+        (("loss", "real_time", "fake_quant"), "unknown"),
+        (("loss", "loss_g", "loss_b"), "unknown"),
+        (("domain_disc_loss", "cls_loss", "val_acc"), "classification"),
+    ],
+)
+def test_families_whose_losses_are_no_losses_by_tags(tags: tuple[str, ...], expected: str) -> None:
+    """Pairs and agents are known by the tags that projects use; letters and words that others share tell nothing."""
+    assert family(*tags) == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        (("module.netG.0.weight", "module.netD.0.weight"), "gan"),
+        (("model.generator.l1.weight", "model.discriminator.l1.weight"), "gan"),
+        (("G_A.0.weight", "D_A.0.weight"), "gan"),
+        (("generator.0.weight", "critic.0.weight"), "gan"),
+        (("generator.0.weight", "encoder.0.weight"), "unknown"),
+        (("policy.action_net.weight", "policy.value_net.weight"), "rl"),
+        (("actor_mean.0.weight", "critic.0.weight", "actor_logstd"), "rl"),
+        (("a2c_network.mu.weight", "a2c_network.value.weight"), "rl"),
+        (("net.0.weight", "policy_head.weight", "value_head.weight"), "rl"),
+        (("pi.mu_net.0.weight", "v.v_net.0.weight"), "rl"),
+        (("q_network.0.weight", "target_network.0.weight"), "rl"),
+        (("attn.q.weight", "attn.v.weight"), "unknown"),
+        (("decoder.log_std", "decoder.weight"), "unknown"),
+    ],
+)
+def test_families_whose_losses_are_no_losses_by_parameters(parameters: tuple[str, ...], expected: str) -> None:
+    """Pairs and agents are known by the modules that projects save, inside wrappers too."""
+    assert family("loss", parameters=parameters) == expected

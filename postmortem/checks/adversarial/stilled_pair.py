@@ -2,8 +2,8 @@
 
 ## What it looks for
 Adam's first moment over the root of its second, mean magnitude, over the weight matrices of the discriminator and of the generator
-at the last checkpoint; the less of both. Gradients of pure noise give 0.18 at a beta1 of 0.9 and 0.46 at one of 0.5; fails below 0.02, warns
-below 0.05.
+at the last checkpoint; the less of both. Gradients of pure noise give 0.18 at a beta1 of 0.9 and 0.46 at one of 0.5; fails below
+0.02, warns below 0.05.
 
 ## Why it matters
 A discriminator that tells all samples apart has nothing left to learn, and one whose loss has saturated teaches nothing. The second
@@ -41,9 +41,9 @@ def judge(measured: Measured) -> Finding:
     side = min(left.items, key=lambda name: left.items[name])
     seen = f"the {side}'s gradients are {left.value:.2g} of what Adam remembers of them, pure noise gives 0.18 or more"
     if left.value < STILL.value:
-        return Finding("fail", seen, left.value, STILL, left.unit, left.first_step, (side,))
+        return Finding("fail", seen, left.value, STILL, left.unit, where=(side,))
     if left.value < QUIET.value:
-        return Finding("warn", seen, left.value, QUIET, left.unit, left.first_step, (side,))
+        return Finding("warn", seen, left.value, QUIET, left.unit, where=(side,))
     return Finding("pass", seen, left.value, STILL, left.unit)
 
 

@@ -56,9 +56,9 @@ def judge(measured: Measured) -> Finding:
         seen = f"the discriminator's {what} is {found.items['discriminator']:.2g}, the generator's {found.items['generator']:.2g}"
         side = "discriminator" if found.value >= 1 else "generator"
         if apart >= grave.value:
-            return Finding("fail", f"{seen}: {apart:.3g} times apart", apart, grave, found.unit, found.first_step, (side,))
+            return Finding("fail", f"{seen}: {apart:.3g} times apart", apart, grave, found.unit, where=(side,))
         if apart >= some.value and worst is None:
-            worst = Finding("warn", f"{seen}: {apart:.3g} times apart", apart, some, found.unit, found.first_step, (side,))
+            worst = Finding("warn", f"{seen}: {apart:.3g} times apart", apart, some, found.unit, where=(side,))
         elif worst is None and name == "pair.update_ratio":
             worst = Finding("pass", f"{seen}", apart, some, found.unit)
     return worst or Finding("not-checked", "the ratio of both sides is not a number")

@@ -47,9 +47,9 @@ def judge(measured: Measured) -> Finding:
     if learned and (fall is None or fall.value < LOST):
         return Finding("pass", f"{seen}; its return rose", left.value, STILL, left.unit)
     if left.value < STILL.value:
-        return Finding("fail", seen, left.value, STILL, left.unit, left.first_step)
+        return Finding("fail", seen, left.value, STILL, left.unit)
     if left.value < QUIET.value:
-        return Finding("warn", seen, left.value, QUIET, left.unit, left.first_step)
+        return Finding("warn", seen, left.value, QUIET, left.unit)
     return Finding("pass", seen, left.value, STILL, left.unit)
 
 
