@@ -28,8 +28,12 @@ NAMES = (
     "policy.divergence",
     "policy.clip_fraction",
     "policy.coherence",
+    "policy.learned",
 )
 LEAST_POINTS = 10
+CLEAR_ERRORS = 5.0
+LEAST_SHARE = 0.1
+"""A return rose where the rise is five standard errors and a tenth of the return's size."""
 LOST = 0.1
 """Share of its exploration from which a policy counts as settled."""
 SETTLED_SPREAD = 0.05
@@ -66,7 +70,7 @@ class Risen:
     def share_at(self, step: int) -> float:
         """Share of the whole rise to the best level that was there about a step; 0 where there was none."""
         gain = self.best - self.start
-        return ratio(-level_near(self.curve, step) - self.start, gain) if gain > 5 * self.noise else 0.0
+        return ratio(-level_near(self.curve, step) - self.start, gain) if gain > CLEAR_ERRORS * self.noise else 0.0
 
 
 def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
@@ -77,9 +81,9 @@ def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequ
     returns = return_series(roled)
     risen = None if returns is None else _risen(returns)
     if returns is None:
-        yield from missing(NAMES[:2], "no return of episodes was logged", "return")
+        yield from missing((*NAMES[:2], NAMES[6]), "no return of episodes was logged", "return")
     elif risen is None:
-        yield from missing(NAMES[:2], f"fewer than {LEAST_POINTS} finite points of {returns.tag!r}", "return")
+        yield from missing((*NAMES[:2], NAMES[6]), f"fewer than {LEAST_POINTS} finite points of {returns.tag!r}", "return")
     else:
         yield from _return(risen)
     yield _exploration(roled, table, risen)
@@ -94,7 +98,10 @@ def _risen(series: Series) -> Risen | None:
 
 
 def _return(risen: Risen) -> Iterator[Measurement]:
-    """The rise of the return from its start to its last level, in standard errors, and the share of its highest rise that it lost."""
+    """The rise of the return from its start to its last level, in standard errors, and the share of its highest rise that it lost.
+
+    `policy.learned` is 1 where it rose clearly and less than half of the rise was lost again, else 0.
+    """
     start, best, last = risen.start, risen.best, risen.last
     basis = (
         f"{risen.curve.tag!r} from {start:.4g} to {last:.4g}, at best {best:.4g} at step {risen.curve.lowest_step}; "
@@ -103,8 +110,10 @@ def _return(risen: Risen) -> Iterator[Measurement]:
     size = max(abs(start), abs(best), abs(last))
     items = {"start": start, "best": best, "last": last, "share": ratio(last - start, size), "best_step": float(risen.curve.lowest_step)}
     yield Measurement(NAMES[0], ratio(last - start, risen.noise), "errors", basis, risen.curve.lowest_step, items)
+    clear = last - start > CLEAR_ERRORS * risen.noise and last - start > LEAST_SHARE * size
+    yield Measurement(NAMES[6], float(clear and best - last < 0.5 * (best - start)), "", basis)
     gain = best - start
-    counts = gain > 5 * risen.noise and gain > 0.1 * size
+    counts = gain > CLEAR_ERRORS * risen.noise and gain > LEAST_SHARE * size
     items = {"gain": gain, "errors": ratio(best - last, risen.noise), "best": best, "last": last}
     yield Measurement(NAMES[1], ratio(best - last, gain) if counts else 0.0, "share", basis, risen.curve.lowest_step, items)
 

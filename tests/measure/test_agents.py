@@ -129,3 +129,11 @@ def test_return_of_episodes_comes_before_rewards_of_steps() -> None:
         Episode_Reward__track_speed=noisy(100 * RISE), Train__mean_reward=noisy(5 * RISE, 0.1), rewards__step=noisy(np.zeros(POINTS))
     )
     assert "Train/mean_reward" in number(found["policy.return_gain"]).basis
+
+
+@pytest.mark.parametrize(("end", "learned"), [(120.0, 1.0), (95.0, 1.0), (30.0, 0.0), (-40.0, 0.0)])
+def test_learned_is_a_clear_rise_of_which_half_was_kept(end: float, learned: float) -> None:
+    """A return that rises from 20 to 120 and ends at 95 was learned; one that falls back to 30, or that falls only, was not."""
+    middle = 120.0 if end > 0 else 0.0
+    curve = np.interp(RISE, [0, 0.5, 0.7, 1], [20, middle, end, end])
+    assert number(measured(rollout__ep_rew_mean=noisy(curve, 1.0))["policy.learned"]).value == learned

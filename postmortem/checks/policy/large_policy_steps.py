@@ -53,12 +53,9 @@ BEYOND_DOUBT = Threshold(
     half="agents that learn in leaps fail",
     double="agents that learned half of what they could pass with a warning",
 )
-CLEAR_ERRORS = 5.0
-LEAST_SHARE = 0.1
-LOST = 0.5
 
 NEEDS = ("policy.divergence",)
-USES = ("policy.clip_fraction", "policy.return_gain", "policy.return_fall")
+USES = ("policy.clip_fraction", "policy.learned")
 CHECKLIST = ("learning-rate",)
 
 
@@ -84,23 +81,18 @@ def _one(found: Measurement, what: str, far: Threshold, wide: Threshold, learned
 
 def _learned(measured: Measured) -> bool:
     """Whether the return rose clearly, and was not lost again."""
-    gain, fall = measured.get("policy.return_gain"), measured.get("policy.return_fall")
-    if gain is None:
-        return False
-    kept = fall is None or fall.value < LOST
-    return gain.value >= CLEAR_ERRORS and gain.items["share"] >= LEAST_SHARE and kept
+    return measured.number("policy.learned") == 1
 
 
-def _given(divergence: float, clipped: float | None = None, gain: float | None = None) -> tuple[Measurement, ...]:
+def _given(divergence: float, clipped: float | None = None, learned: bool | None = None) -> tuple[Measurement, ...]:
     given = [
         Measurement("policy.divergence", divergence, "nats", "'train/approx_kl'", 3, {"median": divergence / 2, "largest": divergence})
     ]
     if clipped is not None:
         items = {"median": clipped / 2, "largest": clipped}
         given.append(Measurement("policy.clip_fraction", clipped, "share", "'train/clip_fraction'", 3, items))
-    if gain is not None:
-        told = {"start": 20.0, "best": 180.0, "last": 180.0, "share": gain / 30, "best_step": 90.0}
-        given.append(Measurement("policy.return_gain", gain, "errors", "'rollout/ep_rew_mean', 100 points", 90, told))
+    if learned is not None:
+        given.append(Measurement("policy.learned", float(learned), "", "'rollout/ep_rew_mean', 100 points"))
     return tuple(given)
 
 
@@ -108,9 +100,9 @@ EXAMPLES = (
     Example("a hundred times the learning rate", _given(132.0, 0.76), "fail"),
     Example("most samples clipped", _given(0.03, 0.7), "fail"),
     Example("wide steps", _given(0.08), "warn"),
-    Example("leaps that led somewhere", _given(30.0, 0.3, 8.0), "fail"),
-    Example("far steps that led somewhere", _given(0.5, 0.3, 25.0), "warn"),
-    Example("wide steps that led somewhere", _given(0.08, 0.2, 25.0), "pass"),
+    Example("leaps that led somewhere", _given(30.0, 0.3, True), "fail"),
+    Example("far steps that led somewhere", _given(0.5, 0.3, True), "warn"),
+    Example("wide steps that led somewhere", _given(0.08, 0.2, True), "pass"),
     Example("usual steps", _given(0.01, 0.1), "pass"),
     Example("not logged", (), "not-checked"),
 )

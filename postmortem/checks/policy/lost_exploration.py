@@ -40,11 +40,9 @@ GROWN = Threshold(
 )
 HALF_RISEN = 0.5
 EARLY = 0.5
-CLEAR_ERRORS = 5.0
-LEAST_SHARE = 0.1
 
 NEEDS = ("policy.exploration",)
-USES = ("policy.return_gain", "policy.return_fall")
+USES = ("policy.learned",)
 FIGURE = "loss"
 
 
@@ -59,7 +57,7 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", seen, left.value, LEFT, left.unit)
     position = left.items["position"]
     seen += f", for good at step {left.first_step}, {position:.0%} into the run"
-    if measured.get("policy.return_gain") is None:
+    if measured.get("policy.learned") is None:
         if position <= EARLY:
             return Finding("warn", f"{seen}; no return tells whether it had learned", left.value, LEFT, left.unit, left.first_step)
         return Finding("pass", f"{seen}; no return tells whether it had learned", left.value, LEFT, left.unit)
@@ -74,23 +72,18 @@ def judge(measured: Measured) -> Finding:
 
 def _learned(measured: Measured) -> bool:
     """Whether the return rose clearly, and was not lost again."""
-    gain, fall = measured.get("policy.return_gain"), measured.get("policy.return_fall")
-    if gain is None:
-        return False
-    kept = fall is None or fall.value < HALF_RISEN
-    return gain.value >= CLEAR_ERRORS and gain.items["share"] >= LEAST_SHARE and kept
+    return measured.number("policy.learned") == 1
 
 
-def _given(left: float, position: float | None, risen: float | None = None, gain: float | None = None) -> tuple[Measurement, ...]:
+def _given(left: float, position: float | None, risen: float | None = None, learned: bool | None = None) -> tuple[Measurement, ...]:
     items = {"start": 0.69, "last": 0.69 * left}
     if position is not None:
         items["position"] = position
     if risen is not None:
         items["return_share"] = risen
     given = [Measurement("policy.exploration", left, "share", "'losses/entropy', 100 points", 12, items, "entropy")]
-    if gain is not None:
-        told = {"start": 20.0, "best": 180.0, "last": 20.0 + 6 * gain, "share": gain / 30, "best_step": 90.0}
-        given.append(Measurement("policy.return_gain", gain, "errors", "'charts/episodic_return', 100 points", 90, told))
+    if learned is not None:
+        given.append(Measurement("policy.learned", float(learned), "", "'charts/episodic_return', 100 points"))
     return tuple(given)
 
 
@@ -99,11 +92,11 @@ def _spread(left: float) -> tuple[Measurement, ...]:
 
 
 EXAMPLES = (
-    Example("settled in the first tenth, on nothing", _given(0.0, 0.1, 0.0, -1.0), "fail"),
-    Example("settled before the return rose, which it did a little", _given(0.02, 0.2, 0.1, 8.0), "fail"),
+    Example("settled in the first tenth, on nothing", _given(0.0, 0.1, 0.0, False), "fail"),
+    Example("settled before the return rose, which it did a little", _given(0.02, 0.2, 0.1, True), "fail"),
     Example("settled early, no return", _given(0.01, 0.2), "warn"),
     Example("ever more noise", _spread(4.0), "warn"),
-    Example("settled when it had learned", _given(0.02, 0.6, 0.95, 25.0), "pass"),
-    Example("still exploring", _given(0.75, None, None, 25.0), "pass"),
+    Example("settled when it had learned", _given(0.02, 0.6, 0.95, True), "pass"),
+    Example("still exploring", _given(0.75, None, None, True), "pass"),
     Example("neither entropy nor deviation", (), "not-checked"),
 )

@@ -31,20 +31,15 @@ STILL = Threshold(
     double="noisy runs after a burst fail",
 )
 QUIET = Threshold(0.05, "ratio", source="a quarter of pure noise", half="as fail", double="usual runs at their end are warned")
-CLEAR_ERRORS = 5.0
-LEAST_SHARE = 0.1
-LOST = 0.5
 
 NEEDS = ("policy.coherence",)
-USES = ("policy.return_gain", "policy.return_fall")
+USES = ("policy.learned",)
 
 
 def judge(measured: Measured) -> Finding:
     left = measured["policy.coherence"]
     seen = f"the policy's gradients are {left.value:.2g} of what Adam remembers of them, pure noise gives 0.18"
-    gain, fall = measured.get("policy.return_gain"), measured.get("policy.return_fall")
-    learned = gain is not None and gain.value >= CLEAR_ERRORS and gain.items["share"] >= LEAST_SHARE
-    if learned and (fall is None or fall.value < LOST):
+    if measured.number("policy.learned") == 1:
         return Finding("pass", f"{seen}; its return rose", left.value, STILL, left.unit)
     if left.value < STILL.value:
         return Finding("fail", seen, left.value, STILL, left.unit)
@@ -53,18 +48,17 @@ def judge(measured: Measured) -> Finding:
     return Finding("pass", seen, left.value, STILL, left.unit)
 
 
-def _given(left: float, gain: float | None = None) -> tuple[Measurement, ...]:
+def _given(left: float, learned: bool | None = None) -> tuple[Measurement, ...]:
     found = Measurement("policy.coherence", left, "ratio", "Adam's moments in 4 checkpoints", 100, {"step 100": left})
-    if gain is None:
+    if learned is None:
         return (found,)
-    told = {"start": 20.0, "best": 180.0, "last": 180.0, "share": gain / 30, "best_step": 90.0}
-    return found, Measurement("policy.return_gain", gain, "errors", "'rollout/ep_rew_mean', 100 points", 90, told)
+    return found, Measurement("policy.learned", float(learned), "", "'rollout/ep_rew_mean', 100 points")
 
 
 EXAMPLES = (
     Example("a policy of one action", _given(0.0), "fail"),
     Example("a few updates after it stilled", _given(0.04), "warn"),
-    Example("it stilled when it had learned", _given(0.001, 25.0), "pass"),
+    Example("it stilled when it had learned", _given(0.001, True), "pass"),
     Example("noise", _given(0.18), "pass"),
     Example("no moments", (), "not-checked"),
 )

@@ -53,7 +53,15 @@ LEARNED = 0.5
 CAME_BACK = 0.5
 
 NEEDS = ()
-USES = ("units.dead", "units.dead_since", "units.zero_activation", "run.settings_activation", "loss.improvement", "loss.divergence")
+USES = (
+    "units.dead",
+    "units.dead_since",
+    "units.zero_activation",
+    "run.settings_activation",
+    "loss.improvement",
+    "loss.divergence",
+    "policy.learned",
+)
 CHECKLIST = ("dead-relus",)
 FIGURE = "dead-units"
 NEVER_EXACTLY_SILENT = {"tanh", "sigmoid", "gelu", "silu", "swish", "elu", "selu", "leaky_relu", "leakyrelu", "softplus", "mish"}
@@ -103,7 +111,11 @@ def judge(measured: Measured) -> Finding:
 
 
 def _learned(measured: Measured) -> bool:
-    return (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
+    return (
+        measured.number("policy.learned") == 1
+        or (measured.number("loss.improvement") or 0) >= LEARNED
+        and (measured.number("loss.divergence") or 0) < CAME_BACK
+    )
 
 
 def _dead(value: float, since: int | None = None) -> Measurement:

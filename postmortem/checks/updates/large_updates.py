@@ -45,7 +45,7 @@ RUNAWAY = 10.0
 RUNAWAY_GAIN = 5.0
 
 NEEDS = ("updates.ratio_lower",)
-USES = ("loss.improvement", "loss.divergence", "weights.growth", "weights.final_gain", "updates.displacement_low")
+USES = ("loss.improvement", "loss.divergence", "weights.growth", "weights.final_gain", "updates.displacement_low", "policy.learned")
 CHECKLIST = ("update-ratio", "learning-rate")
 FIGURE = "update-ratio"
 
@@ -55,6 +55,7 @@ def judge(measured: Measured) -> Finding:
     highest = tuple(sorted((name for name in ratio.items if ratio.items[name] > HIGH.value), key=lambda name: -ratio.items[name]))
     seen = f"the median update is {ratio.value:.1e} of the weight's norm per step"
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
+    learned = learned or measured.number("policy.learned") == 1
     if ratio.value > FAR_TOO_HIGH.value:
         reason = f"{seen}; above {FAR_TOO_HIGH.value:.0e} weights are overwritten"
         return Finding("warn" if learned else "fail", reason, ratio.value, FAR_TOO_HIGH, ratio.unit, ratio.first_step, highest)

@@ -45,7 +45,7 @@ RUNAWAY = 10.0
 USUAL = 1e-3
 
 NEEDS = ("updates.ratio_upper", "updates.ratio_lower")
-USES = ("loss.improvement", "run.pretrained", "weights.growth")
+USES = ("loss.improvement", "run.pretrained", "weights.growth", "policy.learned")
 CHECKLIST = ("update-ratio", "learning-rate")
 FIGURE = "update-ratio"
 
@@ -57,6 +57,7 @@ def judge(measured: Measured) -> Finding:
     amount = f"{upper.value:.1e}" if exact else f"between {lower.value:.1e} and {upper.value:.1e}"
     seen = f"the median update is {amount} of the weight's norm per step"
     lenient = (measured.number("loss.improvement") or 0) >= LEARNED or measured.text("run.pretrained") == "true"
+    lenient = lenient or measured.number("policy.learned") == 1
     growth = measured.number("weights.growth") or 0.0
     if growth > RUNAWAY and upper.value < LOW.value:
         return Finding(
