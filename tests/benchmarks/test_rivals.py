@@ -17,7 +17,9 @@ from rival_tools.asking import AskingError, Worker
 from rival_tools.findings import Answer, Finding, answer, finding, no_answer, ranked
 from rival_tools.hand_over import hand_over
 from rival_tools.handed import Handed
+from rival_tools.mapping import markdown
 from rival_tools.scoring import Score, read_answers, score, together, write_answers
+from run import Book
 from safetensors.numpy import load_file
 
 import postmortem
@@ -135,6 +137,23 @@ def test_answers_are_kept(tmp_path: Path) -> None:
     write_answers(file, ONE)
     assert read_answers(file) == ONE
     assert list(json.loads(file.read_text(encoding="utf-8"))["a"]) == ["alarms", "causes", "groups", "messages", "error"]
+
+
+def test_a_run_is_asked_of_a_tool_once(tmp_path: Path) -> None:
+    """A tool that has answered is not asked again after an interruption, be the answer an error; the others are."""
+    Book(tmp_path, ["one", "other"]).enter("a", {"one": no_answer("crashed")})
+    again = Book(tmp_path, ["one", "other"])
+    assert again.open("a") == ["other"]
+    assert again.open("b") == ["one", "other"]
+    assert again.answers["one"]["a"].error == "crashed"
+
+
+def test_the_mapping_is_shown_whole() -> None:
+    """Each finding of each tool has a line in the table, and so has what stands for nothing."""
+    table = markdown()
+    for tool in TOOLS:
+        for id_, causes in adapter(tool).CREDIT.items():
+            assert f"| {tool} | {id_} | {', '.join(f'`{cause}`' for cause in causes) or 'nothing'} |\n" in table
 
 
 def test_all_points_are_handed_over(sample_runs: Path, tmp_path: Path) -> None:
