@@ -173,12 +173,15 @@ def _rivals(rivals: Sequence[RivalScore], whole: Sequence[Judged]) -> str:
         return "Not run for this page."
     own, quiet = recall(whole), alarms(whole)
     lines = [
-        "What each of their messages is credited with stands in `benchmarks/rivals/rival_tools/`; it is generous: every plausible cause "
-        "counts.",
+        "What each of their messages is credited with stands in `benchmarks/rivals/rival_tools/adapters/`; it is generous: every "
+        "plausible cause counts, so that one message may stand for a dozen. Right first: the likeliest of the first message's causes. Credited first: "
+        "any of them. All together: right where one of them is, alarmed where one of them is.",
         "",
-        "| tool | right first | right anywhere | healthy runs alarmed | broke on |",
-        "|---|---|---|---|---|",
-        f"| postmortem | {own.first_share:.3f} | {own.three_share:.3f} (in three) | {quiet.share:.3f} | 0 |",
+        "| tool | right first | credited first | right anywhere | healthy runs alarmed | no answer |",
+        "|---|---|---|---|---|---|",
+        f"| postmortem | {own.first_share:.3f} | {own.first_share:.3f} | {own.three_share:.3f} (in three) | {quiet.share:.3f} | 0 |",
     ]
-    lines += [f"| {each.tool} | {each.first:.3f} | {each.any:.3f} | {each.alarmed:.3f} | {each.broken} |" for each in rivals]
+    for each in rivals:
+        shares = " | ".join(f"{share:.3f}" for share in (each.first, each.credited, each.any, each.alarmed))
+        lines.append(f"| {each.tool} | {shares} | {each.broken} |")
     return "\n".join(lines)

@@ -16,7 +16,9 @@ class RivalScore:
 
     tool: str
     first: float
-    """Share of the faulty runs whose first message is credited with a right cause, among whatever else it is credited with."""
+    """Share of the faulty runs where the likeliest cause that its first message is credited with is right."""
+    credited: float
+    """Share where that message is credited with a right cause among whatever else it may stand for: a flat loss stands for 13 causes."""
     any: float
     """Share with a right cause among all messages."""
     alarmed: float
@@ -37,15 +39,17 @@ def rival_scores(folder: Path, truths: Sequence[Truth]) -> list[RivalScore]:
 
 
 def _told(answer: dict[str, object] | None, truth: Truth) -> tuple[int, ...]:
-    """Right first, right anywhere, alarmed, broken: 1 or 0."""
+    """Right first, right among the first message's causes, right anywhere, alarmed, broken: 1 or 0."""
     if answer is None:
-        return 0, 0, 0, 1
+        return 0, 0, 0, 0, 1
     groups = answer["groups"]
     causes = answer["causes"]
     assert isinstance(groups, list)
     assert isinstance(causes, list)
-    first = bool(groups) and not truth.right.isdisjoint(groups[0])
-    return int(first), int(not truth.right.isdisjoint(causes)), int(bool(answer["alarms"])), int(bool(answer["error"]))
+    first = bool(causes) and causes[0] in truth.right
+    credited = bool(groups) and not truth.right.isdisjoint(groups[0])
+    rest = (not truth.right.isdisjoint(causes), bool(answer["alarms"]), bool(answer["error"]))
+    return int(first), int(credited), *(int(each) for each in rest)
 
 
 def _score(tool: str, rows: Sequence[tuple[int, ...]], truths: Sequence[Truth]) -> RivalScore:
@@ -55,4 +59,4 @@ def _score(tool: str, rows: Sequence[tuple[int, ...]], truths: Sequence[Truth]) 
     def share(of: list[tuple[int, ...]], column: int) -> float:
         return sum(row[column] for row in of) / max(1, len(of))
 
-    return RivalScore(tool, share(faulty, 0), share(faulty, 1), share(healthy, 2), sum(row[3] for row in rows))
+    return RivalScore(tool, share(faulty, 0), share(faulty, 1), share(faulty, 2), share(healthy, 3), sum(row[4] for row in rows))

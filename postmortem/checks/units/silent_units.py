@@ -111,10 +111,8 @@ def judge(measured: Measured) -> Finding:
 
 
 def _learned(measured: Measured) -> bool:
-    return (
-        measured.number("policy.learned") == 1
-        or ((measured.number("loss.improvement") or 0) >= LEARNED
-        and (measured.number("loss.divergence") or 0) < CAME_BACK)
+    return measured.number("policy.learned") == 1 or (
+        (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
     )
 
 
