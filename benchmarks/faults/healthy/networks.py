@@ -63,7 +63,7 @@ def _zero_branches(model: nn.Module, data: Data, plan: Plan) -> None:
     for name, module in model.named_modules():
         norm = isinstance(module, nn.BatchNorm2d) and name.endswith("bn2")
         if norm or (isinstance(module, nn.Linear) and name.endswith(("proj", "fc_out"))):
-            nn.init.zeros_(module.weight)  # type: ignore[arg-type] # it has one
+            nn.init.zeros_(module.weight)
     head = _head(model)
     for name, each in model.named_parameters():
         if name.startswith(head):

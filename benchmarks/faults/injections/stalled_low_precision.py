@@ -11,7 +11,7 @@ from faults.plan import Plan, Style
 _SPARES = frozenset({"adversarial", "policy"})
 
 
-def _slow(optimizer: str, lr: float, steps: int = 1500) -> Callable[[Plan], Plan]:
+def _slow(optimizer: str, lr: float, steps: int = 1000) -> Callable[[Plan], Plan]:
     """A small rate, at which float32 learns in time."""
     return lambda plan: replace(plan, optimizer=optimizer, lr=lr, steps=steps, schedule="constant", warm_up=0.0, weight_decay=0.0)
 
@@ -27,12 +27,12 @@ def _weights(style: Style) -> Style:
 
 FAULTS = (
     Fault(
-        "bfloat16-adamw", "blatant", "Weights and AdamW's state in bfloat16, at a rate of 5e-5.",
-        base=_slow("adamw", 5e-5), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES,
+        "bfloat16-adamw", "blatant", "Weights and AdamW's state in bfloat16, at a rate of 7e-5.",
+        base=_slow("adamw", 7e-5), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES | {"saturating", "language"},
     ),
     Fault(
         "bfloat16-adam", "clear", "Weights and Adam's state in bfloat16, at a rate of 1e-4.",
-        base=_slow("adam", 1e-4), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES,
+        base=_slow("adam", 1e-4), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES | {"saturating"},
     ),
     Fault(
         "bfloat16-sgd", "clear", "Weights and momenta of SGD in bfloat16, at a rate of 0.003.",
@@ -40,16 +40,16 @@ FAULTS = (
         spares=frozenset({"saturating", "text"}),
     ),
     Fault(
-        "float16-sgd", "clear", "Weights and momenta of SGD in float16, at a rate of 0.0003.",
-        base=_slow("sgd", 3e-4, 2500), plan=_kept_in("float16"), style=_weights, wants=frozenset({"classes"}),
+        "float16-sgd", "clear", "Weights and momenta of SGD in float16, at a rate of 0.0007.",
+        base=_slow("sgd", 7e-4), plan=_kept_in("float16"), style=_weights, wants=frozenset({"classes", "relu"}),
         spares=frozenset({"saturating", "text"}),
     ),
     Fault(
-        "bfloat16-rmsprop", "clear", "Weights and RMSprop's averages in bfloat16, at a rate of 5e-5.",
-        base=_slow("rmsprop", 5e-5), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES,
+        "bfloat16-rmsprop", "clear", "Weights and RMSprop's averages in bfloat16, at a rate of 7e-5.",
+        base=_slow("rmsprop", 7e-5), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES | {"saturating", "text"},
     ),
     Fault(
-        "bfloat16-warm", "subtle", "Weights in bfloat16 under AdamW at 2e-4: small ones moved, large ones did not.",
-        base=_slow("adamw", 2e-4), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES,
+        "bfloat16-warm", "subtle", "Weights in bfloat16 under AdamW at 1.5e-4: small ones moved, large ones did not.",
+        base=_slow("adamw", 1.5e-4, 800), plan=_kept_in("bfloat16"), style=_weights, spares=_SPARES | {"saturating"},
     ),
 )  # fmt: skip
