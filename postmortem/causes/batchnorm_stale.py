@@ -30,6 +30,9 @@ EVIDENCE = (
     Evidence(5.5, "running statistics do not follow the data", alarm=("stale-batchnorm",)),
     Evidence(1.5, "validation is far worse than training", alarm=("stale-batchnorm", "wide-generalization-gap")),
     Evidence(-5.0, "running statistics have settled", passed=("stale-batchnorm",)),
+    Evidence(7.0, "running statistics stopped on the way", alarm=("halted-batchnorm",)),
+    Evidence(5.0, "statistics that stopped look settled", alarm=("halted-batchnorm",), passed=("stale-batchnorm",)),
+    Evidence(2.0, "validation was never better than a guess", alarm=("chance-level-validation", "stale-batchnorm")),
 )
 EXPLAINS = ("overfitting", "label-noise")
 

@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(0.5, "images of the data set cannot be read", alarm=("unreadable-images",)),
     Evidence(0.5, "rows of the manifest are broken", alarm=("broken-records",)),
     Evidence(-5.0, "every file is whole", passed=("damaged-files",)),
+    Evidence(3.0, "the checkpoints hold weights that were not trained", alarm=("stale-copies",)),
 )
 
 

@@ -31,6 +31,8 @@ EVIDENCE = (
     Evidence(1.0, "the loss stayed flat with dead units", alarm=("flat-loss", "silent-units")),
     Evidence(-4.5, "units are alive", passed=("silent-units",)),
     Evidence(-3.0, "units are identical from the start, which silences them together", alarm=("identical-units",)),
+    Evidence(4.0, "scale and shift of norms keep most channels of a layer below zero", alarm=("silent-channels",)),
+    Evidence(2.5, "channels behind a layer do not vary", alarm=("constant-channels",)),
 )
 EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "frozen-parameters", "lr-too-low")
 

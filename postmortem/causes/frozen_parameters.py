@@ -36,6 +36,7 @@ EVIDENCE = (
     Evidence(-4.0, "identical units pass no gradient on", alarm=("identical-units",)),
     Evidence(-3.0, "dead units pass no gradient on", alarm=("silent-units",)),
     Evidence(-3.0, "the learning rate was gone", alarm=("early-decayed-rate",)),
+    Evidence(2.0, "a group of the optimizer has next to no learning rate", alarm=("spread-group-rates",)),
 )
 EXPLAINS = ("underfitting",)
 

@@ -34,6 +34,8 @@ EVIDENCE = (
     Evidence(-3.0, "units are identical", alarm=("identical-units",)),
     Evidence(-3.0, "one class is named for every record: nothing was learned by heart either", alarm=("majority-class-only",)),
     Evidence(-2.0, "the learning rate is too high for anything to be learned", alarm=("diverged-loss", "large-updates")),
+    Evidence(4.0, "validation was never better than a guess while training was fitted", alarm=("chance-level-validation",)),
+    Evidence(-3.0, "batch-norm statistics stopped, which harms validation only", alarm=("halted-batchnorm",)),
 )
 EXPLAINS = ("overfitting", "underfitting")
 

@@ -50,6 +50,9 @@ EVIDENCE = (
     Evidence(-2.5, "weights were too large from the start", alarm=("large-initial-weights",)),
     Evidence(-2.5, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
     Evidence(-3.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
+    Evidence(6.5, "the loss is zero from its first point, as where all labels are ignored", alarm=("zero-loss",)),
+    Evidence(4.5, "accuracy fell while the loss fell", alarm=("contrary-accuracy",)),
+    Evidence(1.0, "validation loss is far below training loss, as where one is a sum and the other a mean", alarm=("inverted-gap",)),
 )
 EXPLAINS = ("interrupted", "exploding-gradients", "lr-too-high")
 USES = ("loss.first", "loss.chance")

@@ -32,6 +32,12 @@ EVIDENCE = (
     Evidence(1.0, "the loss stayed high after the learning rate was gone", alarm=("early-decayed-rate", "plateaued-loss")),
     Evidence(1.0, "the loss stayed flat after the learning rate was gone", alarm=("early-decayed-rate", "flat-loss")),
     Evidence(-5.0, "the learning rate lasted to the end", passed=("early-decayed-rate",)),
+    Evidence(6.0, "the learning rate was still rising when the loss was lost", alarm=("rising-rate",)),
+    Evidence(5.0, "a rate that only rose cannot have ended early", alarm=("rising-rate",), passed=("early-decayed-rate",)),
+    Evidence(6.0, "the highest learning rate came at once and threw the first steps", alarm=("unwarmed-start",)),
+    Evidence(5.0, "a start without warm-up is no early end", alarm=("unwarmed-start",), passed=("early-decayed-rate",)),
+    Evidence(6.0, "the learning rate came back and set the run back", alarm=("restarted-rate",)),
+    Evidence(5.0, "a rate that came back did not end early", alarm=("restarted-rate",), passed=("early-decayed-rate",)),
 )
 EXPLAINS = ("underfitting", "not-training", "frozen-parameters")
 USES = ("lr.max", "lr.dead_share", "steps.last")

@@ -45,6 +45,8 @@ EVIDENCE = (
     Evidence(-2.0, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
     Evidence(-2.0, "the optimizer's state was lost, which enlarges its first steps", alarm=("optimizer-step-lag",)),
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
+    Evidence(1.0, "scales of norms grew many times over", alarm=("exploded-norm-scales",)),
+    Evidence(-1.5, "second moments vanished in half precision, which enlarges updates", alarm=("underflowed-moments",)),
 )
 EXPLAINS = ("dead-relus", "saturated-activations", "exploding-gradients", "loss-spike", "underfitting")
 USES = ("lr.max", "updates.ratio", "updates.ratio_max")

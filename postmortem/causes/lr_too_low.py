@@ -41,6 +41,7 @@ EVIDENCE = (
     Evidence(-3.0, "the learning rate was usual until the schedule ended it", alarm=("early-decayed-rate",)),
     Evidence(-3.0, "gradients die on the way to early layers", alarm=("gradient-depth-slope",)),
     Evidence(-3.0, "units are identical, so that no learning rate tells them apart", alarm=("identical-units",)),
+    Evidence(0.5, "Adam's epsilon was set as large as gradients", alarm=("epsilon-bound-updates", "odd-optimizer-settings")),
 )
 USES = ("lr.max", "updates.ratio")
 

@@ -33,6 +33,10 @@ EVIDENCE = (
     Evidence(-3.0, "the gradient scaler skipped the steps", alarm=("collapsed-loss-scale",)),
     Evidence(-3.0, "updates were rounded away by the weights' precision", alarm=("rounded-updates",)),
     Evidence(-2.0, "the learning rate was gone", alarm=("early-decayed-rate",)),
+    Evidence(2.0, "the loss repeats one number to the last digit", alarm=("repeated-loss",)),
+    Evidence(2.0, "the loss stayed flat and repeats one number", alarm=("flat-loss", "repeated-loss")),
+    Evidence(0.5, "the moving average of the weights stands still", alarm=("halted-average",)),
+    Evidence(-3.0, "the loss fell, so that other weights than those saved were trained", alarm=("stale-copies",)),
 )
 EXPLAINS = ("frozen-parameters", "underfitting")
 USES = ("lr.max",)

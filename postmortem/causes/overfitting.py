@@ -37,6 +37,9 @@ EVIDENCE = (
     Evidence(-3.0, "one class is named for every record, which nobody learns by heart", alarm=("majority-class-only",)),
     Evidence(-3.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
     Evidence(-1.5, "the loss diverged", alarm=("diverged-loss",)),
+    Evidence(-3.0, "validation never learned anything that it could lose", alarm=("chance-level-validation",)),
+    Evidence(-1.0, "validation is too noisy to tell its points apart", alarm=("noisy-validation", "rising-validation-loss")),
+    Evidence(0.3, "the run went on past a best step that it did not keep", alarm=("rising-validation-loss", "unsaved-best")),
 )
 USES = ("validation.rise",)
 

@@ -30,6 +30,8 @@ EVIDENCE = (
     Evidence(2.5, "weights collapsed towards zero", alarm=("collapsed-weights",)),
     Evidence(-4.0, "regularization loss is well below the data loss", passed=("dominant-regularization",)),
     Evidence(-1.5, "weights kept their size", passed=("collapsed-weights",)),
+    Evidence(2.5, "scales of norms went to nothing", alarm=("vanished-norm-scales",)),
+    Evidence(1.5, "norms are decayed ten times as strongly as is usual", alarm=("decayed-vectors",)),
 )
 EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "init-too-large", "label-noise", "dead-relus", "symmetric-init")
 USES = ("regularization.ratio",)

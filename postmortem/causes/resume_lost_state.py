@@ -36,6 +36,13 @@ EVIDENCE = (
     Evidence(-4.5, "the optimizer's count agrees with the run's", passed=("optimizer-step-lag",)),
     Evidence(-2.0, "the loss went on where the run was resumed", passed=("resumed-loss-jump",)),
     Evidence(-4.0, "the gradient scaler skipped the steps that are missing", alarm=("collapsed-loss-scale",)),
+    Evidence(4.0, "the optimizer's settings changed in the middle of the run", alarm=("changed-optimizer-settings",)),
+    Evidence(4.0, "the loss jumped and the optimizer's settings changed", alarm=("changed-optimizer-settings", "resumed-loss-jump")),
+    Evidence(7.0, "the scheduler began to count again", alarm=("desynchronized-scheduler",)),
+    Evidence(
+        3.5, "the scheduler began again while the optimizer went on", alarm=("desynchronized-scheduler",), passed=("optimizer-step-lag",)
+    ),
+    Evidence(1.0, "weights that were tied came apart", alarm=("untied-weights",)),
 )
 EXPLAINS = ("loss-spike", "lr-too-high")
 

@@ -30,6 +30,8 @@ EVIDENCE = (
     Evidence(6.5, "most updates are below what the weights' precision can hold", alarm=("rounded-updates",)),
     Evidence(0.5, "updates are small beside the weights", alarm=("rounded-updates", "small-updates")),
     Evidence(-5.0, "updates are larger than the weights' precision", passed=("rounded-updates",)),
+    Evidence(1.0, "the optimizer's moments are kept in half precision", alarm=("half-precision-moments",)),
+    Evidence(2.0, "second moments vanished in half precision", alarm=("underflowed-moments",)),
 )
 EXPLAINS = ("lr-too-low", "not-training", "frozen-parameters", "underfitting")
 USES = ("lr.max",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from postmortem.measure.chance import Classes, measure_chance, measure_early_share
+from postmortem.measure.curve_states import measure_states
 from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
@@ -17,6 +18,7 @@ from postmortem.measure.settings import measure_settings
 from postmortem.measure.shape import measure_shape
 from postmortem.measure.spikes import measure_spikes
 from postmortem.measure.validation import measure_accuracy, measure_validation
+from postmortem.measure.warmups import measure_warmups
 from postmortem.model import Measurement, Missing, RunData
 
 __all__ = ["Classes", "measure_curves"]
@@ -72,3 +74,5 @@ def _all(
     yield from measure_gradient_norm(roled, seen["run.clip_norm"].value if "run.clip_norm" in seen else None)
     yield from measure_endings(run, roled)
     yield measure_fit(run, seen)
+    yield from measure_states(training, validation, roled, run.checkpoints, seen)
+    yield from measure_warmups(training, main_rate(roled), roled)

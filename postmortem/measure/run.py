@@ -13,6 +13,7 @@ from postmortem.measure.adversaries import measure_adversaries
 from postmortem.measure.agents import measure_agents
 from postmortem.measure.averages import measure_averages
 from postmortem.measure.batchnorm import measure_batchnorm
+from postmortem.measure.batchnorm_channels import measure_batchnorm_channels
 from postmortem.measure.chance import Classes
 from postmortem.measure.classes import measure_classes
 from postmortem.measure.column_options import unmatched_columns
@@ -89,6 +90,7 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_optimizer,
         measure_gradients,
         measure_batchnorm,
+        measure_batchnorm_channels,
         measure_precision,
         measure_continuity,
         measure_replicas,

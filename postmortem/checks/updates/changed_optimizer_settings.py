@@ -1,0 +1,69 @@
+"""Optimizer settings that changed in the middle of a run
+
+## What it looks for
+Settings of the optimizer's groups that no schedule of the learning rate touches (betas, epsilon, weight decay, momentum, the base
+rate `initial_lr`) and that differ from one checkpoint to the next. It warns where 1 of them or more changed in exactly one interval.
+
+## Why it matters
+Loading an optimizer's state loads its param_groups as well: what the configuration says is overwritten by what was saved. A
+training that goes on with other settings than those of its start is two trainings.
+
+## What to do
+After loading the state set the groups' settings again from the configuration, and print both.
+
+## When it is wrong
+Schedules of weight decay and of momentum change them again and again: a setting that changes in several intervals passes. Two
+checkpoints cannot tell a change from a schedule, unless it is the base rate that changed.
+
+## References
+OPT logbook, 10 % update: reinitializing Adam from a checkpoint also reloaded the betas saved before.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+CHANGED = Threshold(
+    1,
+    "settings",
+    source="a setting either changed or it did not: values are compared as they are stored",
+    half="the same: settings are counted whole",
+    double="a single setting that came back from an old file passes unseen",
+)
+
+NEEDS = ("optimizer.settings_changed", "checkpoints.steps")
+FIGURE = "loss"
+
+
+def judge(measured: Measured) -> Finding:
+    found = measured["optimizer.settings_changed"]
+    if found.value < CHANGED.value:
+        return Finding("pass", f"no setting of the optimizer changed over {found.basis}", found.value, CHANGED, found.unit)
+    once = tuple(key for key, times in found.items.items() if times == 1)
+    if not found.value >= CHANGED.value:
+        return Finding("not-checked", "the number of changed settings is not a number")
+    if not once:
+        return Finding("pass", f"{found.value:.0f} settings changed again and again, as on a schedule", found.value, CHANGED, found.unit)
+    if measured["checkpoints.steps"].value < 3 and not any(key.startswith("initial_lr") for key in once):
+        return Finding("not-checked", f"{found.text}; two checkpoints cannot tell a change from a schedule")
+    seen = f"{len(once)} settings of the optimizer changed in a single interval: {found.text}"
+    return Finding("warn", seen, float(len(once)), CHANGED, found.unit, found.first_step, once)
+
+
+def _given(checkpoints: int, **times: float) -> tuple[Measurement, ...]:
+    items = {f"{key} of group 0 of optimizer": count for key, count in times.items()}
+    text = f"{next(iter(items))} (0.9, 0.98) -> (0.9, 0.999) by step 400" if items else ""
+    return (
+        Measurement("checkpoints.steps", checkpoints, "checkpoints", "step files"),
+        Measurement("optimizer.settings_changed", len(items), "settings", "groups", 400 if items else None, items, text),
+    )
+
+
+EXAMPLES = (
+    Example("betas that came back from an old checkpoint", _given(6, betas=1), "warn"),
+    Example("two checkpoints, another base rate", _given(2, initial_lr=1), "warn"),
+    Example("weight decay on a schedule", _given(6, weight_decay=5), "pass"),
+    Example("a healthy run", _given(6), "pass"),
+    Example("two checkpoints of a cycled momentum", _given(2, momentum=1), "not-checked"),
+    Example("no optimizer state", (), "not-checked"),
+)
