@@ -174,8 +174,8 @@ def _rivals(rivals: Sequence[RivalScore], whole: Sequence[Judged]) -> str:
     own, quiet = recall(whole), alarms(whole)
     lines = [
         "What each of their messages is credited with stands in `benchmarks/rivals/rival_tools/adapters/`; it is generous: every "
-        "plausible cause counts, so that one message may stand for a dozen. Right first: the likeliest of the first message's causes. Credited first: "
-        "any of them. All together: right where one of them is, alarmed where one of them is.",
+        "plausible cause counts, so that one message may stand for a dozen. Right first: the likeliest of the first message's causes. "
+        "Credited first: any of them. All together: right where one of them is, alarmed where one of them is.",
         "",
         "| tool | right first | credited first | right anywhere | healthy runs alarmed | no answer |",
         "|---|---|---|---|---|---|",
