@@ -15,7 +15,7 @@ from faults.styles import style_of
 
 PER_CAUSE = {"tuning": 6, "reporting": 8}
 """Faulty runs of each cause in each half."""
-PER_TRAP = 3
+PER_TRAP = 2
 """Healthy runs of each kind in each half."""
 FIRST_SEED = {"tuning": 1000, "reporting": 50_000}
 
