@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -13,22 +12,17 @@ from pathlib import Path
 
 import torch
 
-from faults import registry
 from faults.loop import train
 from faults.nouns import Fault, Trained
 from faults.plan import Plan
 from faults.roster import Entry
+from faults.stamps import stamp
 from faults.writing.checkpoints import write_checkpoints
 from faults.writing.manifests import write_manifest, write_settings
 from faults.writing.scalars import write_scalars
 
 MARGIN = 0.1
 """A faulty run is worse than its twin where it loses at least this share of what the twin gained over the untrained model."""
-_HERE = Path(__file__).resolve().parent
-_COMMON = (
-    "nouns.py", "plan.py", "loop.py", "losses.py", "sources.py", "halves.py", "ranks.py", "damage.py", "making.py",
-    "writing/scalars.py", "writing/checkpoints.py", "writing/ranks.py",
-)  # fmt: skip
 
 
 def prepare() -> None:
@@ -36,20 +30,6 @@ def prepare() -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.set_flags(False)
-
-
-def stamp(entry: Entry) -> str:
-    """Changes whenever the code or the settings that make this entry change."""
-    folder = "injections" if entry.cause else "healthy"
-    own = [_HERE / "tasks" / f"{registry.home(entry.task)}.py"]
-    if entry.cause:
-        own.append(_HERE / folder / f"{entry.cause.replace('-', '_')}.py")
-    else:
-        own += sorted((_HERE / folder).glob("*.py"))
-    digest = hashlib.sha256(repr((entry.name, entry.plan, entry.style, entry.fault.name)).encode())
-    for path in (*(_HERE / name for name in _COMMON), *own):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def is_made(entry: Entry, out: Path) -> bool:

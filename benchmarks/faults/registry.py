@@ -43,3 +43,8 @@ def traps() -> dict[str, tuple[Fault, ...]]:
 def home(task: Task) -> str:
     """Name of the module that declares a task."""
     return next(name for name, module in _modules("faults.tasks") if task in getattr(module, "TASKS", ()))
+
+
+def home_of_trap(trap: Fault) -> str:
+    """Name of the module that declares a trap."""
+    return next(name for name, module in _modules("faults.healthy") if trap in module.TRAPS)
