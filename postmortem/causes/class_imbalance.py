@@ -33,9 +33,16 @@ EVIDENCE = (
     Evidence(1.5, "only the class prior was learned", alarm=("prior-only-loss",)),
     Evidence(5.0, "class counts are far apart and one class is named for every record", alarm=("majority-class-only", "skewed-classes")),
     Evidence(9.5, "rare classes are never found", alarm=("starved-classes",)),
+    Evidence(5.5, "errors on validation leave no room for rare classes that are found", alarm=("unfound-rare-classes",)),
+    Evidence(
+        3.0, "some classes have hardly a record, and nothing shows that they are found", alarm=("unfound-rare-classes", "skewed-classes")
+    ),
+    Evidence(7.0, "a few units of the head have nearly all of its gradients", alarm=("skewed-head-errors",)),
     Evidence(1.5, "a class is missing from a split", alarm=("missing-classes",)),
     Evidence(-4.5, "class counts are close", passed=("skewed-classes",)),
-    Evidence(-4.0, "more than the class prior was learned", passed=("prior-only-loss",)),
+    Evidence(-1.0, "more than the class prior was learned", passed=("prior-only-loss",)),
+    Evidence(-4.5, "validation leaves no room for rare classes that are never found", passed=("unfound-rare-classes",)),
+    Evidence(-2.0, "the head's units share its gradients evenly", passed=("skewed-head-errors",)),
     Evidence(-4.0, "every class is found, the rarest too", passed=("starved-classes",)),
     Evidence(-1.0, "more than one class is named", passed=("majority-class-only",)),
     Evidence(-3.0, "units are identical, which leaves only the prior to learn", alarm=("identical-units",)),
@@ -47,7 +54,15 @@ USES = ("classes.imbalance",)
 
 
 def summary(case: Case) -> str:
-    seen = ("starved-classes", "majority-class-only", "prior-only-loss", "skewed-classes", "missing-classes")
+    seen = (
+        "starved-classes",
+        "majority-class-only",
+        "unfound-rare-classes",
+        "prior-only-loss",
+        "skewed-classes",
+        "skewed-head-errors",
+        "missing-classes",
+    )
     return case.said(*seen, otherwise="Some classes are starved.")
 
 

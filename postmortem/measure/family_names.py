@@ -89,7 +89,7 @@ def by_parameters(run: RunData) -> tuple[str, str] | None:
     if boxes is not None:
         return "detection", f"parameter {boxes!r}"
     head = next((name for name in names if "lm_head" in name), None)
-    if head is not None:
+    if head is not None and not _classifies(run, head):
         return "language-model", f"parameter {head!r}"
     spread = next((name for name in names if re.search(r"(?:log_?var|log_?sigma|fc_var)\.weight$", name.lower())), None)
     if spread is not None and any(re.search(r"(?:mu|mean)\.weight$", name.lower()) for name in names):
@@ -97,3 +97,11 @@ def by_parameters(run: RunData) -> tuple[str, str] | None:
     timed = any(re.search(r"time_(?:embed|embedding|mlp)\b", name) for name in names)
     blocks = next((name for name in names if re.search(r"(?:^|\.)(?:down_blocks|input_blocks|downs|mid_block)\.", name)), None)
     return ("regression", f"parameter {blocks!r} beside an embedding of time") if timed and blocks is not None else None
+
+
+def _classifies(run: RunData, head: str) -> bool:
+    """Whether a head of this name has far fewer rows than every table of embeddings: then it names classes, not tokens."""
+    tensors = run.checkpoints[-1].tensors
+    rows = [tensor.shape[0] for name, tensor in tensors.items() if len(tensor.shape) == 2 and re.search(r"wte|embed|emb\.|word", name)]
+    shape = tensors[head].shape
+    return bool(rows) and bool(shape) and shape[0] not in rows and shape[0] * 2 <= max(rows)

@@ -33,7 +33,9 @@ from postmortem.measure.pace import measure_pace
 from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.priors import known_classes, measure_majority
+from postmortem.measure.rare import measure_rare
 from postmortem.measure.replicas import measure_replicas
+from postmortem.measure.residuals import measure_residuals
 from postmortem.measure.resumption import measure_resumption
 from postmortem.measure.roles import assign, main_training_loss
 from postmortem.measure.settings import named_labels, number_of, settings
@@ -103,6 +105,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
     found.keep(measure_classes(run.manifests, head_rows, parameters, settings(run), _last_step(run), epochs_logged(run.series)))
     found.keep(measure_heads(table, run.checkpoints, run.manifests))
+    found.keep(measure_residuals(table, run.checkpoints, settings(run)))
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_image_samples(run.manifests, raw_settings(run)))
     found.keep(measure_curves(_of_series(run, table), roled, _classes(run, found), _penalties(found)))
@@ -110,6 +113,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_agents(roled, table, run.checkpoints, family))
     found.keep(measure_adversaries(roled, table, run.checkpoints, family))
     found.keep(iter([measure_majority(roled, run.manifests)]))
+    found.keep(measure_rare(roled, run.manifests, found.values["run.family"].text))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
     found.keep(measure_resumption(table, run.checkpoints, roled))

@@ -76,7 +76,7 @@ def _noisy(deviation: float) -> Callable[[Plan], Plan]:
 
 
 def _short(plan: Plan) -> Plan:
-    return replace(plan, optimizer="sgd", lr=0.02, momentum=0.9, weight_decay=0.0, schedule="constant", warm_up=0.0)
+    return replace(plan, optimizer="sgd", lr=0.01, momentum=0.9, weight_decay=0.0, schedule="constant", warm_up=0.0, augmentation=1.0)
 
 
 def _with_manifest(style: Style) -> Style:
@@ -87,7 +87,7 @@ FLOATS = frozenset({"classes"})
 FAULTS = (
     Fault(
         "one-class-200-to-1", "blatant", "One class had 200 times the records of each other, under strong noise.",
-        base=_noisy(1.0), data=_skewed(_one_of_all(200)), wants=FLOATS, spares=frozenset({"text"}),
+        base=_noisy(1.8), data=_skewed(_one_of_all(200)), wants=FLOATS, spares=frozenset({"text"}),
     ),
     Fault(
         "half-rare-100-to-1", "clear", "Half of the classes had a hundredth of the records of the other half.",
@@ -98,8 +98,8 @@ FAULTS = (
         data=_skewed(_one_of_all(150)), wants=frozenset({"classes", "text"}),
     ),
     Fault(
-        "sgd-one-class-60-to-1", "clear", "One class had 60 times the records of each other; SGD with momentum.",
-        base=_short, data=_skewed(_one_of_all(60)), wants=FLOATS, spares=frozenset({"text", "saturating", "table"}),
+        "sgd-one-class-120-to-1", "clear", "One class had 120 times the records of each other; SGD with momentum.",
+        base=_short, data=_skewed(_one_of_all(120)), wants=FLOATS, spares=frozenset({"text", "saturating", "table"}),
     ),
     Fault(
         "long-tail-200-to-1", "subtle", "Frequencies of classes fell from 200 to 1 by equal factors.",
@@ -107,6 +107,6 @@ FAULTS = (
     ),
     Fault(
         "one-class-50-to-1", "subtle", "One class had 50 times the records of each other, under noise.",
-        base=_noisy(1.0), data=_skewed(_one_of_all(50)), wants=FLOATS, spares=frozenset({"text"}), style=_with_manifest,
+        base=_noisy(2.0), data=_skewed(_one_of_all(50)), wants=FLOATS, spares=frozenset({"text"}), style=_with_manifest,
     ),
 )  # fmt: skip
