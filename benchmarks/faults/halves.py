@@ -26,10 +26,11 @@ class Scaler:
             if each.grad is not None:
                 scaled = (each.grad * self.scale).half()
                 sound = sound and bool(torch.isfinite(scaled).all())
-                each.grad.copy_(scaled.float() / self.scale if self.scale else scaled.float())
+                each.grad.copy_(scaled.float() * float(1 / torch.tensor(self.scale)))
         self.tracker = self.tracker + 1 if sound else 0
         if not sound:
-            self.scale *= 0.5
+            # Kept in float32 as torch keeps it: after 165 halvings it is 0, and what is divided by it is NaN.
+            self.scale = float(torch.tensor(self.scale * 0.5))
         elif self.tracker == self.growth_interval:
             self.scale, self.tracker = self.scale * 2, 0
         return sound

@@ -25,15 +25,17 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.01
 EVIDENCE = (
-    Evidence(7.0, "the gradient scale has collapsed", alarm=("collapsed-loss-scale",)),
+    Evidence(8.5, "the gradient scale has collapsed", alarm=("collapsed-loss-scale",)),
+    Evidence(4.0, "the optimizer skipped updates all along", alarm=("skipped-updates",)),
+    Evidence(2.0, "it skipped them, and the scale has collapsed", alarm=("skipped-updates", "collapsed-loss-scale")),
     Evidence(1.0, "weights are at the ends of half precision's range", alarm=("clipped-weights",)),
     Evidence(-5.0, "the gradient scale is in its usual range", passed=("collapsed-loss-scale",)),
 )
-EXPLAINS = ("not-training", "underfitting", "lr-too-low")
+EXPLAINS = ("not-training", "underfitting", "lr-too-low", "exploding-gradients", "dead-relus", "vanishing-gradients")
 
 
 def summary(case: Case) -> str:
-    return case.said("collapsed-loss-scale", "flat-loss", otherwise="The gradient scale has collapsed.")
+    return case.said("collapsed-loss-scale", "skipped-updates", "flat-loss", otherwise="The gradient scale has collapsed.")
 
 
 def fix(case: Case) -> str:
@@ -48,6 +50,10 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("a scale of 1e-10", "likely", fail=("collapsed-loss-scale",)),
+    CauseExample("nine of ten updates were skipped, and no scale is known", "unlikely", fail=("skipped-updates",)),
+    CauseExample(
+        "nine of ten updates were skipped at a usual scale", "unlikely", fail=("skipped-updates",), passed=("collapsed-loss-scale",)
+    ),
     CauseExample("a usual scale", "unlikely", passed=("collapsed-loss-scale",)),
     CauseExample("nothing is known", "unlikely"),
 )

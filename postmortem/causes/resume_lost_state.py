@@ -43,6 +43,7 @@ EVIDENCE = (
         3.5, "the scheduler began again while the optimizer went on", alarm=("desynchronized-scheduler",), passed=("optimizer-step-lag",)
     ),
     Evidence(1.0, "weights that were tied came apart", alarm=("untied-weights",)),
+    Evidence(-4.0, "steps are missing more and more: updates were skipped", alarm=("skipped-updates",)),
 )
 EXPLAINS = ("loss-spike", "lr-too-high")
 

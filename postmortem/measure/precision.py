@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -56,7 +57,8 @@ def logged_scale(roled: Sequence[Roled]) -> Iterator[Measurement]:
         return
     last = max(1, values.size // 10)
     where = f"of {one.series.tag!r} in {one.series.source}"
-    yield Measurement(NAMES[6], float(values[-last:].max()), "", f"highest of the last {last} points {where}", int(steps[-1]))
+    begun = _fallen(list(zip(steps.tolist(), values.tolist(), strict=True)))
+    yield Measurement(NAMES[6], float(values[-last:].max()), "", f"highest of the last {last} points {where}", begun)
     yield Measurement(NAMES[7], float(values[0]), "", f"first point {where}", int(steps[0]))
     rises = np.count_nonzero(np.diff(values[values.size // 2 :]) > 0)
     yield Measurement(NAMES[8], float(rises), "times", f"rises in the second half {where}", int(steps[-1]))
@@ -216,10 +218,13 @@ def _subnormal(view: View) -> Found:
 
 
 def _scale_of(checkpoint: Checkpoint) -> float | None:
+    """By its name, or by what torch's scaler saves beside it: Lightning keeps it under the name of a plugin."""
     for key, value in checkpoint.values.items():
         parts = re.split(r"[._]", key.lower())
-        if "scale" in parts[-1:] and ({"scaler", "amp", "loss"} & set(parts)) and isinstance(value, int | float):
-            return float(value)
+        if parts[-1:] == ["scale"] and isinstance(value, int | float):
+            beside = f"{key[: -len('scale')]}backoff_factor"
+            if {"scaler", "amp", "loss"} & set(parts) or beside in checkpoint.values:
+                return float(value)
     return None
 
 
@@ -230,5 +235,17 @@ def _scale(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
         return
     yield Missing(NAMES[8], "no log of the gradient scaler's scale", "scaler-state")
     items = {f"step {checkpoint.step}" if checkpoint.step is not None else checkpoint.source: scale for checkpoint, scale in known}
+    begun = _fallen([(checkpoint.step, scale) for checkpoint, scale in known])
     for name, (checkpoint, scale) in zip(NAMES[6:8], (known[-1], known[0]), strict=True):
-        yield Measurement(name, scale, "", f"gradient scaler in {checkpoint.source}", checkpoint.step, items)
+        step = begun if name == NAMES[6] else checkpoint.step
+        yield Measurement(name, scale, "", f"gradient scaler in {checkpoint.source}", step, items)
+
+
+def _fallen(scales: Sequence[tuple[int | None, float]]) -> int | None:
+    """The first step at which the scale had lost half of the halvings that it lost by the end; the last step where it lost none."""
+    first, last = scales[0][1], scales[-1][1]
+    if not last < first:
+        return scales[-1][0]
+    # A scale of 0 has lost more halvings than can be counted.
+    middle = math.sqrt(first) * math.sqrt(last)
+    return next((step for step, scale in scales if scale <= middle), scales[-1][0])

@@ -165,7 +165,9 @@ def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], s
         still = delta.units_norm == 0
         if still.all():
             bias = after.deltas.get(layer.bias)
-            others = any(other.equal < view.layers[name].elements for name, other in after.deltas.items() if name in view.layers)
+            moved = ((view.layers[name], other) for name, other in after.deltas.items() if name in view.layers)
+            # Running statistics move where nothing is trained.
+            others = any(layer.is_parameter and other.equal < layer.elements for layer, other in moved)
             if bias is not None and bias.equal == view.layers[layer.bias].elements and others:
                 found[layer.name] = 1.0
         elif delta.norm > _CLEAR_MOVE * weight:

@@ -11,7 +11,7 @@ from faults.nouns import Fault, Loop
 from faults.plan import Plan, Style
 
 _SPARES = frozenset({"adversarial", "policy"})
-_WITH_STATE = ("numbered", "by-epoch", "lightning", "hugging-face", "bare")
+_WITH_STATE = ("numbered", "by-epoch", "lightning", "hugging-face")
 
 
 def _mixed(optimizer: str = "") -> Callable[[Plan], Plan]:
@@ -30,7 +30,7 @@ def _with_state(logged: bool = False, keeps: bool = True) -> Callable[[Style], S
         roles = (*style.roles, "loss_scale") if logged and "loss_scale" not in style.roles else style.roles
         layout = style.layout if style.layout in _WITH_STATE else "numbered"
         logs = "trainer-state" if layout == "hugging-face" else style.logs
-        if logged and logs == "trainer-state":
+        if logged and logs in ("trainer-state", "tensorboard-split"):
             layout, logs = "numbered", "tensorboard"
         tags = "slash" if logs == "tensorboard" and style.tags == "hugging-face" else style.tags
         return replace(style, layout=layout if keeps else "tensors-only", logs=logs, roles=roles, tags=tags)
