@@ -29,20 +29,26 @@ EVIDENCE = (
     Evidence(5.5, "a large share of a layer's units gets no gradient any more", alarm=("silent-units",)),
     Evidence(1.0, "the loss stayed high with dead units", alarm=("plateaued-loss", "silent-units")),
     Evidence(1.0, "the loss stayed flat with dead units", alarm=("flat-loss", "silent-units")),
+    Evidence(4.5, "units start where a ReLU never fires", alarm=("silenced-initial-units",)),
+    Evidence(-3.5, "the units are bounded, and sit at their ends", alarm=("saturated-units",)),
+    Evidence(-2.5, "the signal is so small from the start that biases decide which units fire", alarm=("small-initial-weights",)),
     Evidence(-4.5, "units are alive", passed=("silent-units",)),
     Evidence(-3.0, "units are identical from the start, which silences them together", alarm=("identical-units",)),
     Evidence(4.0, "scale and shift of norms keep most channels of a layer below zero", alarm=("silent-channels",)),
     Evidence(2.5, "channels behind a layer do not vary", alarm=("constant-channels",)),
+    Evidence(-4.0, "units start identical, which silences them together", alarm=("identical-initial-units",)),
 )
 EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "frozen-parameters", "lr-too-low")
 
 
 def summary(case: Case) -> str:
-    return case.said("silent-units", "plateaued-loss", "flat-loss", otherwise="A large share of ReLU units never fires.")
+    return case.said(
+        "silent-units", "silenced-initial-units", "plateaued-loss", "flat-loss", otherwise="A large share of ReLU units never fires."
+    )
 
 
 def fix(case: Case) -> str:
-    layers = case.where("silent-units")
+    layers = case.where("silent-units", "silenced-initial-units")
     named = f" in {', '.join(layers[:3])}" if layers else ""
     return f"Re-initialize the dead units{named}, start biases at 0, and lower the learning rate; LeakyReLU or GELU keep a gradient."
 

@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(1.5, "most of the fall was over in the first steps", alarm=("steep-early-drop",)),
     Evidence(1.5, "weights started too large and the first loss shows it", alarm=("initial-loss-off", "large-initial-weights")),
     Evidence(1.0, "the first loss is far above chance and fell steeply", alarm=("initial-loss-off", "steep-early-drop")),
+    Evidence(3.5, "recurrent weights started far too large", alarm=("growing-recurrence",)),
     Evidence(1.0, "the signal grows with depth from the start", alarm=("large-initial-weights", "unstable-initial-gain")),
     Evidence(-3.5, "hidden weights started at a usual scale", passed=("large-initial-weights",)),
     Evidence(-2.0, "the first loss is as chance has it", passed=("initial-loss-off",)),

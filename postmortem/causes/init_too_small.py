@@ -30,11 +30,15 @@ EVIDENCE = (
     Evidence(4.0, "hidden weights started far too small", alarm=("small-initial-weights",)),
     Evidence(2.0, "the loss stayed flat from too small weights", alarm=("flat-loss", "small-initial-weights")),
     Evidence(2.0, "the loss stayed high from too small weights", alarm=("plateaued-loss", "small-initial-weights")),
-    Evidence(1.5, "the signal shrinks with depth from the start", alarm=("small-initial-weights", "unstable-initial-gain")),
+    Evidence(3.0, "the signal shrinks with depth from the start", alarm=("small-initial-weights", "unstable-initial-gain")),
+    Evidence(3.0, "the loss did not move at first, behind too small weights", alarm=("late-start", "small-initial-weights")),
+    Evidence(1.0, "gradients vanish behind too small weights", alarm=("gradient-depth-slope", "small-initial-weights")),
+    Evidence(1.0, "layers of too small weights grew many times over", alarm=("skewed-weight-variance", "small-initial-weights")),
+    Evidence(-3.0, "the weights do not differ at all, which is another matter", alarm=("identical-initial-units",)),
     Evidence(-4.0, "hidden weights started large enough", passed=("small-initial-weights",)),
-    Evidence(-2.5, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
+    Evidence(-1.5, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
 )
-EXPLAINS = ("vanishing-gradients", "lr-too-low", "underfitting")
+EXPLAINS = ("vanishing-gradients", "lr-too-low", "underfitting", "dead-relus", "lr-too-high", "frozen-parameters")
 USES = ("weights.initial_gain",)
 
 

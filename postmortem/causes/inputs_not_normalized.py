@@ -34,12 +34,36 @@ EVIDENCE = (
     Evidence(1.5, "the first loss is far above chance with inputs of that scale", alarm=("initial-loss-off", "unscaled-inputs")),
     Evidence(1.5, "the loss diverged or bounced with inputs of that scale", alarm=("diverged-loss", "unscaled-inputs")),
     Evidence(1.0, "the loss bounced with inputs of that scale", alarm=("oscillating-loss", "unscaled-inputs")),
-    Evidence(1.5, "units die with inputs of that scale", alarm=("silent-units", "unscaled-inputs")),
     Evidence(1.5, "units saturate with inputs of that scale", alarm=("saturated-units", "unscaled-inputs")),
+    Evidence(
+        4.0,
+        "the first loss is far above chance though weights started at a usual scale",
+        alarm=("initial-loss-off",),
+        passed=("large-initial-weights",),
+    ),
+    Evidence(
+        1.5,
+        "the loss stayed high after a first loss that the weights do not explain",
+        alarm=("initial-loss-off", "plateaued-loss"),
+        passed=("large-initial-weights",),
+    ),
+    Evidence(3.0, "units get no gradient with inputs of that scale", alarm=("silent-units", "unscaled-inputs")),
+    Evidence(4.0, "a small training set with inputs of that scale is not fitted", alarm=("unfitted-training-data", "unscaled-inputs")),
+    Evidence(1.5, "the loss stayed flat with inputs of that scale", alarm=("flat-loss", "unscaled-inputs")),
     Evidence(-4.5, "the inputs' scale is near 1", passed=("unscaled-inputs",)),
+    Evidence(-2.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
     Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
 )
-EXPLAINS = ("saturated-activations", "dead-relus", "exploding-gradients", "lr-too-high", "underfitting", "init-too-large", "loss-spike")
+EXPLAINS = (
+    "saturated-activations",
+    "dead-relus",
+    "exploding-gradients",
+    "lr-too-high",
+    "underfitting",
+    "init-too-large",
+    "loss-spike",
+    "vanishing-gradients",
+)
 USES = ("inputs.rms",)
 
 

@@ -29,9 +29,10 @@ EVIDENCE = (
     Evidence(5.5, "most units sit at the ends of their activation", alarm=("saturated-units",)),
     Evidence(1.0, "gradients vanish behind saturated units", alarm=("gradient-depth-slope", "saturated-units")),
     Evidence(1.0, "the loss stayed high behind saturated units", alarm=("plateaued-loss", "saturated-units")),
+    Evidence(1.0, "the loss stayed flat behind saturated units", alarm=("flat-loss", "saturated-units")),
     Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
 )
-EXPLAINS = ("vanishing-gradients", "underfitting", "lr-too-low")
+EXPLAINS = ("vanishing-gradients", "underfitting", "lr-too-low", "dead-relus", "frozen-parameters", "not-training")
 
 
 def summary(case: Case) -> str:

@@ -4,7 +4,7 @@
 Units of a layer start equal, get equal gradients, and stay equal: however wide, the layer works as one unit.
 
 ## How it shows
-Rows of hidden weight matrices are the same at a step after training began, often all zero or all one constant. The loss moves
+Rows of hidden weight matrices are the same before training and after it began, often all zero or all one constant. The loss moves
 only as far as the biases of the head can take it.
 
 ## What to do
@@ -29,8 +29,10 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.5, "units of a hidden layer are identical after training", alarm=("identical-units",)),
+    Evidence(7.0, "most hidden units start with the weights of another", alarm=("identical-initial-units",)),
+    Evidence(-3.0, "hidden units start with weights of their own", passed=("identical-initial-units",)),
     Evidence(0.5, "the loss stayed high", alarm=("identical-units", "plateaued-loss")),
-    Evidence(-5.0, "the units of every hidden layer differ", passed=("identical-units",)),
+    Evidence(-2.0, "the units of every hidden layer differ", passed=("identical-units",)),
 )
 EXPLAINS = (
     "vanishing-gradients",
@@ -46,11 +48,13 @@ EXPLAINS = (
 
 
 def summary(case: Case) -> str:
-    return case.said("identical-units", "flat-loss", "plateaued-loss", otherwise="Units of a layer are identical.")
+    return case.said(
+        "identical-units", "identical-initial-units", "flat-loss", "plateaued-loss", otherwise="Units of a layer are identical."
+    )
 
 
 def fix(case: Case) -> str:
-    layers = case.where("identical-units")
+    layers = case.where("identical-units", "identical-initial-units")
     named = f" of {', '.join(layers[:3])}" if layers else ""
     return f"Initialize the weights{named} at random: standard deviation sqrt(2 / fan_in) before ReLU, sqrt(1 / fan_in) before tanh."
 
@@ -61,6 +65,7 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("identical rows in every layer", "likely", fail=("identical-units", "plateaued-loss")),
-    CauseExample("a healthy run", "unlikely", passed=("identical-units",)),
+    CauseExample("identical rows that a random head set apart", "likely", fail=("identical-initial-units",), passed=("identical-units",)),
+    CauseExample("a healthy run", "unlikely", passed=("identical-units", "identical-initial-units")),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -22,6 +22,7 @@ NAMES = (
     "weights.initial_head_gain",
     "weights.initial_depth_gain",
     "weights.fresh",
+    "weights.initial_recurrent_gain",
 )
 
 STABLE_GAINS = (1.0, math.sqrt(2.0))
@@ -44,15 +45,30 @@ def measure_initial(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
     if row not in view.sound_rows:
         yield from missing(NAMES, "the first checkpoint holds weights that are not finite", "initial-checkpoint")
         return
-    if not _is_initial(view, row):
+    if not is_initial(view, row):
         where = f"the first checkpoint is from step {row.step}" if row.step is not None else "the first checkpoint tells no step"
         yield from missing(NAMES, f"{where}, after the weights had moved", "initial-checkpoint")
         return
     yield from _gains(view, row)
     yield _fresh(view, row)
+    yield _recurrent_gain(view, row)
 
 
-def _is_initial(view: View, row: CheckpointRow) -> bool:
+def _recurrent_gain(view: View, row: CheckpointRow) -> Found:
+    """Radius of the eigenvalues of random state-to-state weights: std x sqrt(states), each gate's block alone."""
+    name = NAMES[6]
+    items: dict[str, float] = {}
+    for layer in view.layers.values():
+        if layer.kind == "recurrent" and ("hh" in layer.name or "recurrent" in layer.name) and layer.name in row.tensors:
+            stats = row.tensors[layer.name]
+            items[layer.name] = math.sqrt((stats.variance + stats.mean**2) * min(stats.shape))
+    if not items:
+        return Missing(name, "the net has no recurrence", "initial-checkpoint")
+    basis = f"root mean square x sqrt(states) at {at_step(row)}, {len(items)} state-to-state matrices"
+    return Measurement(name, max(items.values()), "ratio", basis, row.step, items)
+
+
+def is_initial(view: View, row: CheckpointRow) -> bool:
     """Step 0, or so few and small updates that the weights cannot have moved by a tenth."""
     done = max(updates_done(row) or 0, row.step or 0)
     if row.step is None and not row.updates:

@@ -162,7 +162,9 @@ def _placed(looked: Looked) -> tuple[list[int], list[int]]:
     stepped = [index for index in everyone if looked.checkpoints[index].step is not None]
     dated = [index for index in everyone if looked.checkpoints[index].epoch is not None]
     if stepped or dated:
-        placed = stepped or dated
+        # Untrained weights tell a step of 0 where the others tell an epoch only: both count from the same start.
+        only_start = len(dated) > 1 and len(stepped) == 1 and looked.checkpoints[stepped[0]].step == 0 and stepped[0] in dated
+        placed = dated if only_start or not stepped else stepped
     else:
         final = [index for index in everyone if called_final(looked.checkpoints[index])]
         ordered = final or sorted(

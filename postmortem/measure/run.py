@@ -39,6 +39,7 @@ from postmortem.measure.residuals import measure_residuals
 from postmortem.measure.resumption import measure_resumption
 from postmortem.measure.roles import assign, main_training_loss
 from postmortem.measure.settings import named_labels, number_of, settings
+from postmortem.measure.signal import measure_signal
 from postmortem.measure.tag_options import unmatched
 from postmortem.measure.tag_table import left_out, tag_roles
 from postmortem.measure.tensors import pass_over
@@ -120,6 +121,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
+    found.keep(measure_signal(table, run.checkpoints, _input_rms(found)))
     return RunMeasurements(
         name=run.name,
         path=run.path,
@@ -140,6 +142,12 @@ def measure_run(run: RunData) -> RunMeasurements:
         ),
         tags=tag_roles(roled),
     )
+
+
+def _input_rms(found: _Found) -> float | None:
+    """Root mean square of the data as the model sees them, where the optimizer's state tells it."""
+    known, least = found.number("inputs.rms"), found.number("inputs.rms_at_least")
+    return known if known is not None else least if least is not None and least > 1 else None
 
 
 def _passed(run: RunData) -> tuple[RunData, TensorTable]:

@@ -28,7 +28,10 @@ SHAPES = (
     "loss.plateau",
     "loss.plateau_last",
     "loss.oscillation",
+    "loss.late_start",
 )
+STARTED = 0.1
+"""Share of the whole fall that is a start."""
 
 
 def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
@@ -48,6 +51,21 @@ def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
     yield from divergence(curve)
     yield from plateaus(curve)
     yield oscillation(curve)
+    yield late_start(curve)
+
+
+def late_start(curve: Smooth) -> Measurement | Missing:
+    """Share of the run's steps that go by before the loss has made a tenth of its fall. Where it never falls there is no start."""
+    name, fall = "loss.late_start", curve.start - curve.lowest
+    if fall <= max(5 * curve.level_noise, 3 * curve.noise / STARTED):
+        return Missing(name, f"the loss of {curve.tag!r} did not fall far beyond its noise", "longer-curve")
+    fallen = np.flatnonzero(curve.blocks <= curve.start - STARTED * fall)
+    if not fallen.size:
+        return Missing(name, f"no stretch of {curve.tag!r} lies below its start", "longer-curve")
+    step = int(curve.block_steps[fallen[0]])
+    share = (step - int(curve.steps[0])) / curve.span
+    basis = f"a tenth of the fall from {curve.start:.4g} to {curve.lowest:.4g} is made by step {step}; {basis_of(curve)}"
+    return Measurement(name, share, "share", basis, step)
 
 
 def early_drop(curve: Smooth) -> Measurement | Missing:

@@ -125,7 +125,16 @@ def tensor_stats(tensor: Tensor, sums: Sums) -> TensorStats:
         clipped=marks.clipped,
         quantiles=quantiles(sums.sample),
         fingerprint=fingerprint(tensor.dtype, tensor.shape, sums.content),
+        vector=_vector(tensor, sums),
     )
+
+
+def _vector(tensor: Tensor, sums: Sums) -> Floats | None:
+    """A short tensor's own elements: its sample holds all of them, in order."""
+    if len(tensor.shape) != 1 or "float" not in tensor.dtype or not sums.sample:
+        return None
+    whole = np.concatenate(sums.sample).astype(np.float64)
+    return whole if whole.size == tensor.shape[0] else None
 
 
 def _cosine(product: float, left_squares: float, right_squares: float) -> float:

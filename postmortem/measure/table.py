@@ -79,6 +79,8 @@ class TensorStats:
     """None where no element is finite."""
     fingerprint: int = 0
     """64 bits that stand for content, type and shape: different where tensors differ, short of an arranged meeting; see fingerprints.py."""
+    vector: Floats | None = None
+    """The elements themselves of a tensor with one axis of at most 8,192 elements (a bias); else None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

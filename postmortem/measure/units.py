@@ -8,7 +8,9 @@ Input scale. For y = Wx + b a record's gradients are dL/dW[i,j] = d[i] x[j] and 
 that of d[i]^2 x[j]^2, that of v_b[i] is that of d[i]^2, and their sums over i have the ratio E[x[j]^2], where d and x are not
 correlated. Averaging over a batch leaves the ratio alone as long as gradients are mostly noise between records; where they agree (a
 run that has learned nothing yet) the bias's own mean gradient is nearly zero and the result is too high, by a factor of 1.7 in own
-trainings. Otherwise it was within a third, for inputs of rms 0.01 to 150, centred or not, after 150 steps.
+trainings. Otherwise it was within a third, for inputs of rms 0.01 to 150, centred or not, after 150 steps. RMSProp's averages and the
+squares of momentum buffers do as well. A convolution adds up its positions first: where their gradients agree, the bias' grow with the
+number of positions and the weights' with the inputs' mean only, so that the ratio is a lower bound.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from postmortem.model import Checkpoint, Histogram, Measurement, Missing
 
 Flags: TypeAlias = "NDArray[np.bool_]"
 
-NAMES = ("units.dead", "units.dead_since", "units.input_rms", "inputs.rms", "inputs.spread")
+NAMES = ("units.dead", "units.dead_since", "units.input_rms", "inputs.rms", "inputs.spread", "inputs.rms_at_least", "units.hidden_rms")
 
 FEWEST_UPDATES = 20
 """Over fewer updates a unit that fires rarely looks dead."""
@@ -42,6 +44,8 @@ _ALIVE_EXCESS = 1e-3
 _SMALLEST_NORMAL = 1e-37
 _EXACT_TYPES = ("float32", "float64", "")
 """Types in which a moment times beta2 is what it should be; in bfloat16 rounding takes back a thousandth."""
+_TELLING = ADAM_KIN | {"rmsprop", "sgd"}
+"""Algorithms whose state holds squares of gradients, or a mean of gradients whose squares can be taken."""
 _VANISHED = 1e-6
 """Below this share of the head's gradient a layer's lack of gradients is vanishing, not death."""
 
@@ -62,6 +66,8 @@ def measure_units(
     yield dead_since(view)
     inputs, basis, step = _input_squares(view)
     yield from _input_scales(view, inputs, basis, step)
+    yield _convolved_inputs(view)
+    yield _hidden_scales(view, inputs, basis, step)
     rms = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
     yield from measure_saturation(view, rms, histograms, activation)
 
@@ -89,8 +95,7 @@ def _adam_dead(view: View, before: CheckpointRow, after: CheckpointRow) -> tuple
     alive = False
     for layer in view.matrices:
         old, new = before.updates.get(layer.name), after.updates.get(layer.name)
-        betas = view.betas(after, layer.name)
-        if old is None or new is None or new.algorithm not in ADAM_KIN or betas is None:
+        if old is None or new is None or (rate := _second_rate(view, after, layer, new)) is None:
             continue
         if old.units_second is None or new.units_second is None or layer.transposed:
             continue
@@ -104,15 +109,23 @@ def _adam_dead(view: View, before: CheckpointRow, after: CheckpointRow) -> tuple
         if new.decay_norm == 0 and view.setting(after, layer.name, "weight_decay"):
             reason = "coupled weight decay gives dead units a gradient of its own"
             continue
-        decay = betas[1] ** updates
+        decay = rate**updates
         still = still_units(old.units_second, new.units_second, decay, updates)
         still &= _still_bias(view, layer, before, after, decay, updates, len(still))
         alive = alive or _gained(old.units_second, new.units_second, decay) or _bias_gained(layer, before, after, decay)
-        if layer.is_hidden:
+        if layer.is_hidden and not _fading(view, after, layer, still):
             found[layer.name] = float(np.mean(still))
     if found and not alive:
         return {}, "gradients have all but vanished in every layer, dead units cannot be told from a converged model"
     return {} if not found else _without_vanished(view, after, found), reason
+
+
+def _second_rate(view: View, row: CheckpointRow, layer: Layer, update: UpdateStats) -> float | None:
+    """By what a layer's second moments fall at an update without a gradient; None where it has none that do."""
+    if update.algorithm == "rmsprop":
+        return view.setting(row, layer.name, "alpha")
+    betas = view.betas(row, layer.name)
+    return betas[1] if update.algorithm in ADAM_KIN and betas is not None else None
 
 
 def _gained(before: Floats, after: Floats, decay: float) -> bool:
@@ -136,6 +149,15 @@ def _still_bias(view: View, layer: Layer, before: CheckpointRow, after: Checkpoi
     return still_units(old.vector_second, new.vector_second, decay, updates)
 
 
+def _fading(view: View, row: CheckpointRow, layer: Layer, still: Flags) -> bool:
+    """Whether the units of a layer that do get gradients get next to none: the others then do so too, and the squares underflow."""
+    second = row.updates[layer.name].units_second
+    if second is None or still.all():
+        return False
+    largest = max((row.updates[other.name].gradient_rms for other in view.matrices if other.name in row.updates), default=0.0)
+    return math.sqrt(float(np.mean(second[~still])) / layer.fan_in) < _VANISHED * largest
+
+
 def _without_vanished(view: View, row: CheckpointRow, found: dict[str, float]) -> dict[str, float]:
     """Leave out layers that have no gradient because those behind them have next to none: that is vanishing."""
     sizes = {layer.name: row.updates[layer.name].gradient_rms for layer in view.matrices if layer.name in row.updates}
@@ -150,15 +172,21 @@ def _without_vanished(view: View, row: CheckpointRow, found: dict[str, float]) -
 
 
 def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], str]:
-    """For plain SGD, which keeps no state: units that did not move at all while others of their layer did."""
+    """Without any state: units that did not move at all while others of their layer did, which nothing but a gradient of 0 brings about.
+
+    Adam's momentum moves a unit for some 200 updates after its last gradient, and decay for ever: so this misses, and does not mistake.
+    """
     reason = "no optimizer state, and no list of what the optimizer trains"
+    known = any(checkpoint.optimizers for checkpoint in view.checkpoints.values())
     found: dict[str, float] = {}
     for layer in view.hidden:
         delta = after.deltas.get(layer.name)
         decay = view.setting(after, layer.name, "weight_decay")
-        if delta is None or delta.units_norm is None or decay is None or layer.transposed or not math.isfinite(delta.norm):
+        if delta is None or delta.units_norm is None or layer.transposed or not math.isfinite(delta.norm):
             continue
-        if decay > 0:
+        if decay is None and (known or after.tensors[layer.name].dtype not in ("float32", "float64")):
+            continue
+        if decay is not None and decay > 0:
             reason = "weight decay moves dead units too"
             continue
         weight = after.tensors[layer.name].norm
@@ -183,7 +211,7 @@ def _dead(view: View) -> Found:
     for before, after in zip(view.rows, view.rows[1:], strict=False):
         shares, reason = _adam_dead(view, before, after)
         method = "second moments fell by exactly beta2 per update"
-        if not shares and not any(update.algorithm in ADAM_KIN for update in after.updates.values()):
+        if not shares and not any(update.algorithm in ADAM_KIN | {"rmsprop"} for update in after.updates.values()):
             shares, reason = _momentless(view, after)
             method = "rows that did not move at all"
         if shares:
@@ -216,7 +244,9 @@ def _stale_buffers(view: View, after: CheckpointRow) -> tuple[dict[str, float], 
             continue
         live = update.units_second[update.units_second > 0]
         if live.size:
-            found[layer.name] = float(np.mean(update.units_second < 1e-12 * np.median(live)))
+            still = update.units_second < 1e-12 * np.median(live)
+            if not _fading(view, after, layer, still):
+                found[layer.name] = float(np.mean(still))
     return found, reason
 
 
@@ -234,7 +264,7 @@ def _input_squares(view: View) -> tuple[dict[str, Floats], str, int | None]:
             # A normalization behind the layer leaves its bias without a gradient; so does softmax for keys of attention.
             if layer.kind != "linear" or layer.normalized or layer.transposed or weight is None or bias is None or "k_proj" in layer.name:
                 continue
-            if weight.algorithm not in ADAM_KIN or weight.inputs_second is None or bias.vector_second is None:
+            if weight.algorithm not in _TELLING or weight.inputs_second is None or bias.vector_second is None:
                 continue
             outputs = float(bias.vector_second.sum())
             if outputs > 0 and math.isfinite(outputs) and np.all(np.isfinite(weight.inputs_second)):
@@ -246,16 +276,16 @@ def _input_squares(view: View) -> tuple[dict[str, Floats], str, int | None]:
 
 def _input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int | None) -> Iterator[Found]:
     if not inputs:
-        reason = f"no Linear layer with a bias has Adam's moments after {FEWEST_UPDATES} updates"
+        reason = f"no Linear layer with a bias has moments or a momentum buffer after {FEWEST_UPDATES} updates"
         yield Missing("units.input_rms", reason, "optimizer-state")
-        yield from missing(NAMES[3:], reason, "input-statistics")
+        yield from missing(NAMES[3:5], reason, "input-statistics")
         return
     items = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
     yield Measurement("units.input_rms", max(items.values()), "ratio", f"{basis}, {len(items)} Linear layers", step, items)
     leading = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
     nets = {layer.net for layer in view.matrices}
     if leading is None or leading.name not in inputs or len(nets) > 1:
-        yield from missing(NAMES[3:], "the data do not enter through one Linear layer with a bias and Adam's moments", "input-statistics")
+        yield from missing(NAMES[3:5], "the data do not enter through one Linear layer with a bias and moments", "input-statistics")
         return
     squares = inputs[leading.name]
     yield Measurement("inputs.rms", items[leading.name], "units of the input", f"{basis}, {len(squares)} inputs of {leading.name}", step)
@@ -266,3 +296,36 @@ def _input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int |
         yield Measurement("inputs.spread", float(roots.max() / np.median(roots)), "ratio", basis, step, columns)
     else:
         yield Missing("inputs.spread", "the first layer has fewer than two inputs that vary", "input-statistics")
+
+
+def _convolved_inputs(view: View) -> Found:
+    """What the inputs' root mean square is at least, by a first convolution with a bias and no normalization behind it."""
+    name = "inputs.rms_at_least"
+    leading = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
+    if leading is None or leading.kind != "conv" or leading.normalized or leading.transposed or len({one.net for one in view.matrices}) > 1:
+        return Missing(name, "the data do not enter through one convolution with a bias that is not normalized", "input-statistics")
+    for row in reversed(view.rows):
+        weight, bias = row.updates.get(leading.name), row.updates.get(leading.bias)
+        if (updates_done(row) or 0) < FEWEST_UPDATES or weight is None or bias is None:
+            continue
+        if weight.algorithm not in _TELLING or weight.units_second is None or bias.vector_second is None:
+            continue
+        outputs, total = float(bias.vector_second.sum()), float(weight.units_second.sum())
+        if outputs > 0 and math.isfinite(outputs) and math.isfinite(total):
+            basis = f"second moments of {leading.name} over those of its bias at {at_step(row)}, a lower bound"
+            return Measurement(name, math.sqrt(total / leading.fan_in / outputs), "units of the input", basis, row.step)
+    return Missing(name, f"no state of the first convolution and its bias after {FEWEST_UPDATES} updates", "optimizer-state")
+
+
+def _hidden_scales(view: View, inputs: dict[str, Floats], basis: str, step: int | None) -> Found:
+    """Rms of what hidden units give, by the layers behind them: at most 1 where units are tanh or sigmoid, and 1 where all are saturated.
+
+    Normalization sets it to 1 by itself, so that it says nothing there.
+    """
+    name = "units.hidden_rms"
+    first = next((layer.name for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), "")
+    items = {layer: float(np.sqrt(np.mean(squares))) for layer, squares in inputs.items() if layer != first}
+    if view.normalizations or not items:
+        why = "normalization sets the scale of hidden units" if view.normalizations else "no second Linear layer with a bias has moments"
+        return Missing(name, why, "optimizer-state")
+    return Measurement(name, min(items.values()), "ratio", f"{basis}, {len(items)} layers behind the first", step, items)

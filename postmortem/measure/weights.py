@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from postmortem.measure.initial import measure_initial, outgoing_fan
+from postmortem.measure.initial import is_initial, measure_initial, outgoing_fan
 from postmortem.measure.layers import Layer, layers
 from postmortem.measure.table import CheckpointRow, Floats, TensorStats, TensorTable, UnitStats
 from postmortem.measure.view import Found, View, at_step, missing, slope_by_depth, view_of
@@ -27,6 +27,7 @@ NAMES = (
     "weights.final_gain",
     "weights.normalization",
     "weights.duplicate_units",
+    "weights.initial_duplicate_units",
     "weights.zero_share",
     "weights.growth",
     "weights.shrinkage",
@@ -66,6 +67,7 @@ def measure_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
         return
     yield from _variance(view, sound[0], sound[-1])
     yield _duplicates(view, sound)
+    yield _initial_duplicates(view)
     yield _zeros(view, sound[-1])
     yield from _growth(view, sound)
     yield _decay_penalty(view, sound)
@@ -212,6 +214,30 @@ def _duplicates(view: View, sound: Sequence[CheckpointRow]) -> Found:
         return Missing("weights.duplicate_units", "no hidden layer is wide enough to compare units", "checkpoint")
     basis = f"rows of {len(items)} hidden matrices at {at_step(row)}, equal to {_EQUAL:g} of their norm"
     return Measurement("weights.duplicate_units", max(items.values()), "share", basis, row.step, items)
+
+
+def _initial_duplicates(view: View) -> Found:
+    """Share of equal units before training, over all hidden and recurrent matrices: a few that are zero on purpose hardly count."""
+    name = "weights.initial_duplicate_units"
+    row = view.rows[0]
+    if not is_initial(view, row):
+        return Missing(name, "no checkpoint from before the first steps", "initial-checkpoint")
+    items: dict[str, float] = {}
+    equal = units = 0.0
+    for layer in view.layers.values():
+        stats = row.tensors.get(layer.name)
+        if not (layer.is_hidden or layer.kind == "recurrent") or stats is None or stats.units is None or stats.nonfinite:
+            continue
+        if layer.fan_in < 4 or layer.transposed or len(stats.units.total) < 4:
+            continue
+        share = duplicate_share(stats.units, stats.elements // stats.shape[0])
+        items[layer.name] = share
+        equal += share * len(stats.units.total)
+        units += len(stats.units.total)
+    if not units:
+        return Missing(name, "no hidden layer is wide enough to compare units", "initial-checkpoint")
+    basis = f"rows of {len(items)} hidden and recurrent matrices at {at_step(row)}, equal to {_EQUAL:g} of their norm"
+    return Measurement(name, equal / units, "share", basis, row.step, items)
 
 
 def _zeros(view: View, row: CheckpointRow) -> Found:

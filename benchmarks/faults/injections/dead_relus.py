@@ -55,7 +55,7 @@ def _fast_biases(loop: Loop) -> None:
     parted = [[pair for pair in named if pair[1].dim() >= 2], [pair for pair in named if pair[1].dim() < 2]]
     loop.parameters = tuple(name for part in parted for name, _ in part)
     loop.optimizer = make_optimizer(plan, [{"params": [each for _, each in parted[0]]}, {"params": [each for _, each in parted[1]]}])
-    loop.optimizer.param_groups[1]["lr"] = plan.lr * 500
+    loop.optimizer.param_groups[1]["lr"] = plan.lr * 3000
     loop.scheduler = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, lambda step: share_of_rate(plan, step))
 
 
@@ -75,7 +75,7 @@ FAULTS = (
           wants=_WANTS, spares=_NOT_FOR | {"batchnorm", "variational"}),
     Fault("sgd-biases-minus-4", "clear", "Hidden biases start at -4; SGD with momentum.", base=_sgd, model=_biases(-4.0),
           wants=_WANTS, spares=_NOT_FOR),
-    Fault("fast-biases", "clear", "Biases are trained at 500 times the rate of the weights.", start=_fast_biases,
+    Fault("fast-biases", "clear", "Biases are trained at 3,000 times the rate of the weights.", start=_fast_biases,
           accepted=("lr-too-high",), wants=_WANTS, spares=_NOT_FOR | {"batchnorm"}),
     Fault("rmsprop-most-minus-8", "subtle", "Biases of nine in ten hidden units start at -8; RMSProp.", base=_rmsprop,
           model=_biases(-8.0, 0.9), wants=_WANTS, spares=_NOT_FOR),

@@ -46,7 +46,7 @@ def _rmsprop(plan: Plan) -> Plan:
 
 FAULTS = (
     Fault("sgd-normal-0.003", "clear", "Weights start at a deviation of 0.003; SGD with momentum.", base=_sgd,
-          model=_normal(0.003), spares=_NOT_FOR | {"variational"}),
+          model=_normal(0.003), spares=_NOT_FOR | {"variational", "table"}),
     Fault("normal-1e-4", "blatant", "All weights start at a deviation of 0.0001.", model=_normal(1e-4, head=True),
           spares=_NOT_FOR | {"variational"}),
     Fault("tenth-deep", "clear", "Hidden weights start at a tenth of what the twin starts with.", model=_times(0.1),

@@ -80,7 +80,7 @@ FAULTS = (
           model=_deeper(6, nn.Sigmoid), accepted=("init-too-small",), spares=_NOT_FOR | {"text", "batchnorm", "deep", "autoencoder"}),
     Fault("twenty-more-tanh", "clear", "Twenty hidden tanh layers of torch's default weights stand behind the first layer; SGD.", base=_sgd,
           model=_deeper(20, nn.Tanh), accepted=("init-too-small",), spares=_NOT_FOR | {"text", "batchnorm", "deep", "autoencoder"}),
-    Fault("glorot-sigmoids", "subtle", "A deep net of sigmoid units at Glorot's scale; SGD with momentum.", base=_gentle_sgd,
+    Fault("glorot-sigmoids", "subtle", "A deep plain net was built with sigmoid units at Glorot's scale; SGD.", base=_gentle_sgd,
           model=_damped, wants=frozenset({"deep"}), spares=_NOT_FOR),
     Fault("rmsprop-ten-more-sigmoid", "subtle", "Ten hidden sigmoid layers stand behind the first layer; RMSProp.", base=_rmsprop,
           model=_deeper(10, nn.Sigmoid), accepted=("init-too-small",), spares=_NOT_FOR | {"text", "batchnorm", "deep"}),

@@ -2,7 +2,8 @@
 
 ## What it looks for
 The root mean square of the inputs as the model sees them: from Adam's second moments of the first layer over those of
-its bias, as settings declare it, or as a sample of images has it after the constants that settings give a loader. It
+its bias (RMSProp's averages and momentum buffers do as well; a first convolution gives a lower bound), as settings declare
+it, or as a sample of images has it after the constants that settings give a loader. It
 alarms above 10, and warns above 3, below 0.01, and where one input is more than 10 times the median input and the whole
 is not small. Numeric columns of the manifest that are that large, or whose deviations differ more than 100 times, are a
 hint: they warn where nothing tells what the model sees, and alarm only where the settings say that inputs are not
@@ -73,6 +74,7 @@ USES = (
     "run.family",
     "regularization.ratio",
     "inputs.rms",
+    "inputs.rms_at_least",
     "inputs.spread",
     "inputs.declared_mean",
     "inputs.declared_std",
@@ -96,6 +98,9 @@ def judge(measured: Measured) -> Finding:
     penalized = (measured.number("regularization.ratio") or 0.0) > REGULARIZED
     if rms is not None and math.isfinite(rms.value) and not penalized:
         return _seen_by_model(rms.value, "Adam's moments put the root mean square of the inputs at", spread)
+    least = measured.get("inputs.rms_at_least")
+    if least is not None and math.isfinite(least.value) and least.value > LARGE.value and not penalized:
+        return _seen_by_model(least.value, "the first convolution's moments put the root mean square of the inputs at", None)
     deviation = measured.number("inputs.declared_std")
     if deviation is not None and math.isfinite(deviation):
         mean = measured.number("inputs.declared_mean") or 0.0
@@ -160,6 +165,8 @@ _RAW = (_of("inputs.feature_rms", 2100.0, year=2100.0), _of("inputs.feature_scal
 
 EXAMPLES = (
     Example("raw features reach the first layer", (_of("inputs.rms", 140.0), *_RAW), "fail"),
+    Example("raw pixels reach a convolution", (_of("inputs.rms_at_least", 115.0),), "fail"),
+    Example("a lower bound that says nothing", (_of("inputs.rms_at_least", 0.4),), "not-checked"),
     Example("raw columns, declared as not normalized", (*_RAW, _word("inputs.normalized", "false")), "fail"),
     Example("raw pixels declared", (_of("inputs.declared_std", 78.0), _of("inputs.declared_mean", 33.0)), "fail"),
     Example("pixels of 0 to 255, constants for 0 to 1", (_of("inputs.sample_rms", 498.0),), "fail"),

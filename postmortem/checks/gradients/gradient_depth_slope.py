@@ -2,8 +2,9 @@
 
 ## What it looks for
 The slope of log10 of the gradient's rms over depth, for at least 4 hidden layers of one kind, from the optimizer's second
-moments. Fails where gradients fall by 0.3 decades a layer and the first layer's are below 1e-3 of the last one's, warns where
-they fall so and the first layer's are below a thirtieth. With 2 or 3 hidden layers there is no slope: below 1e-3 it warns.
+moments. Fails where gradients fall by 0.3 decades a layer, or by 3 decades over all layers, and the first layer's
+are below 1e-3 of the last one's; warns where they fall by 0.3 decades a layer and the first layer's are below a thirtieth. With 2
+or 3 hidden layers there is no slope: below 1e-3 it warns.
 
 ## Why it matters
 Layers that get a thousandth of the gradient learn a thousandth as fast under SGD, and are lost in rounding and noise under Adam.
@@ -23,6 +24,8 @@ layers.
 
 from __future__ import annotations
 
+import math
+
 from postmortem.model import Example, Finding, Measured, Measurement, Threshold
 
 STEEP = Threshold(
@@ -40,6 +43,7 @@ LOST = Threshold(
     double="as good as the same: the slope decides",
 )
 WEAK = 1 / 30
+"""Ratio below which a steep slope is told."""
 
 NEEDS = ("gradients.first_to_last",)
 USES = ("gradients.depth_slope",)
@@ -58,7 +62,9 @@ def judge(measured: Measured) -> Finding:
             return Finding("pass", seen, ratio.value, LOST, ratio.unit)
         return Finding("not-checked", "the gradients' ratio is not a number")
     seen = f"gradients change by {slope.value:+.2f} decades a layer with depth; {seen}"
-    if slope.value >= STEEP.value and ratio.value < LOST.value:
+    # Many layers that each take a little: the slope of all of them together accounts for the ratio.
+    steady = slope.value * (len(ratio.items) - 1) >= -math.log10(LOST.value)
+    if (slope.value >= STEEP.value or steady) and ratio.value < LOST.value:
         return Finding("fail", seen, slope.value, STEEP, slope.unit, slope.first_step, where)
     if slope.value >= STEEP.value and ratio.value < WEAK:
         return Finding("warn", seen, slope.value, STEEP, slope.unit, slope.first_step, where)
@@ -75,8 +81,17 @@ def _given(slope: float, ratio: float) -> tuple[Measurement, ...]:
     )
 
 
+def _deep(slope: float) -> tuple[Measurement, ...]:
+    items = {f"layers.{index}.weight": 1e-3 * 10 ** (slope * (index - 19)) for index in range(20)}
+    return (
+        Measurement("gradients.depth_slope", slope, "decades per layer", "second moments at step 100", 100, items),
+        Measurement("gradients.first_to_last", 10 ** (-19 * slope), "ratio", "second moments at step 100", 100, items),
+    )
+
+
 EXAMPLES = (
     Example("twelve sigmoid layers", _given(1.0, 1e-10), "fail"),
+    Example("twenty layers of torch's default", _deep(0.22), "fail"),
     Example("six sigmoid layers with larger weights", _given(0.4, 0.01), "warn"),
     Example("He's initialization", _given(0.02, 0.9), "pass"),
     Example("a steep pair in a short net", _given(0.35, 0.09), "pass"),

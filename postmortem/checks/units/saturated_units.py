@@ -3,7 +3,10 @@
 ## What it looks for
 In histograms of activations: the mass beyond 0.95 of tanh's range, or within 0.05 of sigmoid's ends. Fails above 0.5 and warns
 above 0.3. Without histograms, where the hyper-parameters name the activation: the rms of pre-activations that the weights
-predict. Fails above 5 for tanh and above 8 for sigmoid.
+predict. Fails above 5 for tanh and above 8 for sigmoid. Where nothing names the activation, the same of the initial weights,
+if something shows that hidden units are bounded: recurrent cells are; the scale of hidden units, which the optimizer's state
+tells, is at most 1; or ReLU units would have made the first outputs, and the first loss, far larger than it was. And where the
+optimizer's state puts hidden units of three layers or more at a root mean square of 0.97 to 1: tanh units at their ends.
 
 ## Why it matters
 At its extremes the activation's slope is nearly zero, and so is every gradient that passes it. Such layers stop learning.
@@ -22,6 +25,8 @@ pre-activation of rms 5, 0.71 of tanh's outputs are beyond 0.95.
 """
 
 from __future__ import annotations
+
+import math
 
 from postmortem.model import Example, Finding, Measured, Measurement, Threshold
 
@@ -54,8 +59,38 @@ FAR_SIGMOID = Threshold(
     double="nets without any slope left pass unseen",
 )
 
+AT_ENDS = Threshold(
+    0.97,
+    "ratio",
+    source="tanh units of which six in seven are at their ends and one is at 0.8",
+    half="healthy tanh layers, and many of ReLU, fail",
+    double="no bounded unit gives more than 1: nothing would be told",
+)
+ROUNDING = 1e-3
+"""Above 1 by more than this, units are not bounded by 1."""
+FEWEST_LAYERS = 3
+"""So many layers have their units at 1 by no chance: ReLU units have any scale, and one layer in thirty falls into that range."""
+SATURATED = 0.5
+"""Units at their ends have a root mean square of 1, sigmoid units of 0.7; units that never fire have 0."""
+BOUNDED = 1.05
+"""Root mean square of bounded units at most, and the error of the estimate in layers whose units all are at their ends."""
+LARGE_OUTPUT = 5.0
+"""Logits of deviation 5 are sure of wrong classes: the loss is then some units above chance, whatever the number of classes."""
+LEAST_EXCESS = 0.1
+"""Share of the outputs' deviation by which the first loss is above chance at least: 0.56 for two classes, and 1.5 for ten, on average."""
+
 NEEDS = ()
-USES = ("units.saturated", "units.preactivation_rms", "run.settings_activation")
+USES = (
+    "units.saturated",
+    "units.preactivation_rms",
+    "units.hidden_rms",
+    "signal.preactivation_rms",
+    "signal.relu_output_rms",
+    "loss.first",
+    "loss.chance",
+    "run.settings_activation",
+    "run.pretrained",
+)
 CHECKLIST = ("saturated-tanh-sigmoid",)
 FIGURE = "tensors"
 
@@ -88,7 +123,55 @@ def judge(measured: Measured) -> Finding:
             return Finding("fail", f"{told}, above {limit.value:g}", predicted.value, limit, predicted.unit, predicted.first_step, where)
         if predicted.value <= limit.value:
             return Finding("pass", f"{told} ({predicted.basis})", predicted.value, limit, predicted.unit)
-    return Finding("not-checked", "no histogram of activations, and the activation or the weights are not known well enough to predict it")
+    return (
+        _at_ends(measured)
+        or _assumed(measured)
+        or Finding("not-checked", "no histogram of activations, and the activation or the weights are not known well enough to predict it")
+    )
+
+
+def _at_ends(measured: Measured) -> Finding | None:
+    """Layers whose units give -1 or 1 and little else, by the gradients of the layers behind them."""
+    given = measured.get("units.hidden_rms")
+    if given is None:
+        return None
+    where = tuple(name for name in given.items if AT_ENDS.value <= given.items[name] <= 1 + ROUNDING)
+    if len(where) < FEWEST_LAYERS or 2 * len(where) < len(given.items):
+        return None
+    least = min(given.items[name] for name in where)
+    told = f"hidden units before {len(where)} layers have a root mean square of {least:.3f} to 1, at least {AT_ENDS.value:g}"
+    return Finding("fail", f"{told}, which is tanh at its ends", least, AT_ENDS, "ratio", given.first_step, where)
+
+
+def _assumed(measured: Measured) -> Finding | None:
+    """What the initial weights predict of bounded units, where something shows that they are bounded."""
+    predicted = measured.get("signal.preactivation_rms")
+    if predicted is None or measured.text("run.pretrained") == "true" or not (limit := FAR_TANH).value < predicted.value < math.inf:
+        return None
+    shown = _bounded(measured, predicted.text)
+    if not shown:
+        return None
+    where = tuple(
+        sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
+    )
+    told = f"the initial weights and biases predict pre-activations of rms {predicted.value:.2g}, above {limit.value:g}, and {shown}"
+    return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
+
+
+def _bounded(measured: Measured, cells: str) -> str:
+    """What shows that hidden units are bounded; empty where nothing does."""
+    if cells:
+        return "recurrent cells are of tanh and sigmoid units"
+    given = measured.get("units.hidden_rms")
+    if given is not None and given.items and min(given.items.values()) >= SATURATED and max(given.items.values()) <= BOUNDED:
+        return f"hidden units have a root mean square of at most {max(given.items.values()):.2g}, as bounded ones"
+    output, first, chance = (measured.number(name) for name in ("signal.relu_output_rms", "loss.first", "loss.chance"))
+    if output is None or first is None or output < LARGE_OUTPUT:
+        return ""
+    expected = LEAST_EXCESS * output if chance is not None else LEAST_EXCESS * output**2
+    if first - (chance or 0.0) >= expected:
+        return ""
+    return f"the first loss of {first:.3g} is far below what ReLU units would give (outputs of rms {output:.3g}), so that they are bounded"
 
 
 def _seen(value: float) -> Measurement:
@@ -102,6 +185,23 @@ def _predicted(value: float, activation: str) -> tuple[Measurement, ...]:
     )
 
 
+def _initial(rms: float, output: float, loss: float) -> tuple[Measurement, ...]:
+    return (
+        Measurement("signal.preactivation_rms", rms, "ratio", "weights at step 0", 0, {"fc1.weight": rms, "fc2.weight": rms}),
+        Measurement("signal.relu_output_rms", output, "ratio", "weights at step 0", 0),
+        Measurement("loss.first", loss, "loss", "'train/loss'", 0),
+        Measurement("loss.chance", 2.303, "nats", "ln(10)"),
+    )
+
+
+def _cells(rms: float) -> Measurement:
+    return Measurement("signal.preactivation_rms", rms, "ratio", "weights at step 0", 0, {"rnn.weight_hh_l0": rms}, "recurrent cells")
+
+
+def _hidden(rms: float) -> Measurement:
+    return Measurement("units.hidden_rms", rms, "ratio", "second moments", 400, {f"fc{layer}.weight": rms for layer in range(2, 8)})
+
+
 EXAMPLES = (
     Example("raw inputs into tanh", (_seen(0.83),), "fail"),
     Example("huge weights before tanh", _predicted(17.0, "tanh"), "fail"),
@@ -109,5 +209,10 @@ EXAMPLES = (
     Example("healthy tanh layers", (_seen(0.08),), "pass"),
     Example("healthy weights before sigmoid", _predicted(2.1, "sigmoid"), "pass"),
     Example("a ReLU net", _predicted(0.0, "relu")[1:], "not-applicable"),
+    Example("offsets far from zero, and a first loss at chance", _initial(8.1, 5.4, 2.31), "fail"),
+    Example("huge weights of ReLU units, and a huge first loss", _initial(8.1, 900.0, 640.0), "not-checked"),
+    Example("recurrent weights far too large", (_cells(14.0),), "fail"),
+    Example("six layers whose units are at -1 or 1", (_hidden(0.9998),), "fail"),
+    Example("six layers of healthy tanh units", (_hidden(0.7),), "not-checked"),
     Example("nothing is known of activations", (), "not-checked"),
 )

@@ -3,7 +3,7 @@
 ## What it looks for
 The gain of each hidden matrix in the checkpoint from before training: standard deviation times the square root of the smaller of
 fan_in and fan_out. Fails where the geometric mean over the hidden matrices is above 5, and warns above 3. A last matrix with a
-gain above 10 is a warning of its own.
+gain above 10 is a warning of its own, and fails above 20.
 
 ## Why it matters
 Each layer stretches the signal by about its gain. The first outputs are then huge and sure of the wrong classes: the first loss
@@ -49,6 +49,14 @@ LARGE_HEAD = Threshold(
     double="a last matrix of normal(0, 1) entries passes unseen",
 )
 
+FAR_HEAD = Threshold(
+    20,
+    "ratio",
+    source="outputs twenty times as large as features of scale 1: sure of wrong answers, whatever is to be learned",
+    half="a last matrix of normal(0, 1) entries over 100 features fails, which a run with Adam forgets",
+    double="first losses ten times chance are only warned about",
+)
+
 NEEDS = ("weights.initial_gain_max",)
 USES = ("weights.initial_head_gain", "weights.normalization", "run.pretrained")
 CHECKLIST = ("init-shallow",)
@@ -70,9 +78,12 @@ def judge(measured: Measured) -> Finding:
     if mean > FAR_TOO_LARGE.value:
         reason = f"{seen}, above {FAR_TOO_LARGE.value:g}"
         return Finding("warn" if normalized else "fail", reason, mean, FAR_TOO_LARGE, "ratio", gains.first_step, where)
-    if mean > LARGE.value and not normalized:
+    if mean > LARGE.value:
         return Finding("warn", f"{seen}, above {LARGE.value:g}", mean, LARGE, "ratio", gains.first_step, where)
     head = measured.get("weights.initial_head_gain")
+    if head is not None and head.value > FAR_HEAD.value:
+        reason = f"the last matrix starts with a gain of {head.value:.2g}, above {FAR_HEAD.value:g}"
+        return Finding("fail", reason, head.value, FAR_HEAD, "ratio", head.first_step, tuple(head.items))
     if head is not None and head.value > LARGE_HEAD.value:
         reason = f"the last matrix starts with a gain of {head.value:.2g}, above {LARGE_HEAD.value:g}"
         return Finding("warn", reason, head.value, LARGE_HEAD, "ratio", head.first_step, tuple(head.items))
@@ -84,6 +95,10 @@ def _gains(value: float) -> Measurement:
     return Measurement("weights.initial_gain_max", max(items.values()), "ratio", "3 hidden matrices at step 0", 0, items)
 
 
+def _with_head(gain: float) -> tuple[Measurement, ...]:
+    return _gains(1.41), Measurement("weights.initial_head_gain", gain, "ratio", "step 0", 0, {"head.weight": gain})
+
+
 EXAMPLES = (
     Example("twelve times He's scale", (_gains(17.0),), "fail"),
     Example("normal(0, 1) in layers of 64", (_gains(8.0),), "fail"),
@@ -93,9 +108,8 @@ EXAMPLES = (
         (_gains(17.0), Measurement("weights.normalization", 3, "layers", "scales", text="normalization")),
         "warn",
     ),
-    Example(
-        "a huge last matrix", (_gains(1.4), Measurement("weights.initial_head_gain", 12, "ratio", "step 0", 0, {"head.weight": 12})), "warn"
-    ),
+    Example("a large last matrix", _with_head(12.0), "warn"),
+    Example("a last matrix eighty times too large", _with_head(46.0), "fail"),
     Example("He's initialization", (_gains(1.41),), "pass"),
     Example(
         "pre-trained weights",

@@ -2,7 +2,8 @@
 
 ## What it looks for
 The gain of each hidden matrix in the checkpoint from before training: standard deviation times the square root of the larger of
-fan_in and fan_out. Fails where the geometric mean over the hidden matrices is below 0.1, and warns below 0.2.
+fan_in and fan_out. Fails where the geometric mean over the hidden matrices is below 0.1, or below 0.2 where they leave less than
+-4 decades of the signal together; warns below 0.2.
 
 ## Why it matters
 Each layer multiplies the signal by about its gain, forwards and backwards. With 0.1 three layers leave a thousandth of it:
@@ -41,8 +42,16 @@ SMALL = Threshold(
     double="close to torch's default: healthy runs would be warned",
 )
 
+LOST = Threshold(
+    -4,
+    "decades",
+    source="AutoTrainer: gradients of the first layer below 1e-4 of the last, which are as small as the signal",
+    half="six layers of a fifth of torch's default fail",
+    double="nets that leave a millionth of the signal are only warned about",
+)
+
 NEEDS = ("weights.initial_gain_min",)
-USES = ("weights.normalization", "run.pretrained", "loss.improvement")
+USES = ("weights.initial_depth_gain", "weights.normalization", "run.pretrained", "loss.improvement")
 CHECKLIST = ("init-shallow",)
 FIGURE = "weight-variance"
 
@@ -68,6 +77,10 @@ def judge(measured: Measured) -> Finding:
     if mean < FAR_TOO_SMALL.value:
         reason = f"{seen}, below {FAR_TOO_SMALL.value:g}"
         return Finding("warn" if learned else "fail", reason, mean, FAR_TOO_SMALL, "ratio", gains.first_step, where)
+    depth = measured.number("weights.initial_depth_gain")
+    if mean < SMALL.value and depth is not None and depth < LOST.value:
+        reason = f"{seen}, below {SMALL.value:g}, and take {-depth:.1f} decades of the signal together"
+        return Finding("warn" if learned else "fail", reason, mean, SMALL, "ratio", gains.first_step, where)
     if mean < SMALL.value and not learned:
         return Finding("warn", f"{seen}, below {SMALL.value:g}", mean, SMALL, "ratio", gains.first_step, where)
     return Finding("pass", seen, mean, SMALL, "ratio")
@@ -82,6 +95,10 @@ def _norms(count: float) -> Measurement:
     return Measurement("weights.normalization", count, "layers", "scales", text="normalization" if count else "none")
 
 
+def _depth(decades: float) -> Measurement:
+    return Measurement("weights.initial_depth_gain", decades, "decades", "6 hidden matrices at step 0", 0)
+
+
 EXAMPLES = (
     Example("a deviation of 0.001 in layers of 64", (_gains(0.008), _norms(0)), "fail"),
     Example("normal(0, 0.02) in layers of 64 without normalization", (_gains(0.16), _norms(0)), "warn"),
@@ -90,6 +107,7 @@ EXAMPLES = (
         (_gains(0.16), _norms(0), Measurement("loss.improvement", 0.93, "share", "60 points")),
         "pass",
     ),
+    Example("six layers of a tenth of Glorot's scale", (_gains(0.1), _norms(0), _depth(-6.0)), "fail"),
     Example("torch's default", (_gains(0.577), _norms(0)), "pass"),
     Example("a transformer with deviation 0.02", (_gains(0.16), _norms(9)), "not-applicable"),
     Example("no checkpoint from the start", (_norms(0),), "not-checked"),

@@ -1,0 +1,137 @@
+"""What the initial weights make of a signal, worked out without running the net: layer by layer, from sums over each unit's weights.
+
+A unit's pre-activation is z = sum of w x + b. Its inputs are taken as independent, of one mean c and one mean square q; then z has mean
+c * sum(w) + b and variance (q - c^2) * sum(w^2), and is near normal where there are many inputs. That is exact at random initial
+weights up to the spread of single inputs (Poole et al. 2016, arXiv 1606.05340), and no statement about trained ones. The data enter
+with mean 0 and mean square 1 unless the optimizer's state tells another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from postmortem.measure.initial import is_initial
+from postmortem.measure.layers import Layer
+from postmortem.measure.table import CheckpointRow, Floats, TensorTable
+from postmortem.measure.view import Found, View, at_step, missing, view_of
+from postmortem.model import Checkpoint, Measurement, Missing
+
+NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms")
+
+NEVER = -3.0
+"""A unit whose mean is this many deviations below 0 fires for one input in 740."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
+_SHARES = _WEIGHTS / _WEIGHTS.sum()
+
+
+def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_rms: float | None) -> Iterator[Found]:
+    """All `signal.*` measurements of one run. `input_rms`: of the data as the model sees them, None where it is not known."""
+    if not table.rows:
+        yield from missing(NAMES, "the run has no readable checkpoint", "initial-checkpoint")
+        return
+    view = view_of(table, checkpoints)
+    row = view.rows[0]
+    if row not in view.sound_rows or not is_initial(view, row):
+        yield from missing(NAMES, "no checkpoint from before the first steps", "initial-checkpoint")
+        return
+    recurrent = _recurrent(view, row)
+    chain = _chain(view, row)
+    if not chain:
+        reason = "the net is no plain chain of layers without normalization"
+        yield from missing((NAMES[0], NAMES[2]), reason, "activation-histograms")
+        yield recurrent or Missing(NAMES[1], reason, "activation-histograms")
+        return
+    square = 1.0 if input_rms is None else input_rms**2
+    source = "inputs taken to have rms 1" if input_rms is None else f"inputs of rms {input_rms:.3g}"
+    basis = f"weights and biases at {at_step(row)}, {source}, {len(chain)} hidden layers"
+    silenced, output = _through_relu(view, row, chain, square)
+    yield Measurement(NAMES[0], max(silenced.values()), "share", f"{basis} of ReLU units", row.step, silenced)
+    rms = _through_tanh(row, chain, square)
+    yield recurrent or Measurement(NAMES[1], max(rms.values()), "ratio", f"{basis} of bounded units", row.step, rms)
+    if output is None:
+        yield Missing(NAMES[2], "no last matrix of its own", "initial-checkpoint")
+    else:
+        yield Measurement(NAMES[2], output, "ratio", f"{basis} of ReLU units, and the last matrix", row.step)
+
+
+def _chain(view: View, row: CheckpointRow) -> list[Layer]:
+    """Hidden layers that follow each other with nothing but activations between, as far as names and shapes tell; else none."""
+    hidden = [layer for layer in view.hidden if layer.name in row.tensors and row.tensors[layer.name].units is not None]
+    first = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
+    plain = not view.normalizations and not view.skips and len({layer.net for layer in hidden}) == 1
+    others = any(layer.kind in {"embedding", "recurrent", "lora"} for layer in view.layers.values())
+    fits = plain and not others and first is not None and bool(hidden) and first.name == hidden[0].name
+    return hidden if fits and not any(layer.transposed for layer in hidden) else []
+
+
+def _moments(row: CheckpointRow, layer: Layer, mean: float, square: float) -> tuple[Floats, Floats]:
+    """Mean and deviation of each unit's pre-activation."""
+    units, bias = row.tensors[layer.name].units, row.tensors.get(layer.bias)
+    assert units is not None
+    offset: Floats | float = 0.0
+    if bias is not None:
+        offset = bias.vector if bias.vector is not None and len(bias.vector) == len(units.total) else bias.mean
+    return mean * units.total + offset, np.sqrt(np.maximum(square - mean**2, 0.0) * units.squares)
+
+
+def _activated(mean: Floats, deviation: Floats, relu: bool) -> tuple[float, float]:
+    """Mean and mean square of what a layer of such units gives, all units together."""
+    z = mean[:, None] + deviation[:, None] * _NODES[None, :]
+    given = np.maximum(z, 0.0) if relu else np.tanh(z)
+    return float((given @ _SHARES).mean()), float((given**2 @ _SHARES).mean())
+
+
+def _through_relu(view: View, row: CheckpointRow, chain: Sequence[Layer], square: float) -> tuple[dict[str, float], float | None]:
+    """Share of units of each layer that never fire, and rms of what the last matrix gives."""
+    mean = 0.0
+    silenced: dict[str, float] = {}
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in chain:
+            centre, deviation = _moments(row, layer, mean, square)
+            silenced[layer.name] = float(np.mean((deviation > 0) & (centre <= NEVER * deviation)))
+            mean, square = _activated(centre, deviation, relu=True)
+        heads = [
+            layer for layer in view.matrices if layer.is_head and layer.name in row.tensors and row.tensors[layer.name].units is not None
+        ]
+        if len(heads) != 1 or not math.isfinite(square):
+            return silenced, None
+        _, deviation = _moments(row, heads[0], 0.0, square)
+        return silenced, float(np.sqrt(np.mean(deviation**2)))
+
+
+def _through_tanh(row: CheckpointRow, chain: Sequence[Layer], square: float) -> dict[str, float]:
+    """Rms of the pre-activations of each layer, where every unit's output stays within 1."""
+    mean = 0.0
+    items: dict[str, float] = {}
+    for layer in chain:
+        centre, deviation = _moments(row, layer, mean, square)
+        items[layer.name] = float(np.sqrt(np.mean(centre**2 + deviation**2)))
+        mean, square = _activated(centre, deviation, relu=False)
+    return items
+
+
+def _recurrent(view: View, row: CheckpointRow) -> Measurement | None:
+    """Rms of what the units of recurrences see in their first steps: by their weights, states taken as 0.5 and inputs by the embedding."""
+    cells: Mapping[str, Layer] = {
+        layer.name: layer for layer in view.layers.values() if layer.kind == "recurrent" and layer.name in row.tensors
+    }
+    if not cells:
+        return None
+    embedding = next(
+        (row.tensors[layer.name] for layer in view.layers.values() if layer.kind == "embedding" and layer.name in row.tensors), None
+    )
+    square = embedding.norm**2 / embedding.elements if embedding is not None else 1.0
+    items: dict[str, float] = {}
+    for name, layer in cells.items():
+        stats = row.tensors[name]
+        carried = "hh" in name or "recurrent" in name
+        items[name] = stats.norm / math.sqrt(max(1, layer.fan_out)) * (_HALF_STATE if carried else math.sqrt(square))
+    basis = f"recurrent weights at {at_step(row)}, {len(items)} matrices, states taken as {_HALF_STATE:g}"
+    return Measurement(NAMES[1], max(items.values()), "ratio", basis, row.step, items, "recurrent cells")
+
+
+_HALF_STATE = 0.5
+"""Root mean square of the states of a recurrence that is neither silent nor saturated."""
