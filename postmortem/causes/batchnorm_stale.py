@@ -29,6 +29,12 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "running statistics do not follow the data", alarm=("stale-batchnorm",)),
     Evidence(1.5, "validation is far worse than training", alarm=("stale-batchnorm", "wide-generalization-gap")),
+    Evidence(4.5, "validation gains nothing from training that goes well", alarm=("unmatched-validation",)),
+    Evidence(
+        -5.0,
+        "the validation accuracy is far below that of a guess, which stale statistics do not bring about",
+        alarm=("inverted-accuracy",),
+    ),
     Evidence(-5.0, "running statistics have settled", passed=("stale-batchnorm",)),
     Evidence(7.0, "running statistics stopped on the way", alarm=("halted-batchnorm",)),
     Evidence(5.0, "statistics that stopped look settled", alarm=("halted-batchnorm",), passed=("stale-batchnorm",)),
@@ -38,7 +44,7 @@ EXPLAINS = ("overfitting", "label-noise")
 
 
 def summary(case: Case) -> str:
-    return case.said("stale-batchnorm", "wide-generalization-gap", otherwise="Batch-norm statistics are stale.")
+    return case.said("stale-batchnorm", "unmatched-validation", "wide-generalization-gap", otherwise="Batch-norm statistics are stale.")
 
 
 def fix(case: Case) -> str:

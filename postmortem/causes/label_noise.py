@@ -27,9 +27,25 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "validation is no better than the class prior while training falls below it", alarm=("uninformative-labels",)),
+    Evidence(6.0, "validation turned while training was hardly fitted, and training goes on", alarm=("early-validation-turn",)),
+    Evidence(
+        2.5,
+        "errors at the head do not shrink although weights move as they should",
+        alarm=("unshrunk-head-residuals",),
+        passed=("small-updates", "large-updates"),
+    ),
+    Evidence(2.5, "errors at the head do not shrink", alarm=("unshrunk-head-residuals",)),
     Evidence(1.0, "records stand with different labels", alarm=("conflicting-labels",)),
     Evidence(0.5, "training records lack labels", alarm=("unlabelled-records",)),
     Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),
+    Evidence(-3.5, "errors at the head shrank: training was learned at an ordinary pace", passed=("unshrunk-head-residuals",)),
+    Evidence(-2.0, "training and validation settled together", alarm=("settled-high-loss",)),
+    Evidence(
+        -3.0,
+        "validation gained nothing while training was learned at an ordinary pace: labels are not memorized so fast",
+        alarm=("unmatched-validation",),
+    ),
+    Evidence(-3.0, "a layer of one or two units holds the model back", alarm=("narrow-layers",)),
     Evidence(-4.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
     Evidence(-3.0, "units are identical", alarm=("identical-units",)),
     Evidence(-3.0, "one class is named for every record: nothing was learned by heart either", alarm=("majority-class-only",)),
@@ -41,7 +57,9 @@ EXPLAINS = ("overfitting", "underfitting")
 
 
 def summary(case: Case) -> str:
-    return case.said("uninformative-labels", "rising-validation-loss", otherwise="Labels do not follow the inputs.")
+    return case.said(
+        "early-validation-turn", "uninformative-labels", "unshrunk-head-residuals", otherwise="Labels do not follow the inputs."
+    )
 
 
 def fix(case: Case) -> str:

@@ -45,6 +45,8 @@ EVIDENCE = (
     Evidence(5.0, "labels run past the head's rows, and the loss refused them or became NaN", alarm=("labels-beyond-head",)),
     Evidence(2.0, "the head's bias counts the classes in another order than the manifest", alarm=("misordered-head-bias",)),
     Evidence(7.0, "the loss refused labels that the head has no class for", alarm=("out-of-range-labels",)),
+    Evidence(8.0, "validation is right far less often than a guess: its classes are numbered otherwise", alarm=("inverted-accuracy",)),
+    Evidence(2.0, "validation gains nothing from training that goes well", alarm=("unmatched-validation",)),
     Evidence(-2.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
     Evidence(-1.0, "the loss is never below zero", passed=("negative-loss",)),
     Evidence(-2.5, "weights were too large from the start", alarm=("large-initial-weights",)),
@@ -62,6 +64,7 @@ def summary(case: Case) -> str:
     return case.said(
         "out-of-range-labels",
         "labels-beyond-head",
+        "inverted-accuracy",
         "negative-loss",
         "initial-loss-off",
         "mismatched-head",

@@ -27,6 +27,7 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.04
 EVIDENCE = (
+    Evidence(-4.0, "weights were shrunk to nothing, beside which every update is large", alarm=("collapsed-weights",)),
     Evidence(3.5, "updates are too large for the weights", alarm=("large-updates",)),
     Evidence(2.5, "the loss diverged", alarm=("diverged-loss",)),
     Evidence(2.0, "the loss bounces instead of settling", alarm=("oscillating-loss",)),

@@ -29,10 +29,13 @@ PRIOR = 0.04
 EVIDENCE = (
     Evidence(4.5, "validation loss rose while training loss fell", alarm=("rising-validation-loss",)),
     Evidence(5.5, "training is fitted and validation is not", alarm=("wide-generalization-gap",)),
+    Evidence(5.5, "training was learned by heart long before the end, and validation was not", alarm=("memorized-training-data",)),
     Evidence(1.0, "there are few records for so many parameters", alarm=("little-data", "rising-validation-loss")),
     Evidence(0.5, "the model is large for its data", alarm=("oversized-model", "rising-validation-loss")),
     Evidence(-1.5, "validation loss did not turn up", passed=("rising-validation-loss",)),
     Evidence(-4.0, "labels carry no information, which training can only learn by heart", alarm=("uninformative-labels",)),
+    Evidence(-4.0, "training is hardly fitted where validation turned", alarm=("early-validation-turn",)),
+    Evidence(-4.0, "validation gained nothing while training was learned at an ordinary pace", alarm=("unmatched-validation",)),
     Evidence(-4.0, "only the class shares were learned, which hold for training and validation alike", alarm=("prior-only-loss",)),
     Evidence(-3.0, "one class is named for every record, which nobody learns by heart", alarm=("majority-class-only",)),
     Evidence(-3.0, "batch-norm statistics are stale, which harms validation only", alarm=("stale-batchnorm",)),
@@ -45,7 +48,12 @@ USES = ("validation.rise",)
 
 
 def summary(case: Case) -> str:
-    return case.said("rising-validation-loss", "wide-generalization-gap", otherwise="Validation loss turned up while training loss fell.")
+    return case.said(
+        "memorized-training-data",
+        "rising-validation-loss",
+        "wide-generalization-gap",
+        otherwise="Validation loss turned up while training loss fell.",
+    )
 
 
 def fix(case: Case) -> str:

@@ -27,18 +27,29 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "regularization loss is ten times the data loss or more", alarm=("dominant-regularization",)),
-    Evidence(2.5, "weights collapsed towards zero", alarm=("collapsed-weights",)),
+    Evidence(5.5, "weights collapsed towards zero", alarm=("collapsed-weights",)),
+    Evidence(6.0, "weight decay makes the optimizer forget its weights within a hundred steps", alarm=("short-weight-memory",)),
     Evidence(-4.0, "regularization loss is well below the data loss", passed=("dominant-regularization",)),
     Evidence(-1.5, "weights kept their size", passed=("collapsed-weights",)),
     Evidence(2.5, "scales of norms went to nothing", alarm=("vanished-norm-scales",)),
     Evidence(1.5, "norms are decayed ten times as strongly as is usual", alarm=("decayed-vectors",)),
 )
-EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "init-too-large", "label-noise", "dead-relus", "symmetric-init")
+EXPLAINS = (
+    "lr-too-high",
+    "resume-lost-state",
+    "underfitting",
+    "vanishing-gradients",
+    "class-imbalance",
+    "init-too-large",
+    "label-noise",
+    "dead-relus",
+    "symmetric-init",
+)
 USES = ("regularization.ratio",)
 
 
 def summary(case: Case) -> str:
-    return case.said("dominant-regularization", "collapsed-weights", otherwise="Regularization outweighs the data.")
+    return case.said("dominant-regularization", "short-weight-memory", "collapsed-weights", otherwise="Regularization outweighs the data.")
 
 
 def fix(case: Case) -> str:

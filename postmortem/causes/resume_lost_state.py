@@ -29,6 +29,7 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.02
 EVIDENCE = (
+    Evidence(-4.0, "weights were shrunk to nothing, beside which every update is large", alarm=("collapsed-weights",)),
     Evidence(5.5, "the optimizer has counted fewer steps than the run", alarm=("optimizer-step-lag",)),
     Evidence(1.0, "the loss jumped", alarm=("optimizer-step-lag", "spiky-loss")),
     Evidence(4.0, "the loss stood above its own earlier record where the run was resumed", alarm=("resumed-loss-jump",)),

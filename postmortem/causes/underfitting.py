@@ -34,9 +34,20 @@ EVIDENCE = (
     Evidence(
         1.5, "the loss settled high although gradients reach every layer", alarm=("plateaued-loss",), passed=("gradient-depth-slope",)
     ),
+    Evidence(6.0, "both splits settled high together", alarm=("settled-high-loss",)),
+    Evidence(
+        2.5,
+        "both splits settled high although updates were in order",
+        alarm=("settled-high-loss",),
+        passed=("small-updates", "large-updates"),
+    ),
+    Evidence(7.0, "a layer that all data must pass has one or two units", alarm=("narrow-layers",)),
+    Evidence(-2.0, "the training data is fitted", passed=("unfitted-training-data",)),
     Evidence(-2.5, "the loss did not settle high", passed=("plateaued-loss",)),
     Evidence(-3.0, "the model learned only the class prior", alarm=("prior-only-loss",)),
     Evidence(-3.0, "labels carry no information", alarm=("uninformative-labels",)),
+    Evidence(-4.0, "validation turned while training goes on falling", alarm=("early-validation-turn",)),
+    Evidence(-3.0, "regularization took the weights away", alarm=("collapsed-weights",)),
     Evidence(-2.0, "the loss stayed flat from the start", alarm=("flat-loss",)),
     Evidence(-2.0, "training and validation do not agree", alarm=("rising-validation-loss",)),
 )
@@ -44,7 +55,9 @@ USES = ("weights.parameters",)
 
 
 def summary(case: Case) -> str:
-    return case.said("plateaued-loss", otherwise="The loss settled high with everything else in order.")
+    return case.said(
+        "narrow-layers", "settled-high-loss", "plateaued-loss", otherwise="The loss settled high with everything else in order."
+    )
 
 
 def fix(case: Case) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from postmortem.measure.chance import Classes, measure_chance, measure_early_share
+from postmortem.measure.chance import CROSS_ENTROPIES, Classes, measure_chance, measure_early_share
 from postmortem.measure.curve_states import measure_states
 from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
+from postmortem.measure.generalization import measure_accuracy_turn, measure_generalization
 from postmortem.measure.loss import compared_loss, measure_levels, measure_nonfinite
 from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
 from postmortem.measure.regularization import measure_regularization
 from postmortem.measure.resumes import measure_resumes
-from postmortem.measure.roles import Roled, main_training_loss, main_validation_loss, paired_training_loss
+from postmortem.measure.roles import Roled, main, main_training_loss, main_validation_loss, paired_training_loss
 from postmortem.measure.settings import measure_settings
 from postmortem.measure.shape import measure_shape
 from postmortem.measure.spikes import measure_spikes
@@ -68,6 +69,11 @@ def _all(
     yield from measure_spikes(training, main_rate(roled))
     paired = paired_training_loss(roled, training, validation)
     yield from measure_validation(paired, validation, seen["loss.chance"].value if "loss.chance" in seen else None)
+    crossed = seen["run.family"].text in CROSS_ENTROPIES and "loss.chance" in seen
+    yield from measure_generalization(
+        data if paired is training and data else paired, validation, seen["loss.chance"].value if crossed else None
+    )
+    yield measure_accuracy_turn(main(roled, "accuracy", "validation"))
     yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)
     yield from measure_regularization(roled, penalties)
     yield from measure_rate(run, roled, last_step(run, roled))

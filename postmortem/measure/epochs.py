@@ -106,3 +106,14 @@ def _epochs(records: int, known: Mapping[str, Plain], steps_last: int | None, lo
     if planned is not None and planned[1] > 0:
         return Measurement(name, planned[1], "epochs", f"setting {planned[0]!r}")
     return Missing(name, "no setting gives the batch size or the epochs", "hyperparameters")
+
+
+def passes(logged: float | None, epochs: Sequence[int | None]) -> Found:
+    """`run.passes`: passes over the data as a logged epoch or the checkpoints' own tell, whether or not the records are known."""
+    name = "run.passes"
+    if logged is not None and logged > 0:
+        return Measurement(name, logged, "epochs", "the epoch that the run logged last")
+    kept = [epoch for epoch in epochs if epoch is not None and 0 < epoch <= MOST_EPOCHS]
+    if kept:
+        return Measurement(name, float(max(kept)), "epochs", "the epoch that the last checkpoint tells")
+    return Missing(name, "neither a scalar nor a checkpoint tells the epoch", "hyperparameters")

@@ -14,6 +14,7 @@ from postmortem.measure.agents import measure_agents
 from postmortem.measure.averages import measure_averages
 from postmortem.measure.batchnorm import measure_batchnorm
 from postmortem.measure.batchnorm_channels import measure_batchnorm_channels
+from postmortem.measure.capacity import measure_capacity
 from postmortem.measure.chance import Classes
 from postmortem.measure.classes import measure_classes
 from postmortem.measure.column_options import unmatched_columns
@@ -21,7 +22,7 @@ from postmortem.measure.continuity import measure_continuity
 from postmortem.measure.curves import measure_curves
 from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epoch_pattern import epoch_pattern
-from postmortem.measure.epochs import epochs_logged
+from postmortem.measure.epochs import epochs_logged, passes
 from postmortem.measure.files import measure_files
 from postmortem.measure.gradients import measure_gradients
 from postmortem.measure.heads import measure_heads
@@ -105,7 +106,9 @@ def measure_run(run: RunData) -> RunMeasurements:
         found.keep(logged_scale(roled))
     head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
     found.keep(measure_classes(run.manifests, head_rows, parameters, settings(run), _last_step(run), epochs_logged(run.series)))
+    found.keep(iter([passes(epochs_logged(run.series), [one.epoch for one in run.checkpoints])]))
     found.keep(measure_heads(table, run.checkpoints, run.manifests))
+    found.keep(measure_capacity(table, run.checkpoints, settings(run)))
     found.keep(measure_residuals(table, run.checkpoints, settings(run)))
     found.keep(measure_inputs(run.manifests, settings(run), run.images))
     found.keep(measure_image_samples(run.manifests, raw_settings(run)))

@@ -1,0 +1,79 @@
+"""Loss that has settled high on both splits
+
+## What it looks for
+A classification or language model whose training loss ends at 0.45 of ignorance or more, whose validation loss agrees with it (0.75 to
+1.5 times), and whose last third of the steps brought less than 0.2 of its fall. It only warns: a hard task looks the same.
+
+## Why it matters
+Where both splits stay high together and more steps bring little, the model cannot hold more of the task, or is kept from it.
+
+## What to do
+Try to learn 100 records by heart. If that fails: more units, more layers, less dropout and augmentation, weaker regularization.
+
+## When it is wrong
+Labels that are uncertain put a floor under every model. A rate that was decayed to nothing settles the loss wherever it is.
+
+## References
+Karpathy, A Recipe for Training Neural Networks: overfit one batch first. Goodfellow, Bengio, Courville, Deep Learning, 5.2.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+HIGH = Threshold(
+    0.45,
+    "share",
+    source="nearly half of what ignorance costs is left",
+    half="sound models of hard tasks are warned",
+    double="nothing is above it",
+)
+SLOW = Threshold(
+    0.2,
+    "share",
+    source="a fall at an even pace brings a third in the last third of the steps",
+    half="models of one unit that still creep are missed",
+    double="runs that were only too short are warned",
+)
+LOWEST, HIGHEST = 0.75, 1.5
+"""Validation over training loss within which both agree."""
+NEEDS = ("fit.train_share", "fit.validation_best", "fit.late_progress")
+USES = ("run.family",)
+CHECKLIST = ("overfit-small-set",)
+FIGURE = "loss"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return (
+        "" if family in ("", "classification", "language-model", "unknown") else f"a run of family {family} has no usual level of its loss"
+    )
+
+
+def judge(measured: Measured) -> Finding:
+    train, best, going = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.late_progress"]
+    seen = f"training ends at {train.value:.2g} of ignorance and validation came to {best.value:.2g}"
+    seen += f"; the last third brought {going.value:.0%} of the fall"
+    if train.value < HIGH.value:
+        return Finding("pass", seen, train.value, HIGH, train.unit)
+    if going.value >= SLOW.value or not LOWEST <= best.value / train.value <= HIGHEST:
+        return Finding("pass", seen, going.value, SLOW, going.unit)
+    return Finding("warn", seen, train.value, HIGH, train.unit)
+
+
+def _given(train: float, best: float, going: float) -> tuple[Measurement, ...]:
+    return (
+        Measurement("fit.train_share", train, "share", "'train/loss' over ln C"),
+        Measurement("fit.validation_best", best, "share", "'val/loss' over ln C", 80),
+        Measurement("fit.late_progress", going, "share", "'train/loss'"),
+    )
+
+
+EXAMPLES = (
+    Example("two units a layer", _given(0.55, 0.58, 0.03), "warn"),
+    Example("nine of ten units dropped", _given(0.94, 0.84, 0.005), "warn"),
+    Example("still falling", _given(0.54, 0.46, 0.29), "pass"),
+    Example("labels that are shuffled", _given(0.46, 1.01, 0.1), "pass"),
+    Example("learned", _given(0.03, 0.1, 0.02), "pass"),
+    Example("no validation loss", (), "not-checked"),
+)

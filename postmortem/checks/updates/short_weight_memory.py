@@ -1,0 +1,58 @@
+"""Weight decay that forgets within a few steps
+
+## What it looks for
+The steps in which weight decay alone takes a weight to 1/e of itself, 1 / (rate x decay), times 1 - momentum under SGD, at the highest
+rate that was used. It fails below 100 steps.
+
+## Why it matters
+What the data taught a weight is gone before the data has come round once. The largest weight that AdamW can hold is 1 / decay.
+
+## What to do
+Divide the weight decay by 100 over the number found. AdamW is usually given 0.01 to 0.1, SGD 1e-4 to 1e-3.
+
+## When it is wrong
+Scale-invariant weights in front of a normalization bear much more decay than others. Adam's own decay is part of its gradient and is
+not looked at.
+
+## References
+Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization (arXiv 1711.05101). Xie and Li 2024, Implicit Bias of AdamW (arXiv
+2404.04454): weights end within 1 / decay. Wang and Aitchison 2024 (arXiv 2405.13698) for the time scale, which they find best at
+several passes over the data.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+SHORT = Threshold(
+    100.0,
+    "steps",
+    source="usual settings give 1000 steps and more (AdamW 1e-3 x 0.1: 10,000; SGD 0.1 x 5e-4 with momentum 0.9: 2,000)",
+    half="decays of a hundred times the usual pass",
+    double="the strongest of sound settings come near",
+)
+NEEDS = ("optimizer.decay_memory",)
+CHECKLIST = ("regularization-loss",)
+FIGURE = "weight-variance"
+
+
+def judge(measured: Measured) -> Finding:
+    found = measured["optimizer.decay_memory"]
+    if found.value >= 1e9:
+        return Finding("pass", "no weight decay is in force", found.value, SHORT, found.unit)
+    seen = f"weight decay alone takes weights to 1/e in {found.value:.3g} steps ({found.basis})"
+    if found.value < SHORT.value:
+        return Finding("fail", seen, found.value, SHORT, found.unit)
+    return Finding("pass", seen, found.value, SHORT, found.unit)
+
+
+def _given(steps: float) -> tuple[Measurement, ...]:
+    return (Measurement("optimizer.decay_memory", steps, "steps", "rate 0.002, decay 20 of model.pt"),)
+
+
+EXAMPLES = (
+    Example("AdamW at 0.002 with a decay of 20", _given(25.0), "fail"),
+    Example("AdamW at 0.001 with a decay of 0.1", _given(10_000.0), "pass"),
+    Example("no decay", _given(1e12), "pass"),
+    Example("nothing known", (), "not-checked"),
+)

@@ -1,0 +1,92 @@
+"""How narrow the narrowest place is that all data must pass, and how soon weight decay forgets a weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from postmortem.measure.layers import Layer
+from postmortem.measure.settings import RATE, number_of
+from postmortem.measure.table import TensorTable
+from postmortem.measure.view import Found, View, view_of
+from postmortem.model import Checkpoint, Measurement, Missing, Plain
+
+DECAYS = ("weight_decay", "wd", "weightdecay")
+DECOUPLED = frozenset({"adamw", "lion", "sgd"})
+"""Algorithms under which a weight without gradient shrinks by the learning rate times the decay each step."""
+ENDLESS = 1e12
+
+
+def measure_capacity(table: TensorTable, checkpoints: Sequence[Checkpoint], known: Mapping[str, Plain]) -> Iterator[Found]:
+    """`capacity.narrowest` (units) and `optimizer.decay_memory` (steps). `known`: the run's settings."""
+    view = view_of(table, checkpoints) if table.rows else None
+    if view is None:
+        yield Missing("capacity.narrowest", "the run has no readable checkpoint", "checkpoint")
+    else:
+        yield _narrowest(view)
+    yield _memory(view, known)
+
+
+def _inputs(layer: Layer) -> int:
+    """Units that come into a matrix: channels of a convolution, the inputs of a linear layer."""
+    if len(layer.shape) < 2:
+        return 0
+    return layer.shape[0] if layer.transposed else layer.shape[1]
+
+
+def _narrowest(view: View) -> Found:
+    """Fewest units that one layer hands to another: the inputs of matrices behind the first, where an earlier layer has as many outputs."""
+    name = "capacity.narrowest"
+    matrices = [layer for layer in view.matrices if layer.is_parameter and layer.kind != "lora"]
+    if not matrices:
+        return Missing(name, "the checkpoint holds no weight matrix", "checkpoint")
+    made = {layer.shape[1]: layer.name for layer in view.layers.values() if layer.kind == "embedding" and len(layer.shape) == 2}
+    items: dict[str, float] = {}
+    for layer in view.layers.values():
+        if layer.kind == "recurrent" and "weight_hh" in layer.name and len(layer.shape) == 2:
+            items[layer.name] = float(layer.shape[1])
+    for layer in matrices:
+        units = _inputs(layer)
+        # One map in and as many filters as maps before: each filter has a map of its own, and nothing is narrow.
+        apart = units == 1 and len(layer.shape) > 2 and layer.shape[0] in made
+        if units in made and not apart:
+            items[made[units]] = float(units)
+        made.setdefault(layer.fan_out, layer.name)
+    if not items:
+        return Missing(name, f"{len(matrices)} matrices, none of which takes what another gives", "checkpoint")
+    found = min(items, key=lambda each: items[each])
+    return Measurement(name, items[found], "units", f"outputs of {found}, taken by a later layer", None, items, found)
+
+
+def _memory(view: View | None, known: Mapping[str, Plain]) -> Found:
+    """Steps in which decay alone takes a weight to 1/e: 1 / (rate * decay), times 1 - momentum under SGD; of the fastest group."""
+    name = "optimizer.decay_memory"
+    found: list[tuple[float, str]] = []
+    for row in view.rows if view is not None else ():
+        for optimizer in view.checkpoints[row.source].optimizers if view is not None and row.source in view.checkpoints else ():
+            for group in optimizer.groups:
+                rate, decay, momentum = (_number(group.get(key)) for key in ("lr", "weight_decay", "momentum"))
+                if optimizer.algorithm in DECOUPLED and rate is not None and decay is not None:
+                    found.append((_steps(rate, decay, momentum or 0.0), f"rate {rate:g}, decay {decay:g} of {row.source}"))
+    if not found:
+        rate_set, decay_set = number_of(known, RATE), number_of(known, DECAYS)
+        algorithm = str(known.get("optimizer", known.get("optim", ""))).lower()
+        kind = next((one for one in DECOUPLED if one in algorithm), "")
+        if rate_set is None or decay_set is None or not kind:
+            return Missing(
+                name, "neither a checkpoint nor the settings tell an optimizer whose decay is apart, its rate and decay", "hyperparameters"
+            )
+        kept = number_of(known, ("momentum",))
+        told = f"settings: {kind}, rate {rate_set[1]:g}, decay {decay_set[1]:g}"
+        found.append((_steps(rate_set[1], decay_set[1], kept[1] if kept is not None else 0.0), told))
+    steps, told = min(found)
+    return Measurement(name, steps, "steps", told)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _steps(rate: float, decay: float, momentum: float) -> float:
+    each = rate * decay
+    return min(ENDLESS, (1 - min(momentum, 0.999)) / each) if each > 0 else ENDLESS
