@@ -35,10 +35,10 @@ EVIDENCE = (
         "the validation accuracy is far below that of a guess, which stale statistics do not bring about",
         alarm=("inverted-accuracy",),
     ),
-    Evidence(-5.0, "running statistics have settled", passed=("stale-batchnorm",)),
     Evidence(7.0, "running statistics stopped on the way", alarm=("halted-batchnorm",)),
     Evidence(5.0, "statistics that stopped look settled", alarm=("halted-batchnorm",), passed=("stale-batchnorm",)),
     Evidence(2.0, "validation was never better than a guess", alarm=("chance-level-validation", "stale-batchnorm")),
+    Evidence(-4.0, "running statistics have settled", passed=("stale-batchnorm",)),
 )
 EXPLAINS = ("overfitting", "label-noise")
 

@@ -29,6 +29,7 @@ EVIDENCE = (
     Evidence(5.5, "regularization loss is ten times the data loss or more", alarm=("dominant-regularization",)),
     Evidence(5.5, "weights collapsed towards zero", alarm=("collapsed-weights",)),
     Evidence(6.0, "weight decay makes the optimizer forget its weights within a hundred steps", alarm=("short-weight-memory",)),
+    Evidence(4.0, "the penalty is small because the weights are gone", alarm=("collapsed-weights",), passed=("dominant-regularization",)),
     Evidence(-4.0, "regularization loss is well below the data loss", passed=("dominant-regularization",)),
     Evidence(-1.5, "weights kept their size", passed=("collapsed-weights",)),
     Evidence(2.5, "scales of norms went to nothing", alarm=("vanished-norm-scales",)),

@@ -14,8 +14,17 @@ from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
-NAMES = ("batchnorm.layers", "batchnorm.tracked", "batchnorm.staleness", "batchnorm.variance_max", "batchnorm.variance_min")
+NAMES = (
+    "batchnorm.layers",
+    "batchnorm.tracked",
+    "batchnorm.staleness",
+    "batchnorm.variance_max",
+    "batchnorm.variance_min",
+    "batchnorm.stopped",
+    "batchnorm.excess",
+)
 
+MOST_ELEMENTS = 4_000_000
 _VARIANCE, _MEAN, _COUNTER = "running_var", "running_mean", "num_batches_tracked"
 
 
@@ -32,6 +41,8 @@ def measure_batchnorm(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> 
         return
     yield _tracked(view)
     yield _staleness(view, variances)
+    yield _stopped(view, variances)
+    yield _excess(view, variances)
     last = view.rows[-1]
     basis = f"running variances of {len(variances)} layers at {at_step(last)}"
     highest = {name: last.tensors[name].maximum for name in variances}
@@ -103,3 +114,50 @@ def _staleness(view: View, variances: Sequence[str]) -> Found:
         )
     basis = f"distance from the start against the share of steps, {len(items)} layers, {len(steps)} checkpoints"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, None, items)
+
+
+def _stopped(view: View, variances: Sequence[str]) -> Found:
+    """Layers whose statistics kept every bit between the last two checkpoints although they counted batches and weights moved."""
+    name = "batchnorm.stopped"
+    if len(view.rows) < 2:
+        return Missing(name, "it takes two checkpoints", "two-checkpoints")
+    before, last = view.rows[-2], view.rows[-1]
+    if not any(last.deltas[layer.name].norm > 0 for layer in view.matrices if layer.name in last.deltas):
+        return Missing(name, "no weight moved between the last two checkpoints", "two-checkpoints")
+    items: dict[str, float] = {}
+    for variance in variances:
+        counter = variance.removesuffix(_VARIANCE) + _COUNTER
+        if counter not in last.tensors or counter not in before.tensors or not last.tensors[counter].mean > before.tensors[counter].mean:
+            continue
+        labels = [label for label in (variance, _mean_of(variance)) if label in last.deltas]
+        if labels and all(last.deltas[label].equal == view.layers[label].elements for label in labels):
+            items[variance] = last.tensors[counter].mean - before.tensors[counter].mean
+    basis = f"statistics of {len(variances)} layers between {at_step(before)} and {at_step(last)}"
+    return Measurement(name, float(len(items)), "layers", basis, before.step, items)
+
+
+def _excess(view: View, variances: Sequence[str]) -> Found:
+    """Running variance of the first normalization over the most that its matrix can give inputs of unit variance, (sum of |w|)^2.
+
+    The variance of a weighted sum is at most the square of the sum of |weight| times deviation, whatever the correlations. Median over
+    units; for the normalization behind the first matrix alone, whose inputs are the records themselves.
+    """
+    name = "batchnorm.excess"
+    last = view.rows[-1]
+    first = view.matrices[0] if view.matrices else None
+    order = list(view.layers)
+    checkpoint = view.checkpoints.get(last.source)
+    if first is None or checkpoint is None or first.name not in checkpoint.tensors or first.transposed or len(first.shape) < 2:
+        return Missing(name, "the first layer is no plain matrix", "checkpoint")
+    behind = [label for label in variances if order.index(label) > order.index(first.name)]
+    units = first.fan_out
+    if not behind or view.layers[behind[0]].elements != units or first.elements > MOST_ELEMENTS:
+        return Missing(name, "no normalization follows the first matrix", "checkpoint")
+    weights = np.asarray(checkpoint.tensors[first.name].read(0, first.elements), dtype=np.float64).reshape(units, -1)
+    stored = np.asarray(checkpoint.tensors[behind[0]].read(0, units), dtype=np.float64)
+    most = np.square(np.abs(weights).sum(axis=1))
+    if not bool(np.isfinite(stored).all()) or not bool(np.isfinite(most).all()) or not bool((most > 0).any()):
+        return Missing(name, "weights or statistics of the first layer are not finite", "checkpoint")
+    value = float(np.median(stored[most > 0] / most[most > 0]))
+    basis = f"{behind[0]} over the squared sums of absolute weights of {first.name} at {at_step(last)}"
+    return Measurement(name, value, "ratio", basis, last.step, text=behind[0])

@@ -18,6 +18,7 @@ _NAMED = (
     ("language-model", re.compile(r"gpt|llama|causal_?lm|language[_-]model|lm_")),
     ("contrastive", re.compile(r"simclr|(?:^|[^a-z])(?:moco|byol)|contrastive")),
     ("rl", re.compile(r"(?:^|[^a-z])(?:[a-z]{0,9}ppo|d?dqn|qr_?dqn|sac|a2c|a3c|reinforce|td3|ddpg|trpo)(?:\d|[^a-z]|$)")),
+    ("classification", re.compile(r"classif")),
     ("regression", re.compile(r"(?:^|[^a-z])(?:ddpm|ddim|diffusion)(?:[^a-z]|$)")),
 )
 _WRAPPERS = frozenset({"module", "model", "net", "state_dict", "_orig_mod", "gan", "modules"})

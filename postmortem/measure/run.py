@@ -29,6 +29,7 @@ from postmortem.measure.heads import measure_heads
 from postmortem.measure.image_samples import measure_image_samples, raw_settings
 from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
+from postmortem.measure.misread_loss import measure_misread
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
 from postmortem.measure.per_class import find, measure_per_class, set_apart
@@ -118,6 +119,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_adversaries(roled, table, run.checkpoints, family))
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_rare(roled, run.manifests, found.values["run.family"].text))
+    found.keep(measure_misread(roled, found.number("loss.chance"), found.number("run.batch_size")))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
     found.keep(measure_resumption(table, run.checkpoints, roled))

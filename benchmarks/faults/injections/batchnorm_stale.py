@@ -61,8 +61,8 @@ def _other_inputs(factor: float, every: int) -> Callable[[Loop], None]:
 
 
 def _averaged(loop: Loop) -> None:
-    """Weights are averaged over the last half of training and loaded at its end; statistics stay those of the first weights averaged."""
-    start = loop.plan.steps // 2
+    """Weights are averaged over most of training and loaded at its end; statistics stay those of the first weights averaged."""
+    start = loop.plan.steps // 20
     if loop.step < start:
         return
     notes = loop.notes
@@ -111,7 +111,7 @@ FAULTS = (
         wants=NORMALIZED,
     ),
     Fault(
-        "averaged-without-refresh", "subtle", "Weights were averaged over the last half, statistics were those of its start.",
+        "averaged-without-refresh", "subtle", "Weights were averaged over most of training, statistics were those of its start.",
         base=lambda plan: replace(plan, lr=plan.lr * 2), after=_averaged, wants=NORMALIZED,
     ),
 )  # fmt: skip

@@ -75,7 +75,7 @@ FAULTS = (
         spares=frozenset({"text", "saturating", "batchnorm"}),
     ),
     Fault(
-        "absolute-values", "clear", "The sum of absolute values of all matrices was in the loss with weight 0.05.", loss=_absolute(0.05),
+        "absolute-values", "clear", "The sum of absolute values of all matrices was in the loss with weight 0.1.", loss=_absolute(0.1),
         spares=PAIRS | {"variational"},
     ),
     Fault(

@@ -4,7 +4,7 @@
 The squares of the head's gradients between the last two saved states of Adam or RMSprop over those up to the first state. Where the
 batch size is known and the head is over classes, the same squares give the Brier score of the training records over that of a model
 that knows nothing. It warns where the first ratio is at 0.6 or above, and fails where the Brier score is at 0.75 of ignorance or above
-as well. Where the Brier score is below 0.6 it passes.
+as well. Where the Brier score is below 0.35 it passes.
 
 ## Why it matters
 The gradient of a head's bias is the mean error of a batch. A model that learns is less and less wrong: its errors at the head shrink.
@@ -43,7 +43,7 @@ IGNORANT = Threshold(
 NEEDS = ("head.residual_trend",)
 USES = ("head.residual", "run.family")
 FIGURE = "tensors"
-NOT_SMALL = 0.6
+NOT_SMALL = 0.35
 
 
 def applies(measured: Measured) -> str:

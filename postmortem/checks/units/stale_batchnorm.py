@@ -4,7 +4,8 @@
 Whether running means and variances arrived at the data's, or still walk away from their start in a straight line: 1 is a straight
 line or no move at all, 0 means they arrived in the first window. At 0.8 and more it fails where the validation loss is at least
 1.5 times the training loss or the statistics never left their start, and warns otherwise. A running variance above 1e8 fails as
-well.
+well. So do statistics that count batches and keep every bit (1 layer or more), and a first variance above 2 times the most that the
+weights can give inputs of unit variance, where the validation loss is 1.5 times the training loss.
 
 ## Why it matters
 Training normalizes with the batch, validation with the running statistics. Where these are stale, the model is another one in
@@ -49,8 +50,23 @@ HUGE = Threshold(
     double="the same: runaways pass every line",
 )
 
+STOPPED = Threshold(
+    1.0,
+    "layers",
+    source="a running average of batches that differ never repeats itself to the last bit",
+    half="the same: there is no half of a layer",
+    double="nets with one such layer pass",
+)
+EXCESS = Threshold(
+    2.0,
+    "ratio",
+    source="(sum of |w|)^2 bounds the variance of any inputs of unit variance; twice that for inputs that are not quite normalized",
+    half="the bound itself, which a single pixel of large variance can pass",
+    double="statistics of inputs six times too large are the first that are seen",
+)
+
 NEEDS = ("batchnorm.layers",)
-USES = ("batchnorm.staleness", "batchnorm.tracked", "batchnorm.variance_max", "validation.gap")
+USES = ("batchnorm.staleness", "batchnorm.tracked", "batchnorm.variance_max", "batchnorm.stopped", "batchnorm.excess", "validation.gap")
 FIGURE = "tensors"
 
 
@@ -68,6 +84,14 @@ def judge(measured: Measured) -> Finding:
         )
         reason = f"a running variance reached {variance.value:.2g}, above {HUGE.value:.0e}"
         return Finding("fail", reason, variance.value, HUGE, variance.unit, variance.first_step, where)
+    stopped, excess = measured.get("batchnorm.stopped"), measured.get("batchnorm.excess")
+    if stopped is not None and stopped.value >= STOPPED.value:
+        reason = f"{stopped.value:.0f} layers counted batches and kept their statistics to the last bit ({stopped.basis})"
+        return Finding("fail", reason, stopped.value, STOPPED, stopped.unit, stopped.first_step, tuple(stopped.items))
+    if excess is not None and excess.value > EXCESS.value and gap is not None and gap >= APART.value:
+        reason = f"the running variance is {excess.value:.3g} times the most that weights can give inputs of unit variance"
+        reason += f", and validation loss is {gap:.2g} times the training loss"
+        return Finding("fail", reason, excess.value, EXCESS, excess.unit, None, (excess.text,) if excess.text else ())
     if stale is None:
         return Finding("not-checked", "it takes checkpoints from the start and two later ones to see running statistics move")
     where = tuple(sorted((name for name in stale.items if stale.items[name] >= LINEAR.value), key=lambda name: -stale.items[name]))
@@ -103,6 +127,21 @@ EXAMPLES = (
     Example("a momentum of 1e-5", (_layers(2), _stale(1.02), _gap(3.0)), "fail"),
     Example("never in training mode", (_layers(2), _stale(1.0, "untouched")), "fail"),
     Example("a variance that ran away", (_layers(2), Measurement("batchnorm.variance_max", 3e9, "ratio", "step 600", 600)), "fail"),
+    Example(
+        "a momentum of 0 since the second checkpoint",
+        (_layers(2), _stale(0.3), Measurement("batchnorm.stopped", 2.0, "layers", "step 200 to step 300", 200, {"bn1.running_var": 100.0})),
+        "fail",
+    ),
+    Example(
+        "raw inputs in training mode",
+        (
+            _layers(2),
+            _stale(0.3),
+            _gap(20.0),
+            Measurement("batchnorm.excess", 7.0, "ratio", "bn1.running_var", 300, text="bn1.running_var"),
+        ),
+        "fail",
+    ),
     Example("straight without a gap", (_layers(2), _stale(0.9), _gap(1.05)), "warn"),
     Example("a healthy net", (_layers(2), _stale(0.14), _gap(1.1)), "pass"),
     Example("no batch normalization", (_layers(0),), "not-applicable"),

@@ -56,7 +56,7 @@ def judge(measured: Measured) -> Finding:
             reason = (
                 f"{len(gone)} of {len(found.items)} hidden matrices shrank below {limit.value:g} of their norm, {gone[0]} to {value:.2g}"
             )
-            return Finding("fail" if status == "fail" else "warn", reason, value, limit, found.unit, found.first_step, gone)
+            return Finding("fail" if status == "fail" else "warn", reason, value, limit, found.unit, None, gone)
     if found.value >= 0:
         return Finding(
             "pass", f"no hidden matrix collapsed; the smallest kept {found.value:.2g} of its norm", found.value, SHRUNK, found.unit

@@ -1,0 +1,105 @@
+"""A loss that fits the formula of a mistake
+
+## What it looks for
+Whether the loss lies on ln(e + C - 1) - accuracy, within 0.12 on average over the second half of the run, which is what softmax applied
+twice gives; whether the first loss is ln B of the batch size, within 0.05 of it, and 1.3 times ln C or more; and whether the first
+loss is below 0.2 of ln C while the accuracy ends short of 0.9. Each of them fails.
+
+## Why it matters
+Such a loss falls and looks like learning. It ends high whatever the model knows, or trains on another question than the one asked.
+
+## What to do
+Give the loss function logits, over the axis of the classes, and let it average once: check with two records whose loss is known.
+
+## When it is wrong
+A model whose errors are as sure as its hits may lie on the first formula by accident at one point, not along half of a run. A first loss
+far below chance is right for a model that was trained before.
+
+## References
+Cross-entropy of probabilities p taken for logits: ln sum exp(p) - p of the class. Own derivation for p of 0 and 1.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+ON_FORMULA = Threshold(
+    0.12,
+    "nats",
+    source="tuning half: 0.1 with softmax applied twice, closer the surer the model; sound runs lie 0.3 and more from the formula",
+    half="runs that are not yet sure pass",
+    double="slow sound runs of few classes come near",
+)
+NEAR = Threshold(
+    0.05,
+    "ratio",
+    source="the first loss of small heads lies within a few percent of the logarithm",
+    half="larger first weights hide it",
+    double="losses that are off for other reasons are called by this name",
+)
+TINY = Threshold(
+    0.2,
+    "ratio",
+    source="a mean that is divided by a batch of 5 or more once again",
+    half="batches of 5 to 9 pass",
+    double="means over a first epoch of quick learning fail",
+)
+APART = 1.3
+LEARNED = 0.9
+NEEDS = ("run.family",)
+USES = ("loss.doubled_softmax", "loss.first_to_batch", "loss.first_to_chance", "accuracy.train_last", "run.pretrained", "run.goes_on")
+FIGURE = "loss"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return (
+        "" if family in ("classification", "language-model") else f"the loss of a run of family {family} is no cross-entropy over classes"
+    )
+
+
+def judge(measured: Measured) -> Finding:
+    doubled, to_batch = measured.get("loss.doubled_softmax"), measured.get("loss.first_to_batch")
+    to_chance, accuracy = measured.get("loss.first_to_chance"), measured.number("accuracy.train_last")
+    if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below":
+        told = f"the loss lies within {doubled.value:.2g} of what softmax applied twice gives at this accuracy ({doubled.basis})"
+        return Finding("fail", told, doubled.value, ON_FORMULA, doubled.unit)
+    if to_batch is not None and to_chance is not None and abs(to_batch.value - 1) <= NEAR.value and to_chance.value >= APART:
+        told = f"the {to_batch.basis}, and {to_chance.value:.3g} times ln C: the softmax runs over the records of a batch"
+        return Finding("fail", told, abs(to_batch.value - 1), NEAR, to_batch.unit, to_batch.first_step)
+    known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
+    if to_chance is not None and to_chance.value < TINY.value and not known and accuracy is not None and accuracy < LEARNED:
+        told = f"the first loss is {to_chance.value:.2g} of ln C, which nothing but a loss that is divided twice gives an untrained model"
+        return Finding("fail", told, to_chance.value, TINY, to_chance.unit, to_chance.first_step)
+    if doubled is None and to_chance is None:
+        return Finding("not-checked", "neither an accuracy beside the loss nor a first loss with a known number of classes was logged")
+    if doubled is not None:
+        told = f"the loss lies {doubled.value:.2g} from what softmax applied twice gives at this accuracy"
+        return Finding("pass", told, doubled.value, ON_FORMULA, doubled.unit)
+    return Finding("pass", "the first loss is that of no mistake that is known here")
+
+
+def _family(word: str = "classification") -> Measurement:
+    return Measurement("run.family", float("nan"), "", "tags", text=word)
+
+
+def _first(to_chance: float, to_batch: float) -> tuple[Measurement, ...]:
+    return (
+        Measurement("loss.first_to_chance", to_chance, "ratio", "'train/loss'", 0),
+        Measurement("loss.first_to_batch", to_batch, "ratio", "first loss 3.5 over ln(32)", 0),
+    )
+
+
+EXAMPLES = (
+    Example("softmax twice", (_family(), Measurement("loss.doubled_softmax", 0.02, "nats", "'val/loss' beside 'val/acc'")), "fail"),
+    Example("softmax over the batch", (_family(), *_first(1.95, 1.01)), "fail"),
+    Example(
+        "a mean divided again",
+        (_family(), *_first(0.03, 0.02), Measurement("accuracy.train_last", 0.4, "share", "'train/acc'")),
+        "fail",
+    ),
+    Example("a sound run", (_family(), Measurement("loss.doubled_softmax", 1.2, "nats", "'val/loss' beside 'val/acc'")), "pass"),
+    Example("a first loss at chance", (_family(), *_first(1.02, 0.66)), "pass"),
+    Example("a regression", (_family("regression"), *_first(1.02, 0.66)), "not-applicable"),
+    Example("nothing to compare", (_family(),), "not-checked"),
+)
