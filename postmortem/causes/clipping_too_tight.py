@@ -30,6 +30,13 @@ EVIDENCE = (
     Evidence(2.0, "the gradient norm sits at one value", alarm=("constant-gradient-norm",)),
     Evidence(6.0, "the gradient norm sits at one value and the loss stayed flat", alarm=("constant-gradient-norm", "flat-loss")),
     Evidence(6.0, "the gradient norm sits at one value and the loss stayed high", alarm=("constant-gradient-norm", "plateaued-loss")),
+    Evidence(9.0, "the gradients that SGD kept are as short as the clip norm", alarm=("short-gradients",)),
+    Evidence(2.0, "the loss was still falling while they were", alarm=("short-gradients", "unfinished-descent")),
+    Evidence(2.0, "the loss stayed high while they were", alarm=("plateaued-loss", "short-gradients")),
+    Evidence(2.0, "the weights hardly moved while they were", alarm=("short-gradients", "short-travel")),
+    Evidence(4.0, "the gradient norm sits at one value, the loss still fell", alarm=("constant-gradient-norm", "unfinished-descent")),
+    Evidence(3.0, "the gradient norm sits at one value and gradients are short", alarm=("constant-gradient-norm", "short-gradients")),
+    Evidence(-4.0, "the gradients that SGD kept are long enough", passed=("short-gradients",)),
     Evidence(-4.0, "the gradient norm varies", passed=("constant-gradient-norm",)),
     Evidence(-2.0, "updates are large enough", passed=("small-updates",)),
 )
@@ -38,7 +45,9 @@ USES = ("gradnorm.median",)
 
 
 def summary(case: Case) -> str:
-    return case.said("constant-gradient-norm", "flat-loss", "plateaued-loss", otherwise="Clipping is active nearly always.")
+    return case.said(
+        "short-gradients", "constant-gradient-norm", "flat-loss", "plateaued-loss", otherwise="Clipping is active nearly always."
+    )
 
 
 def fix(case: Case) -> str:

@@ -37,6 +37,7 @@ EVIDENCE = (
     Evidence(4.0, "scale and shift of norms keep most channels of a layer below zero", alarm=("silent-channels",)),
     Evidence(2.5, "channels behind a layer do not vary", alarm=("constant-channels",)),
     Evidence(-4.0, "units start identical, which silences them together", alarm=("identical-initial-units",)),
+    Evidence(-3.0, "gradients were cut short, so that units are where they started", alarm=("short-gradients",)),
 )
 EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "frozen-parameters", "lr-too-low")
 

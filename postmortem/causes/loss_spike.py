@@ -26,10 +26,13 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(4.5, "the loss jumped far above its noise", alarm=("spiky-loss",)),
+    Evidence(6.0, "the loss jumped at one step, and what was learned was lost", alarm=("lasting-jump",)),
     Evidence(1.0, "the gradient norm burst with it", alarm=("gradient-norm-burst", "spiky-loss")),
+    Evidence(2.0, "the gradient norm burst where the loss jumped", alarm=("gradient-norm-burst", "lasting-jump")),
     Evidence(1.0, "single targets are far out, and their batches jump", alarm=("outlying-targets", "spiky-loss")),
     Evidence(9.0, "the loss follows the order of records that are sorted and not shuffled", alarm=("epoch-patterned-loss",)),
-    Evidence(-3.5, "the loss did not jump", passed=("spiky-loss",)),
+    Evidence(-3.0, "no level of the loss rose above the one before", passed=("lasting-jump",)),
+    Evidence(-2.0, "no point of the loss jumped", passed=("spiky-loss",)),
     Evidence(-2.0, "the optimizer's state was lost there", alarm=("optimizer-step-lag",)),
     Evidence(-2.0, "updates are too large throughout", alarm=("large-updates",)),
     Evidence(-1.5, "the loss diverged for good", alarm=("diverged-loss",)),
@@ -39,15 +42,15 @@ EXPLAINS = ("dead-relus", "underfitting")
 
 
 def summary(case: Case) -> str:
-    return case.said("epoch-patterned-loss", "spiky-loss", "gradient-norm-burst", otherwise="The loss jumped.")
+    return case.said("epoch-patterned-loss", "lasting-jump", "spiky-loss", "gradient-norm-burst", otherwise="The loss jumped.")
 
 
 def fix(case: Case) -> str:
     order = case.outcomes.get("epoch-patterned-loss")
     if order is not None and order.alarmed:
         return "Shuffle the training records at every epoch, and write them in random order where they are streamed."
-    outcome = case.outcomes.get("spiky-loss")
-    step = outcome.finding.first_step if outcome is not None else None
+    jumps = (case.outcomes.get(name) for name in ("lasting-jump", "spiky-loss"))
+    step = next((one.finding.first_step for one in jumps if one is not None and one.alarmed), None)
     place = f"before step {step}" if step is not None else "before the jump"
     return f"Resume from the last checkpoint {place}, skip the batches around it, and clip the gradient norm."
 
@@ -61,10 +64,14 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("a jump that did not recover", "likely", fail=("spiky-loss",)),
-    CauseExample("records read class by class", "likely", fail=("epoch-patterned-loss",), passed=("spiky-loss",)),
+    CauseExample("records read class by class", "likely", fail=("epoch-patterned-loss",), passed=("lasting-jump", "spiky-loss")),
     CauseExample(
-        "sorted records, and a loss that was learned all the same", "unlikely", warn=("epoch-patterned-loss",), passed=("spiky-loss",)
+        "sorted records, and a loss that was learned all the same",
+        "unlikely",
+        warn=("epoch-patterned-loss",),
+        passed=("lasting-jump", "spiky-loss"),
     ),
+    CauseExample("a burst that threw the model back", "likely", fail=("lasting-jump",), passed=("spiky-loss",)),
     CauseExample("a spike that recovered", "unlikely", warn=("spiky-loss",)),
     CauseExample("nothing is known", "unlikely"),
 )

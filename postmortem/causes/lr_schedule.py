@@ -31,23 +31,26 @@ EVIDENCE = (
     Evidence(5.5, "the learning rate was gone long before the end", alarm=("early-decayed-rate",)),
     Evidence(1.0, "the loss stayed high after the learning rate was gone", alarm=("early-decayed-rate", "plateaued-loss")),
     Evidence(1.0, "the loss stayed flat after the learning rate was gone", alarm=("early-decayed-rate", "flat-loss")),
-    Evidence(-5.0, "the learning rate lasted to the end", passed=("early-decayed-rate",)),
-    Evidence(6.0, "the learning rate was still rising when the loss was lost", alarm=("rising-rate",)),
-    Evidence(5.0, "a rate that only rose cannot have ended early", alarm=("rising-rate",), passed=("early-decayed-rate",)),
     Evidence(6.0, "the highest learning rate came at once and threw the first steps", alarm=("unwarmed-start",)),
     Evidence(5.0, "a start without warm-up is no early end", alarm=("unwarmed-start",), passed=("early-decayed-rate",)),
     Evidence(6.0, "the learning rate came back and set the run back", alarm=("restarted-rate",)),
     Evidence(5.0, "a rate that came back did not end early", alarm=("restarted-rate",), passed=("early-decayed-rate",)),
+    Evidence(6.0, "the learning rate was still rising at the end", alarm=("rising-rate",)),
+    Evidence(-5.0, "the learning rate lasted to the end and did not rise late", passed=("early-decayed-rate", "rising-rate")),
+    Evidence(-4.0, "no parameter changed at all, so that the rate was 0 from the start", alarm=("unmoved-weights",)),
 )
-EXPLAINS = ("underfitting", "not-training", "frozen-parameters")
+EXPLAINS = ("underfitting", "not-training", "frozen-parameters", "lr-too-high", "lr-too-low")
 USES = ("lr.max", "lr.dead_share", "steps.last")
 
 
 def summary(case: Case) -> str:
-    return case.said("early-decayed-rate", "plateaued-loss", otherwise="The learning rate ended before the run did.")
+    return case.said("early-decayed-rate", "rising-rate", "plateaued-loss", otherwise="The learning rate ended before the run did.")
 
 
 def fix(case: Case) -> str:
+    rising = case.outcomes.get("rising-rate")
+    if rising is not None and rising.alarmed:
+        return "Make the warm-up 2 to 10 % of the run's own steps, and let the rate fall from there to the end of the run."
     dead, last = case.number("lr.dead_share"), case.number("steps.last")
     if dead and last:
         return (
@@ -65,6 +68,7 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("the rate is gone after a tenth of the run", "likely", fail=("early-decayed-rate", "plateaued-loss")),
-    CauseExample("a cosine that ends with the run", "unlikely", passed=("early-decayed-rate", "flat-loss")),
+    CauseExample("a warm-up without end", "likely", fail=("rising-rate",), passed=("early-decayed-rate",)),
+    CauseExample("a cosine that ends with the run", "unlikely", passed=("early-decayed-rate", "flat-loss", "rising-rate")),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -29,6 +29,15 @@ PRIOR = 0.04
 EVIDENCE = (
     Evidence(-4.0, "weights were shrunk to nothing, beside which every update is large", alarm=("collapsed-weights",)),
     Evidence(3.5, "updates are too large for the weights", alarm=("large-updates",)),
+    Evidence(3.5, "weights were overwritten between checkpoints", alarm=("overwritten-weights",)),
+    Evidence(2.0, "the loss stayed flat while weights were overwritten", alarm=("flat-loss", "overwritten-weights")),
+    Evidence(1.5, "the loss ends above that of a guess", alarm=("worse-than-guessing",)),
+    Evidence(1.5, "the rate is above the usual range", alarm=("large-rate",)),
+    Evidence(3.0, "the loss stayed flat at an unusually high rate", alarm=("flat-loss", "large-rate")),
+    Evidence(5.0, "numbers overflowed at an unusually high rate", alarm=("large-rate", "nonfinite-loss")),
+    Evidence(6.0, "weights were overwritten at an unusually high rate", alarm=("large-rate", "overwritten-weights")),
+    Evidence(-4.0, "the loss was learned until it jumped at one step", alarm=("lasting-jump",)),
+    Evidence(2.0, "the loss ends above that of a guess at an unusually high rate", alarm=("large-rate", "worse-than-guessing")),
     Evidence(2.5, "the loss diverged", alarm=("diverged-loss",)),
     Evidence(2.0, "the loss bounces instead of settling", alarm=("oscillating-loss",)),
     Evidence(1.5, "the weights turn back between checkpoints", alarm=("reversing-displacement",)),
@@ -39,7 +48,7 @@ EVIDENCE = (
     Evidence(1.0, "the weights grew many times over", alarm=("growing-weights",)),
     Evidence(2.5, "the weights grew many times over under too large updates", alarm=("growing-weights", "large-updates")),
     Evidence(1.0, "gradient norms burst", alarm=("gradient-norm-burst",)),
-    Evidence(-3.0, "updates are not too large for the weights", passed=("large-updates",)),
+    Evidence(-1.0, "updates are not too large for the weights", passed=("large-updates",)),
     Evidence(-0.5, "the loss did not diverge", passed=("diverged-loss",)),
     Evidence(-0.5, "the loss settled", passed=("oscillating-loss",)),
     Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
@@ -48,6 +57,8 @@ EVIDENCE = (
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
     Evidence(1.0, "scales of norms grew many times over", alarm=("exploded-norm-scales",)),
     Evidence(-1.5, "second moments vanished in half precision, which enlarges updates", alarm=("underflowed-moments",)),
+    Evidence(-3.0, "weights moved at a usual pace", passed=("overwritten-weights",)),
+    Evidence(-2.0, "the rate was usual until the schedule raised it", alarm=("rising-rate",)),
 )
 EXPLAINS = ("dead-relus", "saturated-activations", "exploding-gradients", "loss-spike", "underfitting")
 USES = ("lr.max", "updates.ratio", "updates.ratio_max")
@@ -57,7 +68,15 @@ USUAL_RATIO = 1e-3
 
 
 def summary(case: Case) -> str:
-    seen = ("large-updates", "diverged-loss", "oscillating-loss", "reversing-displacement", "nonfinite-loss")
+    seen = (
+        "large-updates",
+        "overwritten-weights",
+        "diverged-loss",
+        "oscillating-loss",
+        "reversing-displacement",
+        "worse-than-guessing",
+        "nonfinite-loss",
+    )
     return case.said(*seen, otherwise="Steps are too large for the weights.")
 
 
@@ -82,6 +101,13 @@ EXAMPLES = (
     CauseExample("logs only: the loss diverged and bounces", "likely", fail=("diverged-loss", "oscillating-loss")),
     CauseExample(
         "a flat loss under large updates", "likely", fail=("flat-loss", "large-updates"), passed=("diverged-loss", "oscillating-loss")
+    ),
+    CauseExample(
+        "Adam at 0.5: all is overwritten at once, and the last update looks usual",
+        "likely",
+        fail=("flat-loss", "overwritten-weights"),
+        warn=("large-rate",),
+        passed=("large-updates", "diverged-loss", "oscillating-loss"),
     ),
     CauseExample("a healthy run", "unlikely", passed=("large-updates", "diverged-loss", "oscillating-loss")),
     CauseExample("a noisy small batch", "unlikely", warn=("oscillating-loss",), passed=("large-updates", "diverged-loss")),

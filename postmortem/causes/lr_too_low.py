@@ -30,12 +30,28 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.03
 EVIDENCE = (
     Evidence(2.5, "updates are far too small for the weights", alarm=("small-updates",)),
+    Evidence(4.0, "the weights ended almost where they started", alarm=("short-travel",)),
+    Evidence(3.5, "the loss was still falling steadily at the end", alarm=("unfinished-descent",)),
+    Evidence(2.5, "it was still falling while the weights had hardly moved", alarm=("short-travel", "unfinished-descent")),
+    Evidence(2.0, "the loss stayed flat while the weights hardly moved", alarm=("flat-loss", "short-travel")),
+    Evidence(2.0, "the loss stayed high while the weights hardly moved", alarm=("plateaued-loss", "short-travel")),
+    Evidence(1.5, "it was still falling and gradients agree from step to step", alarm=("coherent-gradients", "unfinished-descent")),
+    Evidence(1.5, "it was still falling along a straight line of the weights", alarm=("straight-displacement", "unfinished-descent")),
+    Evidence(1.5, "the rate is below the usual range", alarm=("small-rate",)),
+    Evidence(2.0, "the weights hardly moved at an unusually low rate", alarm=("short-travel", "small-rate")),
+    Evidence(6.0, "the loss stayed flat at an unusually low rate", alarm=("flat-loss", "small-rate")),
+    Evidence(2.5, "the loss was still falling at an unusually low rate", alarm=("small-rate", "unfinished-descent")),
     Evidence(3.0, "the loss stayed flat while updates were small", alarm=("flat-loss", "small-updates")),
     Evidence(3.0, "the loss was still high at the end while updates were small", alarm=("plateaued-loss", "small-updates")),
     Evidence(2.5, "the loss stayed flat although gradients agree from step to step", alarm=("flat-loss", "coherent-gradients")),
     Evidence(2.0, "the loss stayed flat although the weights moved along a straight line", alarm=("flat-loss", "straight-displacement")),
-    Evidence(-3.0, "updates are large enough to move the weights", passed=("small-updates",)),
-    Evidence(-2.0, "the loss fell", passed=("flat-loss",)),
+    Evidence(-1.5, "updates are large enough to move the weights", passed=("small-updates",)),
+    Evidence(-1.0, "the loss fell", passed=("flat-loss",)),
+    Evidence(-3.0, "the weights went a long way", passed=("short-travel",)),
+    Evidence(-4.0, "weights were overwritten", alarm=("overwritten-weights",)),
+    Evidence(-3.0, "the rate was still on its way up", alarm=("rising-rate",)),
+    Evidence(-5.0, "gradients were cut short, which holds any rate back", alarm=("short-gradients",)),
+    Evidence(-3.0, "the gradient norm is held at one value by clipping", alarm=("constant-gradient-norm",)),
     Evidence(-4.0, "nothing was updated at all, which no learning rate above zero does", alarm=("unmoved-weights",)),
     Evidence(-3.0, "updates are rounded away by the weights' precision", alarm=("rounded-updates",)),
     Evidence(-3.0, "the learning rate was usual until the schedule ended it", alarm=("early-decayed-rate",)),
@@ -50,7 +66,14 @@ USUAL_RATIO = 1e-3
 
 
 def summary(case: Case) -> str:
-    return case.said("small-updates", "flat-loss", "coherent-gradients", otherwise="Updates are too small for the weights to move.")
+    return case.said(
+        "small-updates",
+        "short-travel",
+        "unfinished-descent",
+        "flat-loss",
+        "small-rate",
+        otherwise="Updates are too small for the weights to move.",
+    )
 
 
 def fix(case: Case) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from postmortem.measure.chance import CROSS_ENTROPIES, Classes, measure_chance, measure_early_share
 from postmortem.measure.curve_states import measure_states
+from postmortem.measure.descent import measure_descent
 from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
 from postmortem.measure.generalization import measure_accuracy_turn, measure_generalization
+from postmortem.measure.jumps import measure_jumps
 from postmortem.measure.loss import compared_loss, measure_levels, measure_nonfinite
 from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
 from postmortem.measure.regularization import measure_regularization
@@ -64,9 +66,11 @@ def _all(
     yield from measure_chance(training, validation, data, classes, seen["run.family"].text)
     yield from measure_nonfinite(roled)
     yield from measure_shape(training)
+    yield from measure_descent(training, main_rate(roled))
     yield measure_early_share(seen, classes)
     yield from measure_resumes(run.resumes, training)
     yield from measure_spikes(training, main_rate(roled))
+    yield from measure_jumps(training, main_rate(roled))
     paired = paired_training_loss(roled, training, validation)
     yield from measure_validation(paired, validation, seen["loss.chance"].value if "loss.chance" in seen else None)
     crossed = seen["run.family"].text in CROSS_ENTROPIES and "loss.chance" in seen

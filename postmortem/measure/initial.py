@@ -33,6 +33,7 @@ _SMALL_MOVE = 0.1
 _UNIFORM_KURTOSIS, _CUT_NORMAL_KURTOSIS = 1.8, 2.36
 _FEWEST_ELEMENTS = 256
 """Fewer elements than this do not tell a drawn distribution from a trained one."""
+_FEWEST_ROWS = 8
 
 
 def measure_initial(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
@@ -176,10 +177,32 @@ def looks_fresh(stats: TensorStats, layer: Layer, bias: TensorStats | None = Non
     close = [known for known in known_deviations(layer) if abs(deviation / known - 1) < tolerance]
     if abs(stats.kurtosis - _UNIFORM_KURTOSIS) < 5 * math.sqrt(1.32 / count):
         reach = max(abs(stats.minimum), abs(stats.maximum))
-        return any(reach <= math.sqrt(3.0) * known * (1 + 1e-6) for known in close)
+        # Of n uniform draws the largest lies within 12 / n of the bound but once in 160,000 times.
+        bounds = [math.sqrt(3.0) * known for known in close]
+        return any(bound * (1 - 12 / count) <= reach <= bound * (1 + 1e-6) for bound in bounds)
     drawn = min(abs(stats.kurtosis - kurtosis) for kurtosis in (_CUT_NORMAL_KURTOSIS, 3.0)) < 5 * math.sqrt(24 / count) + 0.02
-    unmoved = bias is None or bias.variance == 0 or max(abs(bias.minimum), abs(bias.maximum)) * math.sqrt(layer.fan_in) <= 1 + 1e-6
-    return drawn and bool(close) and unmoved
+    return drawn and bool(close) and _unmoved(bias, layer) and _even_rows(stats)
+
+
+def _unmoved(bias: TensorStats | None, layer: Layer) -> bool:
+    """Whether a bias is constant, or as torch draws it: within 1 / sqrt(fan-in), with a uniform's deviation."""
+    if bias is None or bias.variance == 0:
+        return True
+    bound = 1 / math.sqrt(layer.fan_in)
+    deviation = math.sqrt(bias.variance) / (bound / math.sqrt(3.0))
+    return max(abs(bias.minimum), abs(bias.maximum)) <= bound * (1 + 1e-6) and abs(deviation - 1) < 5 * math.sqrt(0.8 / (4 * bias.elements))
+
+
+def _even_rows(stats: TensorStats) -> bool:
+    """Whether rows differ in norm and mean by no more than rows of independent draws do; training makes some longer and tilts others."""
+    if stats.units is None or stats.units.squares.size < _FEWEST_ROWS or stats.variance <= 0:
+        return True
+    rows, width = stats.units.squares.size, stats.elements / stats.units.squares.size
+    # Variances over n rows have a relative error of sqrt(2 / n), a little more for the skewed squares. Five of each.
+    tolerance = 1 + 5 * math.sqrt(2 / rows) * math.sqrt(1 + 6 / width)
+    squares = float(stats.units.squares.var()) / (stats.variance**2 * (stats.kurtosis - 1) * width)
+    means = float(stats.units.total.var()) / (stats.variance * width)
+    return squares <= tolerance and means <= tolerance
 
 
 def _fresh(view: View, row: CheckpointRow) -> Found:

@@ -20,7 +20,7 @@ SAME = 0.005
 EARLY = 0.05
 """Share of the points in which gradients may be wild."""
 
-LR = ("lr.first", "lr.max", "lr.last", "lr.max_step", "lr.dead_share")
+LR = ("lr.first", "lr.max", "lr.last", "lr.max_step", "lr.dead_share", "lr.late_rise")
 NORM = ("gradnorm.median", "gradnorm.burst", "gradnorm.constant_share", "gradnorm.growth")
 
 
@@ -41,7 +41,10 @@ def _rates(run: RunData, roled: Sequence[Roled]) -> tuple[Ints, Floats, str] | N
     series = main_rate(roled)
     if series is not None:
         steps, values = finite_points(series)
-        return steps, values, f"{series.tag!r} of {series.source}, {values.size} points"
+        basis = f"{series.tag!r} of {series.source}, {values.size} points"
+        if values.max() > 0 or not any((_group_rate(one) or 0.0) > 0 for one in run.checkpoints):
+            return steps, values, basis
+        # What was logged is the rate of one group that stands still; others do not.
     saved = [(one.step, _group_rate(one)) for one in run.checkpoints]
     known = [(step, rate) for step, rate in saved if step is not None and rate is not None]
     if known:
@@ -68,6 +71,7 @@ def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) ->
     yield Measurement("lr.max", peak, "per step", basis, int(steps[highest]))
     yield Measurement("lr.last", float(values[-1]), "per step", basis, int(steps[-1]))
     yield Measurement("lr.max_step", float(steps[highest]), "step", basis, int(steps[highest]))
+    yield _late_rise(steps, values, basis)
     if values.size < 4:
         yield Missing("lr.dead_share", f"only {values.size} values of the learning rate", "learning-rate")
         return
@@ -81,6 +85,30 @@ def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) ->
     share = (end - from_step) / span if span > 0 else 0.0
     said = f"below {DEAD:g} of the peak {peak:.3g} from step {from_step} to {end}; {basis}"
     yield Measurement("lr.dead_share", share, "share", said, from_step if share > 0 else None)
+
+
+def _late_rise(steps: Ints, values: Floats, basis: str) -> Measurement | Missing:
+    """The last rate over that of the middle of the run; 1 where it falls anywhere in the second half."""
+    name = "lr.late_rise"
+    if values.size < 3 or steps[-1] <= steps[0]:
+        return Missing(name, f"only {values.size} values of the learning rate", "learning-rate")
+    middle = int(np.searchsorted(steps, (int(steps[0]) + int(steps[-1])) / 2))
+    later = values[middle:]
+    falls = bool((np.diff(later) < 0).any()) or later.size < 2
+    value = 1.0 if falls else ratio(float(later[-1]), float(later[0]))
+    said = "it falls again in the second half" if falls else f"{later[-1]:.3g} over {later[0]:.3g} at step {int(steps[middle])}"
+    begin = values.size - 1
+    while begin > 0 and values[begin - 1] <= values[begin]:
+        begin -= 1
+    # Where it rests before it rises, the rise begins at the end of the rest.
+    begin = int(np.flatnonzero(values[begin:] <= values[begin])[-1]) + begin
+    return Measurement(name, value, "ratio", f"{said}; {basis}", int(steps[begin]))
+
+
+def logged_rate(roled: Sequence[Roled]) -> tuple[Ints, Floats] | None:
+    """Steps and values of the learning rate that was logged."""
+    series = main_rate(roled)
+    return None if series is None else finite_points(series)
 
 
 def main_gradient_norm(roled: Sequence[Roled]) -> Series | None:

@@ -24,6 +24,7 @@ from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epoch_pattern import epoch_pattern
 from postmortem.measure.epochs import epochs_logged, passes
 from postmortem.measure.files import measure_files
+from postmortem.measure.gradient_total import measure_gradient_total
 from postmortem.measure.gradients import measure_gradients
 from postmortem.measure.heads import measure_heads
 from postmortem.measure.image_samples import measure_image_samples, raw_settings
@@ -36,6 +37,7 @@ from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.priors import known_classes, measure_majority
 from postmortem.measure.rare import measure_rare
+from postmortem.measure.rates import logged_rate
 from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.residuals import measure_residuals
 from postmortem.measure.resumption import measure_resumption
@@ -45,6 +47,7 @@ from postmortem.measure.signal import measure_signal
 from postmortem.measure.tag_options import unmatched
 from postmortem.measure.tag_table import left_out, tag_roles
 from postmortem.measure.tensors import pass_over
+from postmortem.measure.travel import measure_travel
 from postmortem.measure.units import measure_units
 from postmortem.measure.updates import measure_updates
 from postmortem.measure.weights import measure_weights
@@ -117,6 +120,8 @@ def measure_run(run: RunData) -> RunMeasurements:
     family = found.values["run.family"].text
     found.keep(measure_agents(roled, table, run.checkpoints, family))
     found.keep(measure_adversaries(roled, table, run.checkpoints, family))
+    found.keep(measure_gradient_total(table, run.checkpoints, _algorithm(found)))
+    found.keep(measure_travel(table, run.checkpoints, _algorithm(found), logged_rate(roled)))
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_rare(roled, run.manifests, found.values["run.family"].text))
     found.keep(measure_misread(roled, found.number("loss.chance"), found.number("run.batch_size")))
@@ -170,6 +175,12 @@ def _of_series(run: RunData, table: TensorTable) -> RunData:
     """The run without checkpoints that belong to another training or to no step: curves are read beside the series alone."""
     members = {row.source for row in table.rows}
     return replace(run, checkpoints=tuple(one for one in run.checkpoints if one.source in members))
+
+
+def _algorithm(found: _Found) -> str:
+    """The optimizer's algorithm, from its state, else from the settings."""
+    told = (found.values.get(name) for name in ("optimizer.algorithm", "run.optimizer"))
+    return next((one.text for one in told if one is not None and one.text), "")
 
 
 def _last_step(run: RunData) -> int | None:

@@ -37,6 +37,7 @@ PRETRAINED = (
 BUILT_UPON = ("peft_type", "base_model_name_or_path", "pretrained_model_name_or_path", "lora_rank", "lora_r", "lora_alpha")
 """What adapters and fine-tuning of language and diffusion models name: the loss is the one that the model was trained with before."""
 _NEW_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
+OPTIMIZER = ("optimizer", "optim", "optimizer_name", "optimizer_type", "opt")
 CLASS_WEIGHTS = (
     "class_weights",
     "class_weight",
@@ -157,6 +158,14 @@ def _activation(known: Mapping[str, Plain]) -> Measurement | Missing:
     return Missing("run.settings_activation", "no setting names the activation function", "hyperparameters")
 
 
+def _optimizer(known: Mapping[str, Plain]) -> Measurement | Missing:
+    found = first_of(known, OPTIMIZER)
+    word = re.search(r"[a-z]+", str(found[1]).lower()) if found is not None and isinstance(found[1], str) else None
+    if found is None or word is None:
+        return Missing("run.optimizer", "no setting names the optimizer", "hyperparameters")
+    return _word("run.optimizer", word.group(), found[0])
+
+
 def _built_upon(known: Mapping[str, Plain]) -> Measurement | Missing:
     """Whether a model goes on with the task that it was trained for before; a new head on top of it begins at chance."""
     name = "run.goes_on"
@@ -176,6 +185,7 @@ def measure_settings(run: RunData) -> Iterator[Measurement | Missing]:
     else:
         yield Missing("data.corpus", "no setting names the data set", "hyperparameters")
     yield _activation(known)
+    yield _optimizer(known)
     yield _yes_or_no("run.pretrained", known, PRETRAINED, "weights are pre-trained")
     yield _built_upon(known)
     yield _yes_or_no("run.class_weights", known, CLASS_WEIGHTS, "classes are weighted or resampled")

@@ -36,9 +36,11 @@ FELL_BY_HALF = 0.5
 FELL_AT_ALL = 0.2
 ACCURATE = 0.8
 MOST = 0.5
+ALIVE = "zero gradient"
+"""A layer with zero gradients may be dead, which is another symptom."""
 
 NEEDS = ("updates.frozen", "updates.moved")
-USES = ("weights.fresh", "loss.improvement", "accuracy.train_last", "run.pretrained")
+USES = ("weights.fresh", "weights.head_rows", "loss.improvement", "accuracy.train_last", "run.pretrained")
 FIGURE = "tensors"
 
 
@@ -52,9 +54,12 @@ def judge(measured: Measured) -> Finding:
     why = f" ({frozen.text})" if frozen.text else ""
     seen = f"{frozen.value:.0%} of the parameters, in {len(where)} tensors, never moved{why}"
     if frozen.value > SHARE.value:
-        if _learned(measured):
-            return Finding("pass", f"{seen}; the run learned all the same", frozen.value, SHARE, frozen.unit, None, where)
         drawn = _freshly_drawn(measured, frozen)
+        if head := _head(measured, frozen):
+            reason = f"{seen}; the last layer ({head}) is among them, which nobody freezes on purpose"
+            return Finding("fail", reason, frozen.value, SHARE, frozen.unit, frozen.first_step, where)
+        if _learned(measured) and not drawn:
+            return Finding("pass", f"{seen}; the run learned all the same", frozen.value, SHARE, frozen.unit, None, where)
         told = "; they hold freshly drawn weights, which nobody freezes on purpose" if drawn else ""
         reason = f"{seen}{told}; the line is {SHARE.value:.0%}"
         return Finding("fail" if drawn else "warn", reason, frozen.value, SHARE, frozen.unit, frozen.first_step, where)
@@ -69,11 +74,17 @@ def _learned(measured: Measured) -> bool:
     return fell >= FELL_BY_HALF or accurate or (measured.text("run.pretrained") == "true" and fell >= FELL_AT_ALL)
 
 
+def _head(measured: Measured, frozen: Measurement) -> str:
+    """The last matrix, where it stands still while others move and its gradients are not zero; else the empty string."""
+    head = measured.text("weights.head_rows")
+    return head if head in frozen.items and ALIVE not in frozen.text else ""
+
+
 def _freshly_drawn(measured: Measured, frozen: Measurement) -> bool:
     """Whether most of what the optimizer leaves out is as an initialization draws it. Layers without gradients are another symptom."""
     fresh = measured.get("weights.fresh")
     judged = {name: size for name, size in frozen.items.items() if fresh is not None and name in fresh.items}
-    if fresh is None or not judged or frozen.text != "not in optimizer":
+    if fresh is None or not judged or ALIVE in frozen.text:
         return False
     return sum(size for name, size in judged.items() if fresh.items[name] > 0) > MOST * sum(judged.values())
 

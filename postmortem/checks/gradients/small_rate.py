@@ -1,0 +1,87 @@
+"""Learning rate below the usual range of its optimizer
+
+## What it looks for
+The highest learning rate of the run: below 3e-5 for Adam, its kin and RMSprop; below 3e-4 for SGD; below 1e-5 where the optimizer is
+not known. It only warns: a rate alone is no fault. Runs that start from trained weights are left out.
+
+## Why it matters
+Rates that were meant for fine-tuning or for another optimizer are a common mistake, and often the rate is all that a log tells besides
+the loss.
+
+## What to do
+Start from 1e-3 with Adam, from 0.1 or 0.01 with SGD and momentum.
+
+## When it is wrong
+Very large networks, and fine-tuning that no setting speaks of, take lower rates. Sums instead of means of a loss make gradients long.
+
+## References
+Bengio 2012 (arXiv 1206.5533), 3.1.1: 0.01 as a default for SGD. Kingma and Ba 2015: 1e-3 for Adam. Kaplan et al. 2020 (arXiv
+2001.08361), D.6: from 1e-2 for small to 1e-4 for the largest language models, trained from nothing.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+SIGNED_RATE = Threshold(
+    3e-5,
+    "per step",
+    source="a third of the rates of the largest language models, a thirtieth of Adam's default",
+    half="rates for fine-tuning pass in training from nothing",
+    double="large language models are warned",
+)
+PLAIN_RATE = Threshold(
+    3e-4,
+    "per step",
+    source="a thirtieth of Bengio's default of 0.01",
+    half="Adam's small rates pass for SGD",
+    double="careful training is warned",
+)
+UNKNOWN_RATE = Threshold(
+    1e-5,
+    "per step",
+    source="a decade below what the largest networks take with Adam, the lowest of the usual optimizers",
+    half="rates for fine-tuning pass in training from nothing",
+    double="fine-tuning that no setting speaks of is warned",
+)
+SIGNED = ("adam", "adamw", "nadam", "radam", "lamb", "rmsprop", "adamax", "lion", "adafactor")
+
+NEEDS = ("lr.max",)
+USES = ("optimizer.algorithm", "run.optimizer", "run.pretrained", "run.goes_on")
+CHECKLIST = ("learning-rate",)
+
+
+def applies(measured: Measured) -> str:
+    careful = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
+    return "fine-tuning takes low rates" if careful else ""
+
+
+def judge(measured: Measured) -> Finding:
+    rate = measured["lr.max"]
+    name = (measured.text("optimizer.algorithm") or measured.text("run.optimizer")).lower()
+    line = SIGNED_RATE if name in SIGNED else PLAIN_RATE if name == "sgd" else UNKNOWN_RATE
+    seen = f"the highest learning rate is {rate.value:.2g}, for {name or 'an unknown optimizer'}"
+    if rate.value < line.value:
+        return Finding("warn", f"{seen}; usual rates begin at {line.value:g}", rate.value, line, rate.unit, rate.first_step)
+    if rate.value >= line.value:
+        return Finding("pass", seen, rate.value, line, rate.unit)
+    return Finding("not-checked", "the learning rate is not a number")
+
+
+def _rate(value: float, optimizer: str = "", pretrained: str = "") -> tuple[Measurement, ...]:
+    given = [Measurement("lr.max", value, "per step", "'lr', 100 points", 0)]
+    if optimizer:
+        given.append(Measurement("run.optimizer", float("nan"), "", "setting 'optimizer'", text=optimizer))
+    if pretrained:
+        given.append(Measurement("run.pretrained", float("nan"), "", "setting 'pretrained'", text=pretrained))
+    return tuple(given)
+
+
+EXAMPLES = (
+    Example("a rate for fine-tuning, from nothing", _rate(2e-5, "adamw"), "warn"),
+    Example("a rate of 3e-7", _rate(3e-7), "warn"),
+    Example("Adam's rate for SGD", _rate(1e-4, "sgd"), "warn"),
+    Example("fine-tuning", _rate(5e-6, "adamw", "true"), "not-applicable"),
+    Example("Adam's default", _rate(1e-3, "adam"), "pass"),
+    Example("no learning rate", (), "not-checked"),
+)
