@@ -25,12 +25,13 @@ from __future__ import annotations
 
 from postmortem.model import Case, CauseExample, Evidence
 
-PRIOR = 0.01
+PRIOR = 0.02
 EVIDENCE = (
     Evidence(2.0, "the gradient norm sits at one value", alarm=("constant-gradient-norm",)),
     Evidence(6.0, "the gradient norm sits at one value and the loss stayed flat", alarm=("constant-gradient-norm", "flat-loss")),
     Evidence(6.0, "the gradient norm sits at one value and the loss stayed high", alarm=("constant-gradient-norm", "plateaued-loss")),
     Evidence(9.0, "the gradients that SGD kept are as short as the clip norm", alarm=("short-gradients",)),
+    Evidence(4.0, "the loss ends high while they were", alarm=("high-final-loss", "short-gradients")),
     Evidence(2.0, "the loss was still falling while they were", alarm=("short-gradients", "unfinished-descent")),
     Evidence(2.0, "the loss stayed high while they were", alarm=("plateaued-loss", "short-gradients")),
     Evidence(2.0, "the weights hardly moved while they were", alarm=("short-gradients", "short-travel")),

@@ -158,6 +158,9 @@ def known_deviations(layer: Layer) -> tuple[float, ...]:
     orthogonal = [factor / math.sqrt(max(fan_in, layer.fan_out)) for factor in (1.0, math.sqrt(2.0))]
     truncated = 0.87963
     """What is left of a normal's deviation when it is cut at two deviations."""
+    if layer.kind == "recurrent":
+        # torch draws all of a recurrence from one over the root of its width; 1, 3 or 4 gates are stacked in its rows.
+        scaled += [1 / math.sqrt(3 * layer.shape[0] / gates) for gates in (1, 3, 4)]
     fixed = [0.02, 0.01, 0.001, 0.05, 1.0, 0.02 * truncated]
     return tuple(dict.fromkeys([*scaled, *glorot, *orthogonal, *fixed, *(value * truncated for value in scaled)]))
 
@@ -205,8 +208,14 @@ def _even_rows(stats: TensorStats) -> bool:
     return squares <= tolerance and means <= tolerance
 
 
+def _is_recurrent(layer: Layer) -> bool:
+    return layer.kind == "recurrent" and layer.is_parameter and len(layer.shape) == 2
+
+
 def _fresh(view: View, row: CheckpointRow) -> Found:
-    judged = [layer for layer in view.hidden if layer.elements >= _FEWEST_ELEMENTS and _varies(row, layer)]
+    hidden = {layer.name for layer in view.hidden}
+    drawn = [layer for layer in view.layers.values() if layer.name in hidden or _is_recurrent(layer)]
+    judged = [layer for layer in drawn if layer.elements >= _FEWEST_ELEMENTS and _varies(row, layer)]
     if not judged:
         return Missing("weights.fresh", f"no hidden matrix has {_FEWEST_ELEMENTS} elements that vary", "initial-checkpoint")
     items = {layer.name: float(looks_fresh(row.tensors[layer.name], layer, row.tensors.get(layer.bias))) for layer in judged}

@@ -68,7 +68,7 @@ def _highest(curve: Smooth, rate: Series | None) -> Measurement:
 def _rate_rises(curve: Smooth, at: int, width: int, rate: Series | None) -> bool:
     if rate is None or rate.values.size < 3:
         return False
-    begin, end = int(curve.steps[max(0, at - 2 * width)]), int(curve.steps[min(at + 1, curve.points - 1)])
+    begin, end = int(curve.steps[max(0, at - 2 * width)]), int(curve.steps[min(at + width, curve.points - 1)])
     low, high = np.searchsorted(rate.steps, [begin, end])
     seen = rate.values[max(0, low - 1) : high + 1]
     seen = seen[np.isfinite(seen)]

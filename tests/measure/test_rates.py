@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from postmortem.measure.rates import LR, measure_gradient_norm, measure_rate
-from postmortem.measure.roles import assign
+from postmortem.measure.roles import Roled, assign
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, Plain, ReadOptions, RunData, Series
 
 Values = Sequence[float] | NDArray[np.float64]
@@ -144,3 +144,37 @@ def test_infinite_norms_are_counted_and_left_out() -> None:
 def test_few_norms_are_missing() -> None:
     """Nine norms are counted and not judged."""
     assert set(norm(np.ones(9))) == {"gradnorm.nonfinite", "gradnorm.nonfinite_share"}
+
+
+def test_a_warm_up_without_end_rises_late() -> None:
+    """A rate that climbs straight to the last step ends at twice that of the middle, and began to climb at the start."""
+    found = {one.name: one for one in measure_rate(*_parts(np.linspace(1e-5, 1e-3, 101))) if isinstance(one, Measurement)}
+    assert found["lr.late_rise"].value == pytest.approx(2.0, rel=0.03)
+    assert found["lr.late_rise"].first_step == 0
+
+
+def test_schedules_that_fall_or_rest_do_not_rise_late() -> None:
+    """A cosine, a constant rate, and cycles that fall in between count as 1."""
+    at = np.linspace(0, 1, 101)
+    for values in (0.5 * (1 + np.cos(np.pi * at)), np.full(101, 0.1), 0.5 * (1 + np.cos(8 * np.pi * at))):
+        assert rate(run(drawn("lr", values)))["lr.late_rise"] == 1.0
+
+
+def test_a_second_cycle_is_dated_where_it_begins() -> None:
+    """A rate that rests until step 700 and then climbs fortyfold rises from there."""
+    at = np.arange(101) * 10
+    found = {one.name: one for one in measure_rate(*_parts(np.where(at <= 700, 1.0, 40.0))) if isinstance(one, Measurement)}
+    assert found["lr.late_rise"].value == pytest.approx(40.0)
+    assert found["lr.late_rise"].first_step == 700
+
+
+def test_a_logged_group_that_stands_still_is_not_the_rate() -> None:
+    """Where the log shows the zero rate of one group, the optimizer's other groups tell the rate."""
+    found = rate(run(drawn("lr", np.zeros(50)), checkpoints=[saved(step, 1e-3) for step in (0, 100, 200, 300, 400)]))
+    assert found["lr.max"] == 1e-3
+    assert found["lr.dead_share"] == 0
+
+
+def _parts(values: Values) -> tuple[RunData, Sequence[Roled], None]:
+    one = run(drawn("lr", values))
+    return one, assign(one.series, one.options), None

@@ -10,7 +10,7 @@ from faults.plan import Plan
 
 
 def _sgd(plan: Plan) -> Plan:
-    return replace(plan, optimizer="sgd", lr=0.05, momentum=0.9, weight_decay=0.0, schedule="constant", warm_up=0.0, clip_norm=None)
+    return replace(plan, optimizer="sgd", lr=0.02, momentum=0.9, weight_decay=0.0, schedule="constant", warm_up=0.0, clip_norm=None)
 
 
 def _fast_sgd(plan: Plan) -> Plan:

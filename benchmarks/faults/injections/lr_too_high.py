@@ -40,7 +40,7 @@ FAULTS = (
     Fault("times-100", "blatant", "The learning rate was 100 times what the twin learns with.", plan=_times(100), spares=HARDY),
     Fault(
         "sgd-times-40", "blatant", "SGD with momentum at a rate 40 times too high.", base=_sgd, plan=_times(40),
-        wants=frozenset({"classes"}), spares=HARDY | {"text", "saturating", "pretrained"},
+        wants=frozenset({"classes"}), spares=HARDY | {"text", "saturating", "pretrained", "deep"},
     ),
     Fault(
         "adamw-decimal-point", "clear", "A rate of 0.3 where AdamW learns with a hundredth of it.", base=_adamw, plan=_to(0.3),
@@ -52,7 +52,7 @@ FAULTS = (
     ),
     Fault(
         "rmsprop-times-50", "clear", "RMSprop at a rate 50 times too high.", base=_rmsprop, plan=_times(50),
-        spares=HARDY | {"text", "pretrained"},
+        spares=HARDY | {"text", "pretrained", "table"},
     ),
     Fault(
         "batchnorm-times-1000", "blatant", "A rate of 3 for convolutions with batch normalization.", plan=_to(3.0),
@@ -61,6 +61,6 @@ FAULTS = (
     Fault("times-15", "subtle", "The learning rate was 15 times what the twin learns with.", plan=_times(15), spares=HARDY | {"table"}),
     Fault(
         "plain-sgd-times-20", "clear", "SGD without momentum at a rate 20 times too high.", base=_plain_sgd, plan=_times(20),
-        wants=frozenset({"dense"}), spares=HARDY | {"saturating", "pretrained"},
+        wants=frozenset({"dense", "classes"}), spares=HARDY | {"saturating", "pretrained", "deep"},
     ),
 )  # fmt: skip

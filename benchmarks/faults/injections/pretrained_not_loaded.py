@@ -42,8 +42,8 @@ def _all_but_first(owners: list[str]) -> list[str]:
     return owners[1:]
 
 
-def _last_half(owners: list[str]) -> list[str]:
-    return owners[len(owners) // 2 :]
+def _last_two_thirds(owners: list[str]) -> list[str]:
+    return owners[max(1, len(owners) // 3) :]
 
 
 WANTS = frozenset({"pretrained"})
@@ -61,7 +61,7 @@ FAULTS = (
         proof="construction", style=_told, start=_fresh(_all_but_first), wants=WANTS,
     ),
     Fault(
-        "later-half-renamed", "subtle", "The later half of the layers goes by other names and was not loaded.",
-        proof="construction", style=_told, start=_fresh(_last_half), wants=WANTS,
+        "later-layers-renamed", "subtle", "The later two thirds of the layers go by other names and was not loaded.",
+        proof="construction", style=_told, start=_fresh(_last_two_thirds), wants=WANTS,
     ),
 )  # fmt: skip

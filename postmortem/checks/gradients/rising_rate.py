@@ -1,13 +1,13 @@
 """Learning rate that is still rising at the end
 
 ## What it looks for
-The last learning rate beside that in the middle of the run, where it never falls in the second half. From 1.3 on it warns where the run did
-at least 0.2 of what was planned; it fails where, besides, 0.3 of chance (of the first loss) or more is left, or the loss became NaN or climbed
-by 0.5 of its progress and stayed up.
+The last learning rate beside that in the middle of the run, where it never falls in the second half. From 1.3 on it warns where the run
+did at least 0.2 of what was planned; it fails where, besides, 0.3 of chance (of the first loss) or more is left, or the loss became NaN or
+climbed by 0.5 of its progress and stayed up.
 
 ## Why it matters
-A rate that rises to the end is a warm-up made for a longer run, a test of rates that was left on, or a schedule with the wrong sign: the run
-never gets to the rate that was meant, or crosses the one that the model can bear.
+A rate that rises to the end is a warm-up made for a longer run, a test of rates that was left on, or a schedule with the wrong sign: the
+run never gets to the rate that was meant, or crosses the one that the model can bear.
 
 ## What to do
 Make the warm-up a few per cent of the run, and let the rate fall from there to the end. Check the sign and the unit of the schedule.

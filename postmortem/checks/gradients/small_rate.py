@@ -46,14 +46,21 @@ UNKNOWN_RATE = Threshold(
 )
 SIGNED = ("adam", "adamw", "nadam", "radam", "lamb", "rmsprop", "adamax", "lion", "adafactor")
 
+LATE_START = 0.1
+"""A log that begins after a tenth of the steps does not show the start."""
+
 NEEDS = ("lr.max",)
-USES = ("optimizer.algorithm", "run.optimizer", "run.pretrained", "run.goes_on")
+USES = ("optimizer.algorithm", "run.optimizer", "run.pretrained", "run.goes_on", "loss.first", "steps.last")
 CHECKLIST = ("learning-rate",)
 
 
 def applies(measured: Measured) -> str:
     careful = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
-    return "fine-tuning takes low rates" if careful else ""
+    if careful:
+        return "fine-tuning takes low rates"
+    first, last_step = measured.get("loss.first"), measured.number("steps.last")
+    late = first is not None and last_step and (first.first_step or 0) > LATE_START * last_step
+    return "the log begins after the start, when rates may have fallen" if late else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -82,6 +89,15 @@ EXAMPLES = (
     Example("a rate of 3e-7", _rate(3e-7), "warn"),
     Example("Adam's rate for SGD", _rate(1e-4, "sgd"), "warn"),
     Example("fine-tuning", _rate(5e-6, "adamw", "true"), "not-applicable"),
+    Example(
+        "the end of a run",
+        (
+            *_rate(1e-7, "adamw"),
+            Measurement("loss.first", 2.3, "loss", "first point", 3000),
+            Measurement("steps.last", 6000.0, "steps", "last step", 6000),
+        ),
+        "not-applicable",
+    ),
     Example("Adam's default", _rate(1e-3, "adam"), "pass"),
     Example("no learning rate", (), "not-checked"),
 )

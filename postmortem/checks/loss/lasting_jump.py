@@ -2,7 +2,7 @@
 
 ## What it looks for
 The highest rise between two neighbouring levels of the training loss (medians of a twentieth of its points), over all that had been
-learned before. Warns from 0.25, fails from 0.5. Rises with the learning rate do not count.
+learned before. Warns from 0.25, fails from 0.5. Rises with the learning rate do not count, nor those from which the loss came back.
 
 ## Why it matters
 A loss that falls, and at one step loses half of what it had learned, was hit by something at that step: a batch, a burst of
@@ -37,6 +37,9 @@ QUARTER_LOST = Threshold(
     double="below the line for failing",
 )
 
+CAME_BACK = 0.25
+"""Share of the rise that may be left at the end of a run that has come back."""
+
 NEEDS = ("loss.jump",)
 USES = ("run.family",)
 FIGURE = "loss"
@@ -53,6 +56,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", "no level of the loss rises above the one before", 0.0, QUARTER_LOST, jump.unit)
     before, after = jump.items["before"], jump.items["after"]
     seen = f"at step {jump.first_step} the loss jumped from {before:.3g} to {after:.3g}, {jump.value:.0%} of what it had learned"
+    if jump.items["end"] < before + CAME_BACK * (after - before):
+        return Finding("pass", f"{seen}; it came back", jump.value, QUARTER_LOST, jump.unit)
     if jump.value >= HALF_LOST.value:
         return Finding("fail", seen, jump.value, HALF_LOST, jump.unit, jump.first_step)
     if jump.value >= QUARTER_LOST.value:
@@ -60,8 +65,8 @@ def judge(measured: Measured) -> Finding:
     return Finding("pass", seen, jump.value, QUARTER_LOST, jump.unit)
 
 
-def _given(rise: float, family: str = "classification") -> tuple[Measurement, ...]:
-    items = {"before": 0.5, "after": 0.5 + 1.8 * rise, "end": 0.5 + 1.8 * rise} if rise else {}
+def _given(rise: float, family: str = "classification", end: float | None = None) -> tuple[Measurement, ...]:
+    items = {"before": 0.5, "after": 0.5 + 1.8 * rise, "end": 0.5 + 1.8 * rise if end is None else end} if rise else {}
     return (
         Measurement("loss.jump", rise, "ratio", "'train/loss', 100 points", 240 if rise else None, items),
         Measurement("run.family", float("nan"), "", "tags", text=family),
@@ -71,6 +76,7 @@ def _given(rise: float, family: str = "classification") -> tuple[Measurement, ..
 EXAMPLES = (
     Example("a burst that lost all", _given(1.2), "fail"),
     Example("a third was lost", _given(0.33), "warn"),
+    Example("the next task of several, learned as the first", _given(1.2, end=0.4), "pass"),
     Example("a wobble", _given(0.1), "pass"),
     Example("a calm curve", _given(0.0), "pass"),
     Example("a policy", _given(2.0, "rl"), "not-applicable"),

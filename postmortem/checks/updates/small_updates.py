@@ -40,18 +40,21 @@ LOW = Threshold(
     half="learning rates 20 times too low pass unseen",
     double="careful fine-tuning runs are warned",
 )
+STRAIGHT = 0.8
+"""Cosine between displacements of consecutive checkpoints from which a path is called straight."""
 LEARNED = 0.5
 RUNAWAY = 10.0
 USUAL = 1e-3
 
 NEEDS = ("updates.ratio_upper", "updates.ratio_lower")
-USES = ("loss.improvement", "run.pretrained", "weights.growth", "policy.learned")
+USES = ("updates.displacement_cosine", "loss.improvement", "run.pretrained", "weights.growth", "policy.learned")
 CHECKLIST = ("update-ratio", "learning-rate")
 FIGURE = "update-ratio"
 
 
 def judge(measured: Measured) -> Finding:
-    upper, lower = measured["updates.ratio_upper"], measured["updates.ratio_lower"]
+    lower = measured["updates.ratio_lower"]
+    upper = _straight(measured["updates.ratio_upper"], lower, measured.number("updates.displacement_cosine"))
     lowest = tuple(sorted((name for name in upper.items if upper.items[name] < LOW.value), key=lambda name: upper.items[name]))
     exact = upper.value == lower.value
     amount = f"{upper.value:.1e}" if exact else f"between {lower.value:.1e} and {upper.value:.1e}"
@@ -74,6 +77,14 @@ def judge(measured: Measured) -> Finding:
     return Finding("not-checked", f"{seen}: the bounds are too far apart to tell, save the optimizer's state")
 
 
+def _straight(upper: Measurement, lower: Measurement, cosine: float | None) -> Measurement:
+    """Where displacements agree, weights go straight on, and the distance over the steps is the ratio, not a bound below it."""
+    if cosine is None or cosine < STRAIGHT or lower.value == upper.value:
+        return upper
+    items = {name: value / cosine for name, value in lower.items.items()}
+    return Measurement(upper.name, lower.value / cosine, upper.unit, f"{lower.basis}; straight on", upper.first_step, items)
+
+
 def _ratio(value: float, upper: float | None = None) -> tuple[Measurement, ...]:
     items = {"fc1.weight": value, "fc2.weight": value * 2}
     return (
@@ -93,6 +104,11 @@ EXAMPLES = (
     Example("weights that ran away", (*_ratio(3e-5), Measurement("weights.growth", 2700.0, "ratio", "step 600 over step 0")), "pass"),
     Example("SGD that has learned", (*_ratio(3e-5), _fell(0.9)), "pass"),
     Example("the healthy ratio", _ratio(1.1e-3), "pass"),
+    Example(
+        "bounds that are far apart, of weights that went straight on",
+        (*_ratio(5e-6, 2e-4), Measurement("updates.displacement_cosine", 0.99, "cosine", "2 matrices")),
+        "fail",
+    ),
     Example("bounds that leave it open", _ratio(5e-6, 2e-4), "not-checked"),
     Example("no optimizer state and one checkpoint", (), "not-checked"),
 )

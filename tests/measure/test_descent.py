@@ -1,0 +1,95 @@
+"""How a fall is spread over a run, for exponentials whose rate was chosen, and jumps at steps that were chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from postmortem.measure.descent import measure_descent
+from postmortem.measure.jumps import measure_jumps
+from postmortem.measure.roles import Roled
+from postmortem.model import Measurement, Series
+
+Values = Sequence[float] | NDArray[np.float64]
+
+
+def drawn(values: Values, tag: str = "loss") -> Series:
+    """One drawn series, a point every ten steps."""
+    array = np.asarray(values, dtype=np.float64)
+    return Series(tag, "", np.arange(array.size) * 10, array, np.full(array.size, np.nan), "events")
+
+
+def descent(values: Values, rate: Values | None = None) -> dict[str, Measurement]:
+    """Measurements of the descent of one loss, by name."""
+    found = measure_descent(Roled(drawn(values), "training-loss", "", ""), None if rate is None else drawn(rate, "lr"))
+    return {one.name: one for one in found if isinstance(one, Measurement)}
+
+
+def jump(values: Values, rate: Values | None = None) -> Measurement:
+    """The highest jump of one loss."""
+    found = next(measure_jumps(Roled(drawn(values), "training-loss", "", ""), None if rate is None else drawn(rate, "lr")))
+    assert isinstance(found, Measurement)
+    return found
+
+
+def noise(points: int, width: float = 0.02) -> NDArray[np.float64]:
+    """Normal noise."""
+    return np.random.default_rng(3).normal(0, width, points)
+
+
+AT = np.linspace(0, 1, 400)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.4, 4.0])
+def test_an_exponential_falls_late_by_its_rate(rate: float) -> None:
+    """The second half brings exp(-k / 2) of what the first did."""
+    assert descent(2 + np.exp(-rate * AT))["loss.late_fall"].value == pytest.approx(math.exp(-rate / 2), abs=0.08)
+
+
+def test_a_straight_line_falls_as_much_late_as_early() -> None:
+    """A loss that has only begun its way falls evenly, many times its noise."""
+    found = descent(2.3 - 0.3 * AT + noise(400))
+    assert found["loss.late_fall"].value == pytest.approx(1.0, abs=0.15)
+    assert found["loss.late_fall_noise"].value > 10
+
+
+def test_halves_are_halves_of_the_sum_of_the_rates() -> None:
+    """A loss that falls in proportion to the rates that were spent falls evenly, whatever the schedule."""
+    cosine = 0.5 * (1 + np.cos(np.pi * AT))
+    spent = np.cumsum(cosine) / cosine.sum()
+    assert descent(2.3 - 0.3 * spent)["loss.late_fall"].value < 0.4
+    assert descent(2.3 - 0.3 * spent, cosine)["loss.late_fall"].value == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_flat_loss_does_not_fall_late_by_more_than_its_noise() -> None:
+    """What the second half of pure noise brings is within three noises."""
+    assert abs(descent(2.3 + noise(400))["loss.late_fall_noise"].value) < 3
+
+
+def test_a_jump_is_dated_and_measured_in_what_was_learned() -> None:
+    """A loss that falls from 2.3 to 0.3 and is thrown back to 1.3 at one step has lost half of what it learned there."""
+    values = np.where(AT < 0.6, 0.3 + 2 * np.exp(-12 * AT), 1.3) + noise(400)
+    found = jump(values)
+    assert found.value == pytest.approx(0.5, abs=0.06)  # the start is a level, a little below 2.3
+    assert found.first_step == pytest.approx(2400, abs=20)
+    assert found.items["end"] == pytest.approx(1.3, abs=0.05)
+
+
+def test_what_was_never_learned_cannot_be_lost() -> None:
+    """A loss that diverges from its first steps has no jump."""
+    assert jump(2.3 + 5 * AT + noise(400)).value == 0
+
+
+def test_falls_and_noise_are_no_jumps() -> None:
+    """A healthy fall with noise has none."""
+    assert jump(0.3 + 2 * np.exp(-8 * AT) + noise(400, 0.05)).value == 0
+
+
+def test_a_rise_with_the_rate_is_no_jump() -> None:
+    """A warm restart lifts the loss on purpose."""
+    values = np.where(AT < 0.6, 0.3 + 2 * np.exp(-12 * AT), 1.3) + noise(400)
+    assert jump(values, np.where(AT < 0.6, 1e-3, 1e-2)).value == 0
