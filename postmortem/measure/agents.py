@@ -67,6 +67,11 @@ class Risen:
         """Standard error of the difference of two levels."""
         return math.hypot(self.curve.level_noise, self.curve.start_noise)
 
+    @property
+    def kept(self) -> float:
+        """What was kept for good: the higher of the last level and the median of the last quarter, so that a dip is no loss."""
+        return max(self.last, -float(np.median(self.curve.values[-max(3, self.curve.points // 4) :])))
+
     def share_at(self, step: int) -> float:
         """Share of the whole rise to the best level that was there about a step; 0 where there was none."""
         gain = self.best - self.start
@@ -98,7 +103,7 @@ def _risen(series: Series) -> Risen | None:
 
 
 def _return(risen: Risen) -> Iterator[Measurement]:
-    """The rise of the return from its start to its last level, in standard errors, and the share of its highest rise that it lost.
+    """The rise of the return from its start to its last level, in standard errors, and the share of its highest rise that it lost for good.
 
     `policy.learned` is 1 where it rose clearly and less than half of the rise was lost again, else 0.
     """
@@ -111,11 +116,11 @@ def _return(risen: Risen) -> Iterator[Measurement]:
     items = {"start": start, "best": best, "last": last, "share": ratio(last - start, size), "best_step": float(risen.curve.lowest_step)}
     yield Measurement(NAMES[0], ratio(last - start, risen.noise), "errors", basis, risen.curve.lowest_step, items)
     clear = last - start > CLEAR_ERRORS * risen.noise and last - start > LEAST_SHARE * size
-    yield Measurement(NAMES[6], float(clear and best - last < 0.5 * (best - start)), "", basis)
+    yield Measurement(NAMES[6], float(clear and best - risen.kept < 0.5 * (best - start)), "", basis)
     gain = best - start
     counts = gain > CLEAR_ERRORS * risen.noise and gain > LEAST_SHARE * size
-    items = {"gain": gain, "errors": ratio(best - last, risen.noise), "best": best, "last": last}
-    yield Measurement(NAMES[1], ratio(best - last, gain) if counts else 0.0, "share", basis, risen.curve.lowest_step, items)
+    items = {"gain": gain, "errors": ratio(best - risen.kept, risen.noise), "best": best, "last": risen.kept}
+    yield Measurement(NAMES[1], ratio(best - risen.kept, gain) if counts else 0.0, "share", basis, risen.curve.lowest_step, items)
 
 
 # --- exploration ------------------------------------------------------------------------------------------------------

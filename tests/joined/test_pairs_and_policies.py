@@ -72,7 +72,7 @@ def train_policy(folder: Path, rate: float = 1e-2) -> None:
         {name: nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, out)) for name, out in (("actor", 4), ("critic", 1))}
     )
     with torch.no_grad():
-        agent["actor"][2].weight.mul_(0.01)
+        agent.get_parameter("actor.2.weight").mul_(0.01)
     optimizer = torch.optim.Adam(agent.parameters(), lr=rate)
     teacher = torch.randn(8, ACTIONS)
     writer = SummaryWriter(str(folder))

@@ -137,3 +137,9 @@ def test_learned_is_a_clear_rise_of_which_half_was_kept(end: float, learned: flo
     middle = 120.0 if end > 0 else 0.0
     curve = np.interp(RISE, [0, 0.5, 0.7, 1], [20, middle, end, end])
     assert number(measured(rollout__ep_rew_mean=noisy(curve, 1.0))["policy.learned"]).value == learned
+
+
+def test_dip_at_the_end_is_no_loss() -> None:
+    """A return that drops in the last tenth only has not been lost for good."""
+    curve = np.where(RISE < 0.9, np.minimum(1, 2 * RISE) * 100, 20)
+    assert number(measured(rollout__ep_rew_mean=noisy(curve, 1.0))["policy.return_fall"]).value < 0.1

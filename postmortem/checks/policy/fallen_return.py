@@ -1,7 +1,8 @@
 """Return that was lost again
 
 ## What it looks for
-The share of the highest rise of the return (levels over a tenth of the run) that is gone at the end. Fails from 0.5 on, warns from 0.3
+The share of the highest rise of the return (levels over a tenth of the run) that is gone at the end
+and over the last quarter too. Fails from 0.5 on, warns from 0.3
 on; only rises of five standard errors and a tenth of the return's size count, and only losses of five standard errors.
 
 ## Why it matters
