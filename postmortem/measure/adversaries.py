@@ -137,13 +137,12 @@ def _settled(curve: Smooth) -> int | None:
 
 
 def _growth(judge: Smooth | None, kind: str) -> Found:
-    """Size of a critic's loss at the end over its largest level in the first fifth of the run."""
+    """Size of a critic's loss at the end over its median in the first fifth of the run."""
     name = LOGGED[3]
     if judge is None or kind != "wasserstein":
         return Missing(name, "the run logs no loss of a critic", "pair-losses")
-    early = np.abs(judge.blocks[: max(2, judge.blocks.size // 5)])
-    last, first = abs(judge.last), float(early.max())
-    basis = f"{judge.tag!r}: {first:.3g} at most in the first fifth, {last:.3g} at the end"
+    last, first = abs(judge.last), float(np.median(np.abs(judge.values[: max(3, judge.points // 5)])))
+    basis = f"{judge.tag!r}: {first:.3g} in the first fifth, {last:.3g} at the end"
     return Measurement(name, ratio(last, first), "ratio", basis, int(judge.steps[-1]), {"early": first, "last": last})
 
 

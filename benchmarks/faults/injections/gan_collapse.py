@@ -28,7 +28,7 @@ FAULTS = (
     ),
     Fault(
         "generator-rate-times-30", "clear", "The generator's learning rate was 30 times the discriminator's.",
-        wants=_PAIR, settings={"maker_rate": 30.0},
+        wants=_PAIR, spares=frozenset({"critic"}), settings={"maker_rate": 30.0},
     ),
     Fault(
         "generator-rate-30th", "subtle", "The generator's learning rate was a thirtieth of the discriminator's, which had no penalty.",

@@ -31,8 +31,8 @@ FAULTS = (
         wants=_CONTINUOUS, settings={"log_std": -4.0},
     ),
     Fault(
-        "advantages-not-normalized", "subtle", "Rewards were 100 times too large and advantages not normalized, at ten times the rate.",
+        "advantages-not-normalized", "subtle", "Rewards were 100 times too large and advantages not normalized, at thirty times the rate.",
         wants=_DISCRETE, settings={"normalized": 0.0, "reward_scale": 100.0},
-        plan=lambda plan: replace(plan, lr=10 * plan.lr, clip_norm=None),
+        plan=lambda plan: replace(plan, lr=30 * plan.lr, clip_norm=None),
     ),
 )  # fmt: skip

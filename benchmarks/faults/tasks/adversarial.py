@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count, pairwise
 
@@ -204,6 +204,8 @@ def _batches(data: Data, plan: Plan) -> Iterator[Tensor]:
 def train(task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
     """Train both nets by turns."""
     game, style = GAMES[task.name], suited(style)
+    # Two optimizers have no place in these layouts, and no pair is saved in them.
+    style = replace(style, layout={"hugging-face": "numbered", "bare": "parallel"}.get(style.layout, style.layout))
     rule, penalty = word(fault, "rule", game.rule), setting(fault, "penalty", game.penalty)
     judge_steps = int(setting(fault, "judge_steps", game.judge_steps))
     data = task.data(plan.seed)
