@@ -34,6 +34,8 @@ EVIDENCE = (
     Evidence(0.5, "rows of the manifest are broken", alarm=("broken-records",)),
     Evidence(-5.0, "every file is whole", passed=("damaged-files",)),
     Evidence(3.0, "the checkpoints hold weights that were not trained", alarm=("stale-copies",)),
+    Evidence(9.0, "an element differs from what it was by one bit", alarm=("flipped-bits",)),
+    Evidence(3.0, "whole files can hold turned bits", alarm=("flipped-bits",), passed=("damaged-files",)),
 )
 
 

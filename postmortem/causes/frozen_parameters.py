@@ -37,6 +37,8 @@ EVIDENCE = (
     Evidence(-3.0, "dead units pass no gradient on", alarm=("silent-units",)),
     Evidence(-3.0, "the learning rate was gone", alarm=("early-decayed-rate",)),
     Evidence(2.0, "a group of the optimizer has next to no learning rate", alarm=("spread-group-rates",)),
+    Evidence(1.0, "a table of positions hardly moved beside the matrices", alarm=("idle-positions",)),
+    Evidence(-2.0, "what stood still are experts that were not chosen", alarm=("starved-experts", "unmoved-layers")),
 )
 EXPLAINS = ("underfitting",)
 

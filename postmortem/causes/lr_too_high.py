@@ -59,6 +59,10 @@ EVIDENCE = (
     Evidence(-1.5, "second moments vanished in half precision, which enlarges updates", alarm=("underflowed-moments",)),
     Evidence(-3.0, "weights moved at a usual pace", passed=("overwritten-weights",)),
     Evidence(-2.0, "the rate was usual until the schedule raised it", alarm=("rising-rate",)),
+    Evidence(2.0, "hidden matrices work in one direction only", alarm=("collapsed-rank",)),
+    Evidence(3.0, "the logits of attention grew to extremes", alarm=("extreme-attention-logits",)),
+    Evidence(1.0, "weights doubled from checkpoint to checkpoint", alarm=("doubling-weights",)),
+    Evidence(0.5, "the head went on growing late in the run", alarm=("growing-head",)),
 )
 EXPLAINS = ("dead-relus", "saturated-activations", "exploding-gradients", "loss-spike", "underfitting")
 USES = ("lr.max", "updates.ratio", "updates.ratio_max")

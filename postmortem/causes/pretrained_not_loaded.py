@@ -28,6 +28,8 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.5, "weights that should be pre-trained look freshly initialized", alarm=("unloaded-pretrained-weights",)),
     Evidence(-5.0, "the first weights are trained ones", passed=("unloaded-pretrained-weights",)),
+    Evidence(3.0, "the same tensors stand under other names, which loading that is not strict passes over", alarm=("renamed-tensors",)),
+    Evidence(1.5, "weights were never filled", alarm=("zero-matrices",)),
 )
 EXPLAINS = ("underfitting",)
 

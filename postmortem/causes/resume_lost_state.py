@@ -45,6 +45,7 @@ EVIDENCE = (
     ),
     Evidence(1.0, "weights that were tied came apart", alarm=("untied-weights",)),
     Evidence(-4.0, "steps are missing more and more: updates were skipped", alarm=("skipped-updates",)),
+    Evidence(1.0, "names and contents of checkpoints tell different steps", alarm=("disagreeing-steps",)),
 )
 EXPLAINS = ("loss-spike", "lr-too-high")
 

@@ -24,6 +24,7 @@ from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epoch_pattern import epoch_pattern
 from postmortem.measure.epochs import epochs_logged, passes
 from postmortem.measure.files import measure_files
+from postmortem.measure.flips import measure_flips
 from postmortem.measure.gradient_total import measure_gradient_total
 from postmortem.measure.gradients import measure_gradients
 from postmortem.measure.heads import measure_heads
@@ -44,12 +45,14 @@ from postmortem.measure.resumption import measure_resumption
 from postmortem.measure.roles import assign, main_training_loss
 from postmortem.measure.settings import named_labels, number_of, settings
 from postmortem.measure.signal import measure_signal
+from postmortem.measure.spectra import measure_spectra
 from postmortem.measure.tag_options import unmatched
 from postmortem.measure.tag_table import left_out, tag_roles
 from postmortem.measure.tensors import pass_over
 from postmortem.measure.travel import measure_travel
 from postmortem.measure.units import measure_units
 from postmortem.measure.updates import measure_updates
+from postmortem.measure.weight_states import measure_weight_states
 from postmortem.measure.weights import measure_weights
 from postmortem.measure.workers import WorkerDiedError
 from postmortem.model import Artifacts, InputFile, Manifest, Measurement, Missing, Problem, RunData, RunMeasurements
@@ -104,6 +107,9 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_replicas,
         measure_averages,
         measure_adapters,
+        measure_spectra,
+        measure_flips,
+        measure_weight_states,
     ):
         found.keep(measure(table, run.checkpoints))
     if "precision.scale" not in found.values:

@@ -13,7 +13,7 @@ Look at the learning rate at that step; log the loss of the batch as it is compu
 
 ## When it is wrong
 Loggers that round, or hold a value for several steps, repeat values throughout: only a last stretch that stands out is counted. A loss
-that was fitted to zero repeats it.
+that was fitted to zero repeats it. Agents and adversarial pairs log limits and targets as losses, and are not judged.
 
 ## References
 DeepDiagnosis, rule on a loss whose mean is its maximum. Own reasoning: losses of float32 meet by chance once in millions.
@@ -33,8 +33,14 @@ REPEATED = Threshold(
 FITTED = 0.1
 
 NEEDS = ("loss.repeated",)
+USES = ("run.family",)
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return f"what a run of family {family} logs as losses may be constants" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:

@@ -2,7 +2,7 @@
 
 ## What it looks for
 Steps between the lowest validation loss and the nearest checkpoint, as a share of the run. It warns above 0.1 where the validation loss
-ended 0.05 or more above its best.
+ended 0.1 or more above its best.
 
 ## Why it matters
 The model that one would want is not on disk, and only a new run brings it back.
@@ -28,7 +28,7 @@ FAR = Threshold(
     half="runs with ten checkpoints are warned",
     double="a best step that is a fifth of the run away from any file passes",
 )
-ROSE = 0.05
+ROSE = 0.1
 
 NEEDS = ("checkpoints.best_distance", "validation.rise")
 FIGURE = "loss"
