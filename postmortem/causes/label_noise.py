@@ -52,6 +52,8 @@ EVIDENCE = (
     Evidence(-2.0, "the learning rate is too high for anything to be learned", alarm=("diverged-loss", "large-updates")),
     Evidence(4.0, "validation was never better than a guess while training was fitted", alarm=("chance-level-validation",)),
     Evidence(-3.0, "batch-norm statistics stopped, which harms validation only", alarm=("halted-batchnorm",)),
+    Evidence(-4.0, "validation is wrong far more often than by guessing, which noise is not", alarm=("contrary-validation",)),
+    Evidence(-4.0, "labels are wrong one way and not at random", alarm=("chance-level-validation", "contrary-validation")),
 )
 EXPLAINS = ("overfitting", "underfitting")
 

@@ -56,6 +56,13 @@ EVIDENCE = (
     Evidence(6.5, "the loss is zero from its first point, as where all labels are ignored", alarm=("zero-loss",)),
     Evidence(4.5, "accuracy fell while the loss fell", alarm=("contrary-accuracy",)),
     Evidence(1.0, "validation loss is far below training loss, as where one is a sum and the other a mean", alarm=("inverted-gap",)),
+    Evidence(6.0, "validation is wrong far more often than by guessing, as under another map of labels", alarm=("contrary-validation",)),
+    Evidence(
+        2.5,
+        "a sound first loss does not see labels that differ between splits",
+        alarm=("contrary-validation",),
+        passed=("initial-loss-off",),
+    ),
 )
 EXPLAINS = ("interrupted", "exploding-gradients", "lr-too-high")
 USES = ("loss.first", "loss.chance")

@@ -43,6 +43,7 @@ EVIDENCE = (
     Evidence(-3.0, "validation never learned anything that it could lose", alarm=("chance-level-validation",)),
     Evidence(-1.0, "validation is too noisy to tell its points apart", alarm=("noisy-validation", "rising-validation-loss")),
     Evidence(0.3, "the run went on past a best step that it did not keep", alarm=("rising-validation-loss", "unsaved-best")),
+    Evidence(-4.0, "validation is wrong far more often than by guessing, which overfitting never is", alarm=("contrary-validation",)),
 )
 USES = ("validation.rise",)
 

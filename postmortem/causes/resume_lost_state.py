@@ -46,6 +46,9 @@ EVIDENCE = (
     Evidence(1.0, "weights that were tied came apart", alarm=("untied-weights",)),
     Evidence(-4.0, "steps are missing more and more: updates were skipped", alarm=("skipped-updates",)),
     Evidence(1.0, "names and contents of checkpoints tell different steps", alarm=("disagreeing-steps",)),
+    Evidence(4.5, "settings changed while the optimizer counted on", alarm=("changed-optimizer-settings",), passed=("optimizer-step-lag",)),
+    Evidence(4.0, "the schedule was cut off and began again", alarm=("cut-schedule",)),
+    Evidence(4.0, "rate and scheduler both began again", alarm=("cut-schedule", "desynchronized-scheduler")),
 )
 EXPLAINS = ("loss-spike", "lr-too-high")
 

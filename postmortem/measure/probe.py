@@ -110,7 +110,8 @@ def _places(elements: int, wanted: int) -> tuple[tuple[int, int], ...]:
 
 def look(tensor: Tensor, wanted: int) -> Floats:
     """About `wanted` elements of a tensor, widened."""
-    pieces = [tensor.read(start, stop).astype(np.float64) for start, stop in _places(math.prod(tensor.shape), wanted)]
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which damage can leave
+        pieces = [tensor.read(start, stop).astype(np.float64) for start, stop in _places(math.prod(tensor.shape), wanted)]
     return np.concatenate(pieces)
 
 

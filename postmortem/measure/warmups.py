@@ -12,7 +12,7 @@ from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Floats, finite_points, level_near, ratio, rolling_median, smooth
 from postmortem.model import Measurement, Missing, Series
 
-NAMES = ("loss.early_rise", "gradnorm.early_burst", "lr.setback")
+NAMES = ("loss.early_rise", "gradnorm.early_burst", "lr.setback", "lr.cut")
 EARLY_LOSS, EARLY_NORM = 0.1, 0.05
 """Shares of the points in which a start without warm-up shows."""
 LEAST_POINTS = 20
@@ -28,6 +28,7 @@ def measure_warmups(training: Roled | None, rate: Series | None, roled: Sequence
     yield early_rise(training)
     yield early_burst(main_gradient_norm(roled))
     yield setback(training, rate)
+    yield cut(rate)
 
 
 def early_rise(training: Roled | None) -> Measurement | Missing:
@@ -70,7 +71,7 @@ def restarts(values: Floats) -> list[int]:
     for index, value in enumerate(values):
         if value < lowest:
             lowest, place = float(value), index
-        if lowest <= FALLEN * peak and value >= RISEN * peak:
+        if peak > 0 and lowest <= FALLEN * peak and value >= RISEN * peak:
             found.append(place)
             lowest, place = float(value), index
         if value > peak:
@@ -115,3 +116,31 @@ def setback(training: Roled | None, rate: Series | None) -> Measurement | Missin
         step,
         items,
     )
+
+
+def jumps(values: Floats) -> list[int]:
+    """Points at which a rate that had fallen from its peak is back at nine tenths of it from one point to the next."""
+    peaks = np.maximum.accumulate(values)
+    highest = float(values.max())
+    back = (values[1:] >= RISEN * highest) & (peaks[:-1] >= RISEN * highest) & (values[:-1] < RISEN * values[1:])
+    return [int(index) + 1 for index in np.flatnonzero(back)]
+
+
+def cut(rate: Series | None) -> Measurement | Missing:
+    """Share of the peak at which a rate stood when it jumped back, once, to where it began; 0 where it never did, or often.
+
+    A schedule that ran to its end stands near 0 there; one that was cut off and begun again stands anywhere.
+    """
+    name = "lr.cut"
+    if rate is None:
+        return Missing(name, "no learning rate was logged", "learning-rate")
+    steps, values = finite_points(rate)
+    if values.size < LEAST_POINTS or not float(values.max()) > 0:
+        return Missing(name, f"only {values.size} values of the learning rate, or none above 0", "learning-rate")
+    places = jumps(values)
+    items = {"jumps": float(len(places))}
+    basis = f"{len(places)} jumps back to the peak among {values.size} points of {rate.tag!r}"
+    if len(places) != 1:
+        return Measurement(name, 0.0, "share", basis, None, items)
+    place = places[0]
+    return Measurement(name, float(values[place - 1]) / float(values.max()), "share", basis, int(steps[place]), items)

@@ -2,7 +2,8 @@
 
 ## What it looks for
 Settings of the optimizer's groups that no schedule of the learning rate touches (betas, epsilon, weight decay, momentum, the base
-rate `initial_lr`) and that differ from one checkpoint to the next. It warns where 1 of them or more changed in exactly one interval.
+rate `initial_lr`) and that differ from one checkpoint to the next. Where 1 of them or more
+changed in exactly one interval it fails if the logs show that the run was resumed, and warns otherwise.
 
 ## Why it matters
 Loading an optimizer's state loads its param_groups as well: what the configuration says is overwritten by what was saved. A
@@ -32,6 +33,7 @@ CHANGED = Threshold(
 )
 
 NEEDS = ("optimizer.settings_changed", "checkpoints.steps")
+USES = ("resume.count",)
 FIGURE = "loss"
 
 
@@ -47,6 +49,9 @@ def judge(measured: Measured) -> Finding:
     if measured["checkpoints.steps"].value < 3 and not any(key.startswith("initial_lr") for key in once):
         return Finding("not-checked", f"{found.text}; two checkpoints cannot tell a change from a schedule")
     seen = f"{len(once)} settings of the optimizer changed in a single interval: {found.text}"
+    if (measured.number("resume.count") or 0) >= 1:
+        reason = f"{seen}, and the logs show that the run was resumed"
+        return Finding("fail", reason, float(len(once)), CHANGED, found.unit, found.first_step, once)
     return Finding("warn", seen, float(len(once)), CHANGED, found.unit, found.first_step, once)
 
 
@@ -60,6 +65,7 @@ def _given(checkpoints: int, **times: float) -> tuple[Measurement, ...]:
 
 
 EXAMPLES = (
+    Example("resumed with another rate", (*_given(6, initial_lr=1), Measurement("resume.count", 1.0, "", "files", 400)), "fail"),
     Example("betas that came back from an old checkpoint", _given(6, betas=1), "warn"),
     Example("two checkpoints, another base rate", _given(2, initial_lr=1), "warn"),
     Example("weight decay on a schedule", _given(6, weight_decay=5), "pass"),
