@@ -33,7 +33,6 @@ EVIDENCE = (
     Evidence(-3.0, "hidden units start with weights of their own", passed=("identical-initial-units",)),
     Evidence(0.5, "the loss stayed high", alarm=("identical-units", "plateaued-loss")),
     Evidence(-2.0, "the units of every hidden layer differ", passed=("identical-units",)),
-    Evidence(-5.0, "the units of every hidden layer differ", passed=("identical-units",)),
     Evidence(1.0, "whole matrices are zero", alarm=("identical-units", "zero-matrices")),
 )
 EXPLAINS = (

@@ -52,10 +52,10 @@ def judge(measured: Measured) -> Finding:
     found = measured["weights.initial_recurrent_gain"]
     where = tuple(sorted((name for name in found.items if found.items[name] > LARGE.value), key=lambda name: -found.items[name]))
     seen = f"the initial recurrent weights have a radius of {found.value:.2g} (orthogonal 1, torch's default 0.58)"
-    for limit in (FAR, LARGE):
-        if found.value > limit.value:
-            status = "fail" if limit is FAR else "warn"
-            return Finding(status, f"{seen}, above {limit.value:g}", found.value, limit, found.unit, found.first_step, where)
+    if found.value > FAR.value:
+        return Finding("fail", f"{seen}, above {FAR.value:g}", found.value, FAR, found.unit, found.first_step, where)
+    if found.value > LARGE.value:
+        return Finding("warn", f"{seen}, above {LARGE.value:g}", found.value, LARGE, found.unit, found.first_step, where)
     if found.value <= LARGE.value:
         return Finding("pass", seen, found.value, LARGE, found.unit)
     return Finding("not-checked", "the radius of the recurrent weights is not a number")
