@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from postmortem.measure.chance import Classes
+from postmortem.measure.curves import measure_curves
 from postmortem.measure.rates import LR, measure_gradient_norm, measure_rate
 from postmortem.measure.roles import Roled, assign
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, Plain, ReadOptions, RunData, Series
@@ -178,3 +180,18 @@ def test_a_logged_group_that_stands_still_is_not_the_rate() -> None:
 def _parts(values: Values) -> tuple[RunData, Sequence[Roled], None]:
     one = run(drawn("lr", values))
     return one, assign(one.series, one.options), None
+
+
+def test_a_rate_by_epoch_is_not_held_against_checkpoints_by_step() -> None:
+    """A cosine to 0 that was logged over 25 epochs lasts to the end, whatever steps checkpoints of the run count."""
+    at = np.linspace(0, 1, 25)
+    one = run(
+        Series("epoch_loss", "", np.arange(25), 2 - at, np.full(25, np.nan), "events"),
+        Series("epoch_learning_rate", "", np.arange(25), 0.5 * (1 + np.cos(np.pi * at)), np.full(25, np.nan), "events"),
+        checkpoints=(saved(200, 5e-4), saved(400, 0.0)),
+    )
+    roled = assign(one.series, one.options)
+    found = {each.name: each for each in measure_curves(one, roled, Classes())}
+    share = found["lr.dead_share"]
+    assert isinstance(share, Measurement)
+    assert share.value <= 0.05
