@@ -8,7 +8,7 @@ import numpy as np
 
 from postmortem.measure.loss import basis_of, missing
 from postmortem.measure.roles import Roled
-from postmortem.measure.smooth import Smooth, point_noise, ratio, smooth
+from postmortem.measure.smooth import Floats, Ints, Smooth, block_medians, block_starts, point_noise, ratio, smooth
 from postmortem.model import Measurement, Missing, Series
 
 NAMES = ("loss.jump",)
@@ -21,6 +21,7 @@ LEARNED = 0.1
 """Share of the start by which the loss must have fallen before: a loss that never fell cannot lose what it learned."""
 RATE_JUMP = 1.5
 EARLIEST = 5
+MOST_POINTS = 2000
 
 
 def measure_jumps(training: Roled | None, rate: Series | None) -> Iterator[Measurement | Missing]:
@@ -40,19 +41,21 @@ def measure_jumps(training: Roled | None, rate: Series | None) -> Iterator[Measu
 
 
 def _highest(curve: Smooth, rate: Series | None) -> Measurement:
-    width = max(3, round(SHARE * curve.points))
+    steps, values = _thinned(curve)
+    points = values.size
+    width = max(3, round(SHARE * points))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(values, width), axis=1)
     best: tuple[float, int, float, float] = (0.0, 0, 0.0, 0.0)
-    lowest = curve.start
-    for at in range(max(EARLIEST, width), curve.points - width + 1):
-        earlier, later = curve.values[at - width : at], curve.values[at : at + width]
-        before, after = float(np.median(earlier)), float(np.median(later))
-        lowest = min(lowest, before)
-        learned = curve.start - lowest
-        around = curve.values[max(0, at - 3 * width) : at]
-        noise = max(point_noise(around), curve.level_noise, 1e-12)
-        if learned < LEARNED * abs(curve.start) or after - before < NOISES * noise or _rate_rises(curve, at, width, rate):
+    places = np.arange(max(EARLIEST, width), points - width + 1)
+    levels, later = medians[places - width], medians[places]
+    learned = curve.start - np.minimum.accumulate(np.minimum(levels, curve.start))
+    quiet = NOISES * max(curve.level_noise, 1e-12)
+    for index in np.flatnonzero((learned >= LEARNED * abs(curve.start)) & (later - levels >= quiet)).tolist():
+        at, before, after = int(places[index]), float(levels[index]), float(later[index])
+        noise = point_noise(values[max(0, at - 3 * width) : at])
+        if after - before < NOISES * noise or _rate_rises(steps, at, width, rate):
             continue
-        rise = ratio(after - before, learned)
+        rise = ratio(after - before, float(learned[index]))
         if rise > best[0]:
             best = rise, at, before, after
     value, at, before, after = best
@@ -60,15 +63,23 @@ def _highest(curve: Smooth, rate: Series | None) -> Measurement:
         return Measurement(NAMES[0], 0.0, "ratio", f"no level rises above the one before by its noise; {basis_of(curve)}")
     # The level rises as soon as most of its points are high: the first high one is the jump.
     line = 0.5 * (before + after)
-    first = next(index for index in range(max(0, at - width), curve.points) if curve.values[index] > line)
+    first = next(index for index in range(max(0, at - width), points) if values[index] > line)
     basis = f"{before:.4g} to {after:.4g}; {basis_of(curve)}"
-    return Measurement(NAMES[0], value, "ratio", basis, int(curve.steps[first]), {"before": before, "after": after, "end": curve.last})
+    return Measurement(NAMES[0], value, "ratio", basis, int(steps[first]), {"before": before, "after": after, "end": curve.last})
 
 
-def _rate_rises(curve: Smooth, at: int, width: int, rate: Series | None) -> bool:
+def _thinned(curve: Smooth) -> tuple[Ints, Floats]:
+    """Steps and values; of a very long curve the medians of blocks, so that the time stays in proportion."""
+    if curve.points <= MOST_POINTS:
+        return curve.steps, curve.values
+    starts = block_starts(curve.points, MOST_POINTS)
+    return curve.steps[starts], block_medians(curve.values, starts)
+
+
+def _rate_rises(steps: Ints, at: int, width: int, rate: Series | None) -> bool:
     if rate is None or rate.values.size < 3:
         return False
-    begin, end = int(curve.steps[max(0, at - 2 * width)]), int(curve.steps[min(at + width, curve.points - 1)])
+    begin, end = int(steps[max(0, at - 2 * width)]), int(steps[min(at + width, steps.size - 1)])
     low, high = np.searchsorted(rate.steps, [begin, end])
     seen = rate.values[max(0, low - 1) : high + 1]
     seen = seen[np.isfinite(seen)]

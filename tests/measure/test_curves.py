@@ -66,6 +66,8 @@ def test_a_full_run_misses_little() -> None:
         "run.early_stopping",
         "loss.before_nonfinite",
         "resume.loss_jump",
+        "checkpoints.best_distance",
+        "run.optimizer",
         "steps.planned",
         "steps.done",
     }
