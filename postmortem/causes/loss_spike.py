@@ -26,18 +26,18 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(4.5, "the loss jumped far above its noise", alarm=("spiky-loss",)),
-    Evidence(6.0, "the loss jumped at one step, and what was learned was lost", alarm=("lasting-jump",)),
+    Evidence(7.5, "the loss jumped at one step, and what was learned was lost", alarm=("lasting-jump",)),
     Evidence(1.0, "the gradient norm burst with it", alarm=("gradient-norm-burst", "spiky-loss")),
-    Evidence(3.0, "the gradient norm burst, and the loss ends above that of a guess", alarm=("gradient-norm-burst", "worse-than-guessing")),
-    Evidence(3.0, "the gradient norm burst, and the loss stayed high", alarm=("gradient-norm-burst", "plateaued-loss")),
+    Evidence(5.0, "the gradient norm burst, and the loss ends above that of a guess", alarm=("gradient-norm-burst", "worse-than-guessing")),
+    Evidence(6.0, "the gradient norm burst, and the loss stayed high", alarm=("gradient-norm-burst", "plateaued-loss")),
     Evidence(2.0, "the gradient norm burst where the loss jumped", alarm=("gradient-norm-burst", "lasting-jump")),
     Evidence(1.0, "single targets are far out, and their batches jump", alarm=("outlying-targets", "spiky-loss")),
     Evidence(9.0, "the loss follows the order of records that are sorted and not shuffled", alarm=("epoch-patterned-loss",)),
     Evidence(-3.0, "no level of the loss rose above the one before", passed=("lasting-jump",)),
-    Evidence(-2.0, "no point of the loss jumped", passed=("spiky-loss",)),
+    Evidence(-1.0, "no point of the loss jumped", passed=("spiky-loss",)),
     Evidence(-2.0, "the optimizer's state was lost there", alarm=("optimizer-step-lag",)),
     Evidence(-2.0, "updates are too large throughout", alarm=("large-updates",)),
-    Evidence(-1.5, "the loss diverged for good", alarm=("diverged-loss",)),
+    Evidence(-1.0, "the loss diverged for good", alarm=("diverged-loss",)),
     Evidence(-1.0, "the loss bounces throughout", alarm=("oscillating-loss",)),
 )
 EXPLAINS = ("dead-relus", "underfitting")

@@ -38,7 +38,7 @@ QUARTER_LOST = Threshold(
 )
 
 CAME_BACK = 0.25
-"""Share of the rise that may be left at the end of a run that has come back."""
+"""Share of the rise, and of what was learned before, that may be left at the end of a run that has come back."""
 
 NEEDS = ("loss.jump",)
 USES = ("run.family",)
@@ -56,7 +56,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", "no level of the loss rises above the one before", 0.0, QUARTER_LOST, jump.unit)
     before, after = jump.items["before"], jump.items["after"]
     seen = f"at step {jump.first_step} the loss jumped from {before:.3g} to {after:.3g}, {jump.value:.0%} of what it had learned"
-    if jump.items["end"] < before + CAME_BACK * (after - before):
+    learned = (after - before) / jump.value
+    if jump.items["end"] < before + CAME_BACK * min(after - before, learned):
         return Finding("pass", f"{seen}; it came back", jump.value, QUARTER_LOST, jump.unit)
     if jump.value >= HALF_LOST.value:
         return Finding("fail", seen, jump.value, HALF_LOST, jump.unit, jump.first_step)
