@@ -29,6 +29,8 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.0, "no parameter changed between checkpoints", alarm=("unmoved-weights",)),
     Evidence(1.5, "the loss stayed flat while no parameter changed", alarm=("flat-loss", "unmoved-weights")),
+    Evidence(6.0, "the validation loss has one value throughout", alarm=("unchanging-validation",)),
+    Evidence(-4.0, "the validation loss changes", passed=("unchanging-validation",)),
     Evidence(-5.0, "parameters changed between checkpoints", passed=("unmoved-weights",)),
     Evidence(-3.0, "the gradient scaler skipped the steps", alarm=("collapsed-loss-scale",)),
     Evidence(-3.0, "updates were rounded away by the weights' precision", alarm=("rounded-updates",)),
@@ -43,7 +45,7 @@ USES = ("lr.max",)
 
 
 def summary(case: Case) -> str:
-    return case.said("unmoved-weights", "flat-loss", otherwise="No parameter changed.")
+    return case.said("unmoved-weights", "unchanging-validation", "flat-loss", otherwise="No parameter changed.")
 
 
 def fix(case: Case) -> str:
@@ -62,6 +64,7 @@ def confirm(case: Case) -> str:
 EXAMPLES = (
     CauseExample("equal bits in all checkpoints", "likely", fail=("unmoved-weights", "flat-loss")),
     CauseExample("a scaler that skipped every step", "unlikely", fail=("unmoved-weights", "collapsed-loss-scale")),
+    CauseExample("logs only: one validation loss throughout", "likely", fail=("flat-loss", "unchanging-validation")),
     CauseExample("weights that moved", "unlikely", passed=("unmoved-weights",)),
     CauseExample("nothing is known", "unlikely"),
 )

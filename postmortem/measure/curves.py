@@ -21,6 +21,7 @@ from postmortem.measure.settings import measure_settings
 from postmortem.measure.shape import measure_shape
 from postmortem.measure.spikes import measure_spikes
 from postmortem.measure.validation import measure_accuracy, measure_validation
+from postmortem.measure.validation_swing import measure_validation_swing
 from postmortem.measure.warmups import measure_warmups
 from postmortem.model import Measurement, Missing, RunData
 
@@ -78,6 +79,7 @@ def _all(
         data if paired is training and data else paired, validation, seen["loss.chance"].value if crossed else None
     )
     yield measure_accuracy_turn(main(roled, "accuracy", "validation"))
+    yield from measure_validation_swing(validation)
     yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)
     yield from measure_regularization(roled, penalties)
     # A rate that was logged by epoch must not be held against checkpoints that count steps.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from postmortem.measure.descent import measure_descent
 from postmortem.measure.jumps import measure_jumps
 from postmortem.measure.roles import Roled
+from postmortem.measure.validation_swing import measure_validation_swing
 from postmortem.model import Measurement, Series
 
 Values = Sequence[float] | NDArray[np.float64]
@@ -93,3 +94,29 @@ def test_a_rise_with_the_rate_is_no_jump() -> None:
     """A warm restart lifts the loss on purpose."""
     values = np.where(AT < 0.6, 0.3 + 2 * np.exp(-12 * AT), 1.3) + noise(400)
     assert jump(values, np.where(AT < 0.6, 1e-3, 1e-2)).value == 0
+
+
+def swing(values: Values) -> dict[str, Measurement]:
+    """How one validation loss goes from evaluation to evaluation."""
+    found = measure_validation_swing(Roled(drawn(values, "val_loss"), "validation-loss", "val", ""))
+    return {one.name: one for one in found if isinstance(one, Measurement)}
+
+
+def test_a_straight_validation_loss_does_not_swing() -> None:
+    """What moves along a line swings by nothing; what carries noise of 0.1 swings by that over its first value."""
+    line = 2.0 - 0.5 * np.linspace(0, 1, 60)
+    assert swing(line)["validation.swing"].value == pytest.approx(0.0, abs=1e-12)
+    assert swing(line + np.r_[0, noise(59, 0.1)])["validation.swing"].value == pytest.approx(0.05, rel=0.3)
+
+
+def test_a_model_that_does_not_change_has_one_value() -> None:
+    """Equal losses at all evaluations are one value; the last digit makes two."""
+    values = np.full(20, 2.3025)
+    assert swing(values)["validation.values"].value == 1
+    values[7] = np.nextafter(2.3025, 3)
+    assert swing(values)["validation.values"].value == 2
+
+
+def test_four_evaluations_are_too_few() -> None:
+    """Nothing is said of a validation loss with four points."""
+    assert swing([2.3, 2.2, 2.1, 2.0]) == {}

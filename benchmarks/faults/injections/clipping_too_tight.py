@@ -60,7 +60,7 @@ FAULTS = (
     ),
     Fault(
         "plain-norm-5e-3", "clear", "SGD without momentum, gradients clipped to 5e-3 where the twin clips to 10.",
-        base=_plain_sgd, plan=_norm(5e-3), wants=frozenset({"dense"}), spares=GAMES | {"sigmoid", "pretrained"},
+        base=_plain_sgd, plan=_norm(5e-3), wants=frozenset({"dense"}), spares=GAMES | {"sigmoid", "pretrained", "table"},
     ),
     Fault(
         "autoencoder-norm-1e-3", "clear", "Gradients of an autoencoder were clipped to a norm of 1e-3.", base=_fast_sgd, plan=_norm(1e-3),
