@@ -268,7 +268,7 @@ GAMES = {
     "digits-hinge-pair": Game("hinge", 1.0),
     "pinwheel-critic": Game("wasserstein", 0.3, latent=4, judge_steps=2),
     "grid-pair": Game("cross-entropy", 0.2),
-    "digits-squares-pair": Game("least-squares", 0.3),
+    "digits-deeper-pair": Game("cross-entropy", 0.3),
     "ring-critic": Game("wasserstein", 0.3, latent=4, judge_steps=2),
 }
 TASKS = (
@@ -280,7 +280,7 @@ TASKS = (
     ),
     Task("grid-pair", "reporting", "pair-mlp-deeper", "adversarial", grid, deeper, _FLAT, 0.7, _ADVERSARIAL, train=train),
     Task(
-        "digits-squares-pair", "reporting", "pair-mlp-images-deeper", "adversarial", digits, deeper_images, _IMAGES, 0.8, _ADVERSARIAL,
+        "digits-deeper-pair", "reporting", "pair-mlp-images-deeper", "adversarial", digits, deeper_images, replace(_IMAGES, steps=1500, batch_size=128), 0.8, _ADVERSARIAL,
         train=train,
     ),
     Task(
