@@ -280,8 +280,8 @@ TASKS = (
     ),
     Task("grid-pair", "reporting", "pair-mlp-deeper", "adversarial", grid, deeper, _FLAT, 0.7, _ADVERSARIAL, train=train),
     Task(
-        "digits-deeper-pair", "reporting", "pair-mlp-images-deeper", "adversarial", digits, deeper_images, replace(_IMAGES, steps=1500, batch_size=128), 0.8, _ADVERSARIAL,
-        train=train,
+        "digits-deeper-pair", "reporting", "pair-mlp-images-deeper", "adversarial", digits, deeper_images,
+        replace(_IMAGES, steps=1500, batch_size=128), 0.8, _ADVERSARIAL, train=train,
     ),
     Task(
         "ring-critic", "reporting", "critic-mlp-wide", "adversarial", ring, wide,
