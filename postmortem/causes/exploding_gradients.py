@@ -35,15 +35,18 @@ EVIDENCE = (
     Evidence(2.0, "the optimizer's moments left the range of floats", alarm=("nonfinite-optimizer-state",)),
     Evidence(2.0, "the gradient norm burst before the loss left the range of floats", alarm=("gradient-norm-burst", "nonfinite-loss")),
     Evidence(4.5, "the optimizer remembers gradients far larger than the present ones", alarm=("remembered-burst",)),
-    Evidence(4.5, "the recurrence grows what it carries", alarm=("growing-recurrence",)),
-    Evidence(-2.0, "the optimizer remembers no larger gradients", passed=("remembered-burst",)),
+    Evidence(7.0, "the optimizer's moments hold gradients that the loss does not explain", alarm=("oversized-moments",)),
+    Evidence(-1.0, "gradients are of the order of the loss", passed=("oversized-moments",)),
+    Evidence(-5.0, "the inputs are far from unit scale, and gradients with them", alarm=("unscaled-inputs",)),
+    Evidence(6.5, "the recurrence grows what it carries", alarm=("growing-recurrence",)),
+    Evidence(2.0, "the loss had fallen far before it blew up", alarm=("late-divergence",)),
     Evidence(0.5, "the targets are far from unit scale, and gradients grow with them", alarm=("unscaled-targets",)),
     Evidence(-2.5, "the gradient norm never burst", passed=("gradient-norm-burst",)),
     Evidence(-1.5, "loss and weights stayed finite", passed=("nonfinite-loss", "nonfinite-weights")),
     Evidence(-2.0, "updates are too large for the weights at the usual gradient", alarm=("large-updates",)),
-    Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
+    Evidence(-5.0, "weights were too large from the start", alarm=("large-initial-weights",)),
 )
-EXPLAINS = ("loss-spike", "dead-relus", "underfitting")
+EXPLAINS = ("loss-spike", "dead-relus", "underfitting", "saturated-activations")
 USES = ("gradnorm.median",)
 
 

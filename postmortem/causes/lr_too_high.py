@@ -58,6 +58,7 @@ EVIDENCE = (
     Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
     Evidence(-2.0, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),
     Evidence(-2.0, "the optimizer's state was lost, which enlarges its first steps", alarm=("optimizer-step-lag",)),
+    Evidence(-2.5, "the loss had fallen far before it blew up", alarm=("late-divergence",)),
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
     Evidence(1.0, "scales of norms grew many times over", alarm=("exploded-norm-scales",)),
     Evidence(-1.5, "second moments vanished in half precision, which enlarges updates", alarm=("underflowed-moments",)),

@@ -30,6 +30,8 @@ EVIDENCE = (
     Evidence(1.0, "gradients vanish behind saturated units", alarm=("gradient-depth-slope", "saturated-units")),
     Evidence(1.0, "the loss stayed high behind saturated units", alarm=("plateaued-loss", "saturated-units")),
     Evidence(1.0, "the loss stayed flat behind saturated units", alarm=("flat-loss", "saturated-units")),
+    Evidence(-2.5, "the recurrence grows what it carries, which drives its units to their ends", alarm=("growing-recurrence",)),
+    Evidence(-3.0, "the weights themselves blew up", alarm=("late-divergence", "growing-weights")),
     Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
 )
 EXPLAINS = ("vanishing-gradients", "underfitting", "lr-too-low", "dead-relus", "frozen-parameters", "not-training")

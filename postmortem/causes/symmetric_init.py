@@ -29,11 +29,11 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.5, "units of a hidden layer are identical after training", alarm=("identical-units",)),
-    Evidence(7.0, "most hidden units start with the weights of another", alarm=("identical-initial-units",)),
-    Evidence(-3.0, "hidden units start with weights of their own", passed=("identical-initial-units",)),
+    Evidence(8.0, "most hidden units start with the weights of another", alarm=("identical-initial-units",)),
+    Evidence(-1.0, "most hidden units start with weights of their own", passed=("identical-initial-units",)),
     Evidence(0.5, "the loss stayed high", alarm=("identical-units", "plateaued-loss")),
-    Evidence(-2.0, "the units of every hidden layer differ", passed=("identical-units",)),
     Evidence(1.0, "whole matrices are zero", alarm=("identical-units", "zero-matrices")),
+    Evidence(-3.0, "the units of every hidden layer differ", passed=("identical-units",)),
 )
 EXPLAINS = (
     "vanishing-gradients",

@@ -31,12 +31,13 @@ EVIDENCE = (
     Evidence(5.0, "gradients fall by orders of magnitude towards the input", alarm=("gradient-depth-slope",)),
     Evidence(1.5, "the loss stayed flat while gradients vanish", alarm=("flat-loss", "gradient-depth-slope")),
     Evidence(1.0, "the loss stayed high while gradients vanish", alarm=("gradient-depth-slope", "plateaued-loss")),
+    Evidence(1.5, "updates of most layers are next to nothing while gradients vanish", alarm=("gradient-depth-slope", "small-updates")),
     Evidence(0.5, "the signal shrinks with depth from the start", alarm=("gradient-depth-slope", "unstable-initial-gain")),
     Evidence(-4.5, "gradients reach early layers", passed=("gradient-depth-slope",)),
     Evidence(-2.5, "units are saturated, which kills the gradient", alarm=("saturated-units",)),
-    Evidence(-2.5, "weights were far too small from the start", alarm=("small-initial-weights",)),
+    Evidence(-1.5, "weights were far too small from the start", alarm=("small-initial-weights",)),
     Evidence(-2.5, "units never fire, which stops the gradient", alarm=("silent-units",), passed=("unstable-initial-gain",)),
-    Evidence(-1.5, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
+    Evidence(-1.0, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
 )
 EXPLAINS = ("underfitting", "lr-too-low", "frozen-parameters")
 

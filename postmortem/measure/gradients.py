@@ -23,7 +23,7 @@ from postmortem.measure.view import (
 )
 from postmortem.model import Checkpoint, Measurement, Missing
 
-NAMES = ("gradients.depth_slope", "gradients.first_to_last", "gradients.snr")
+NAMES = ("gradients.depth_slope", "gradients.first_to_last", "gradients.snr", "gradients.moment_norm")
 
 FEWEST_LAYERS = 4
 _SETTLED_UPDATES = 10
@@ -41,6 +41,7 @@ def measure_gradients(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> 
     view = view_of(table, checkpoints)
     yield from _by_depth(view)
     yield _snr(view)
+    yield _moment_norm(view)
 
 
 def gradient_sizes(view: View, row: CheckpointRow) -> dict[str, float]:
@@ -147,3 +148,23 @@ def _snr(view: View) -> Found:
         return Missing(name, "no matrix has Adam's moments with a beta1 near 0.9", "optimizer-state")
     basis = f"|m| / sqrt(v) at {at_step(row)} (learning rate {highest_rate(row):.3g}), {len(items)} matrices"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, row.step, items)
+
+
+def _moment_norm(view: View) -> Found:
+    """Largest norm of the whole gradient that the moments of any checkpoint remember."""
+    name = "gradients.moment_norm"
+    items: dict[str, float] = {}
+    steps: dict[str, int | None] = {}
+    for row in view.rows:
+        updates = {layer: update for layer, update in row.updates.items() if layer in row.tensors and not update.nonfinite}
+        if not updates or (updates_done(row) or 0) < _SETTLED_UPDATES:
+            continue
+        items[at_step(row)] = math.sqrt(
+            math.fsum(update.gradient_rms**2 * row.tensors[layer].elements for layer, update in updates.items())
+        )
+        steps[at_step(row)] = row.step
+    if not items:
+        return Missing(name, f"no optimizer state after {_SETTLED_UPDATES} updates", "optimizer-state")
+    worst = max(items, key=lambda key: items[key])
+    basis = f"root of the sum of all second moments, highest at {worst} of {len(items)} checkpoints"
+    return Measurement(name, items[worst], "gradient norm", basis, steps[worst], items)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from postmortem.measure.table import CheckpointRow, Floats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
-NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms")
+NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms", "signal.final_preactivation_rms")
 
 NEVER = -3.0
 """A unit whose mean is this many deviations below 0 fires for one input in 740."""
@@ -33,9 +34,10 @@ def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_
         yield from missing(NAMES, "the run has no readable checkpoint", "initial-checkpoint")
         return
     view = view_of(table, checkpoints)
+    yield _final(view, input_rms)
     row = view.rows[0]
     if row not in view.sound_rows or not is_initial(view, row):
-        yield from missing(NAMES, "no checkpoint from before the first steps", "initial-checkpoint")
+        yield from missing(NAMES[:3], "no checkpoint from before the first steps", "initial-checkpoint")
         return
     recurrent = _recurrent(view, row)
     chain = _chain(view, row)
@@ -55,6 +57,21 @@ def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_
         yield Missing(NAMES[2], "no last matrix of its own", "initial-checkpoint")
     else:
         yield Measurement(NAMES[2], output, "ratio", f"{basis} of ReLU units, and the last matrix", row.step)
+
+
+def _final(view: View, input_rms: float | None) -> Found:
+    """Pre-activations that the last finite weights predict of bounded units; of trained weights right to a factor of two at best."""
+    name, rows = NAMES[3], view.sound_rows
+    if not rows:
+        return Missing(name, "no checkpoint with finite weights", "checkpoint")
+    if (recurrent := _recurrent(view, rows[-1])) is not None:
+        return replace(recurrent, name=name)
+    chain = _chain(view, rows[-1])
+    if not chain:
+        return Missing(name, "the net is no plain chain of layers without normalization", "activation-histograms")
+    items = _through_tanh(rows[-1], chain, 1.0 if input_rms is None else input_rms**2)
+    basis = f"weights and biases at {at_step(rows[-1])}, {len(chain)} hidden layers of bounded units"
+    return Measurement(name, max(items.values()), "ratio", basis, rows[-1].step, items)
 
 
 def _chain(view: View, row: CheckpointRow) -> list[Layer]:

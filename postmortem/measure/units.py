@@ -155,7 +155,9 @@ def _fading(view: View, row: CheckpointRow, layer: Layer, still: Flags) -> bool:
     if second is None or still.all():
         return False
     largest = max((row.updates[other.name].gradient_rms for other in view.matrices if other.name in row.updates), default=0.0)
-    return math.sqrt(float(np.mean(second[~still])) / layer.fan_in) < _VANISHED * largest
+    # No gradient at all, beside a bias that has one, is what stands behind a dead layer: that is no fading.
+    alive = math.sqrt(float(np.mean(second[~still])) / layer.fan_in)
+    return 0 < alive < _VANISHED * largest
 
 
 def _without_vanished(view: View, row: CheckpointRow, found: dict[str, float]) -> dict[str, float]:
@@ -253,10 +255,16 @@ def _stale_buffers(view: View, after: CheckpointRow) -> tuple[dict[str, float], 
 # --- the scale of a layer's inputs ------------------------------------------------------------------------------------
 
 
+def _settled(view: View, row: CheckpointRow) -> bool:
+    """Whether a checkpoint has updates enough behind it; one that counts none has where it is not the first of its series."""
+    done = updates_done(row)
+    return done >= FEWEST_UPDATES if done is not None else row is not view.rows[0]
+
+
 def _input_squares(view: View) -> tuple[dict[str, Floats], str, int | None]:
     """Linear layer -> E[x_j^2] for each of its inputs, from the last checkpoint with enough updates."""
     for row in reversed(view.rows):
-        if (updates_done(row) or 0) < FEWEST_UPDATES:
+        if not _settled(view, row):
             continue
         found: dict[str, Floats] = {}
         for layer in view.matrices:
@@ -306,7 +314,7 @@ def _convolved_inputs(view: View) -> Found:
         return Missing(name, "the data do not enter through one convolution with a bias that is not normalized", "input-statistics")
     for row in reversed(view.rows):
         weight, bias = row.updates.get(leading.name), row.updates.get(leading.bias)
-        if (updates_done(row) or 0) < FEWEST_UPDATES or weight is None or bias is None:
+        if not _settled(view, row) or weight is None or bias is None:
             continue
         if weight.algorithm not in _TELLING or weight.units_second is None or bias.vector_second is None:
             continue

@@ -92,8 +92,8 @@ FAULTS = (
         model=_into(_as_pixels), trained=_manifest(_as_pixels), spares=_NOT_FOR | _TABLE | {"deep", "saturating", "autoencoder"},
     ),
     Fault(
-        "rmsprop-times-100", "subtle", "Inputs are a hundred times unit scale, as percentages beside shares; RMSProp.", base=_rmsprop,
-        model=_into(_shift(0.0, 100.0)), trained=_manifest(_shift(0.0, 100.0)), spares=_NOT_FOR | {"autoencoder"},
+        "rmsprop-times-400", "subtle", "Inputs are 400 times unit scale, as grams beside kilograms; RMSProp.", base=_rmsprop,
+        model=_into(_shift(0.0, 400.0)), trained=_manifest(_shift(0.0, 400.0)), spares=_NOT_FOR | {"autoencoder"},
     ),
     Fault(
         "sgd-divided-twice", "subtle", "Inputs were divided by 255 twice, their deviation is about 0.004; SGD with momentum.", base=_sgd,

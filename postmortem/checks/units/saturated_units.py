@@ -2,11 +2,12 @@
 
 ## What it looks for
 In histograms of activations: the mass beyond 0.95 of tanh's range, or within 0.05 of sigmoid's ends. Fails above 0.5 and warns
-above 0.3. Without histograms, where the hyper-parameters name the activation: the rms of pre-activations that the weights
-predict. Fails above 5 for tanh and above 8 for sigmoid. Where nothing names the activation, the same of the initial weights,
-if something shows that hidden units are bounded: recurrent cells are; the scale of hidden units, which the optimizer's state
-tells, is at most 1; or ReLU units would have made the first outputs, and the first loss, far larger than it was. And where the
-optimizer's state puts hidden units of three layers or more at a root mean square of 0.97 to 1: tanh units at their ends.
+above 0.3. Without histograms, where the hyper-parameters name the activation: the rms of pre-activations that the
+weights predict. Fails above 5 for tanh and above 8 for sigmoid. Where nothing names the activation, the same of the initial
+weights, if something shows that hidden units are bounded: recurrent cells are; the scale of hidden units, which the optimizer's
+state tells, is at most 1 (the last weights count too then, above 8); or ReLU units would have made the first outputs, and the
+first loss, far larger than it was. And where the optimizer's state puts hidden units of three layers or more at a root mean
+square of 0.97 to 1: tanh units at their ends.
 
 ## Why it matters
 At its extremes the activation's slope is nearly zero, and so is every gradient that passes it. Such layers stop learning.
@@ -27,6 +28,7 @@ pre-activation of rms 5, 0.71 of tanh's outputs are beyond 0.95.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from postmortem.model import Example, Finding, Measured, Measurement, Threshold
 
@@ -85,6 +87,7 @@ USES = (
     "units.preactivation_rms",
     "units.hidden_rms",
     "signal.preactivation_rms",
+    "signal.final_preactivation_rms",
     "signal.relu_output_rms",
     "loss.first",
     "loss.chance",
@@ -126,6 +129,7 @@ def judge(measured: Measured) -> Finding:
     return (
         _at_ends(measured)
         or _assumed(measured)
+        or _final(measured)
         or Finding("not-checked", "no histogram of activations, and the activation or the weights are not known well enough to predict it")
     )
 
@@ -155,6 +159,21 @@ def _assumed(measured: Measured) -> Finding | None:
         sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
     )
     told = f"the initial weights and biases predict pre-activations of rms {predicted.value:.2g}, above {limit.value:g}, and {shown}"
+    return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
+
+
+def _final(measured: Measured) -> Finding | None:
+    """The same of the last weights, where cells or the scale of hidden units show that they are bounded."""
+    predicted, given = measured.get("signal.final_preactivation_rms"), measured.get("units.hidden_rms")
+    if predicted is None or not (limit := FAR_SIGMOID).value < predicted.value < math.inf:
+        return None
+    within = given is not None and given.items and min(given.items.values()) >= SATURATED and max(given.items.values()) <= BOUNDED
+    if not predicted.text and not within:
+        return None
+    where = tuple(
+        sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
+    )
+    told = f"the last weights predict pre-activations of rms {predicted.value:.2g} of bounded units, above {limit.value:g}"
     return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
 
 
@@ -212,6 +231,7 @@ EXAMPLES = (
     Example("offsets far from zero, and a first loss at chance", _initial(8.1, 5.4, 2.31), "fail"),
     Example("huge weights of ReLU units, and a huge first loss", _initial(8.1, 900.0, 640.0), "not-checked"),
     Example("recurrent weights far too large", (_cells(14.0),), "fail"),
+    Example("recurrent weights that a shock made huge", (replace(_cells(40.0), name="signal.final_preactivation_rms"),), "fail"),
     Example("six layers whose units are at -1 or 1", (_hidden(0.9998),), "fail"),
     Example("six layers of healthy tanh units", (_hidden(0.7),), "not-checked"),
     Example("nothing is known of activations", (), "not-checked"),

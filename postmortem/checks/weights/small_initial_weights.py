@@ -15,7 +15,7 @@ Initialize with standard deviation sqrt(2 / fan_in) before ReLU (gain 1.41) and 
 ## When it is wrong
 Nets with normalization layers restore the scale after each layer, so that transformers train well from a deviation of 0.02; the
 check does not apply to them. Neither does it to pre-trained weights. Constant matrices are left to the check identical-units. A
-shallow net under Adam grows out of small weights after a while: a warning, not more, if the loss fell.
+shallow net under Adam grows out of small weights: a warning, not more, if the loss fell from its start on.
 
 ## References
 He, Zhang, Ren, Sun 2015 (arXiv 1502.01852). Glorot and Bengio 2010. LeCun et al. 1998. torch's default for Linear has gain 0.58.
@@ -51,11 +51,15 @@ LOST = Threshold(
 )
 
 NEEDS = ("weights.initial_gain_min",)
-USES = ("weights.initial_depth_gain", "weights.normalization", "run.pretrained", "loss.improvement")
+USES = ("weights.initial_depth_gain", "weights.normalization", "run.pretrained", "loss.improvement", "loss.late_start")
 CHECKLIST = ("init-shallow",)
 FIGURE = "weight-variance"
 
 LEARNED = 0.5
+LATE = 0.1
+"""A loss that stood still for this share of the run fell in spite of its start."""
+SHRINKING = -2.5
+"""Decades of the signal that a net may lose and train all the same: a factor of three hundred."""
 
 
 def applies(measured: Measured) -> str:
@@ -73,7 +77,8 @@ def judge(measured: Measured) -> Finding:
     mean = math.exp(sum(map(math.log, gains.items.values())) / len(gains.items))
     where = tuple(sorted((name for name in gains.items if gains.items[name] < SMALL.value), key=lambda name: gains.items[name]))
     seen = f"the initial hidden weights have a gain of {mean:.2g} (He 1.41, torch's default 0.58)"
-    learned = (measured.number("loss.improvement") or 0) >= LEARNED
+    late = (measured.number("loss.late_start") or 0) > LATE
+    learned = (measured.number("loss.improvement") or 0) >= LEARNED and not late
     if mean < FAR_TOO_SMALL.value:
         reason = f"{seen}, below {FAR_TOO_SMALL.value:g}"
         return Finding("warn" if learned else "fail", reason, mean, FAR_TOO_SMALL, "ratio", gains.first_step, where)
@@ -83,6 +88,9 @@ def judge(measured: Measured) -> Finding:
         return Finding("warn" if learned else "fail", reason, mean, SMALL, "ratio", gains.first_step, where)
     if mean < SMALL.value and not learned:
         return Finding("warn", f"{seen}, below {SMALL.value:g}", mean, SMALL, "ratio", gains.first_step, where)
+    if depth is not None and depth < SHRINKING:
+        reason = f"{seen}, and take {-depth:.1f} decades of the signal together"
+        return Finding("pass" if learned else "warn", reason, mean, SMALL, "ratio", gains.first_step, where)
     return Finding("pass", seen, mean, SMALL, "ratio")
 
 
@@ -108,6 +116,17 @@ EXAMPLES = (
         "pass",
     ),
     Example("six layers of a tenth of Glorot's scale", (_gains(0.1), _norms(0), _depth(-6.0)), "fail"),
+    Example("eight layers of a quarter of He's scale", (_gains(0.35), _norms(0), _depth(-3.6)), "warn"),
+    Example(
+        "tiny weights that Adam grew out of late",
+        (
+            _gains(0.001),
+            _norms(0),
+            Measurement("loss.improvement", 0.6, "share", "60 points"),
+            Measurement("loss.late_start", 0.2, "share", "60 points", 80),
+        ),
+        "fail",
+    ),
     Example("torch's default", (_gains(0.577), _norms(0)), "pass"),
     Example("a transformer with deviation 0.02", (_gains(0.16), _norms(9)), "not-applicable"),
     Example("no checkpoint from the start", (_norms(0),), "not-checked"),

@@ -1,0 +1,73 @@
+"""Loss that blew up after it had fallen far
+
+## What it looks for
+A loss that made at least 0.5 of its start good, and then rose again by 0.5 of that progress or more and stayed there.
+
+## Why it matters
+A rate that is too high shows from its first steps. Where a run learned well for long at the same rate, something else came up:
+a gradient that burst, a bad batch, numbers out of range.
+
+## What to do
+Resume from the last checkpoint before the rise, with clipping, and look at the batches at that step.
+
+## When it is wrong
+A rate that rises in the course of the run (a long warm-up, a restart) may pass the edge late. Curvature grows while a run learns,
+so that a rate near the edge may pass it late too (Cohen et al. 2021, arXiv 2103.00065).
+
+## References
+Chowdhery et al. 2022 (arXiv 2204.02311), 5.1: spikes late in training, mended by going back and leaving out batches.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+ROSE = Threshold(
+    0.5,
+    "progress",
+    source="half of the progress is gone, as the check diverged-loss has it",
+    half="ordinary swings fail",
+    double="a loss that lost all it had won just fails",
+)
+FELL = 0.5
+"""Share of the loss that must be gone before; chance to half of chance, say."""
+
+NEEDS = ("loss.divergence", "loss.improvement")
+USES = ("run.family", "loss.divergence_noise", "loss.negative")
+CHECKLIST = ("steep-loss-reduction",)
+FIGURE = "loss"
+
+NOISES = 5.0
+"""A rise of fewer noises is none."""
+
+
+def applies(measured: Measured) -> str:
+    if measured.text("run.family") in ("rl", "gan"):
+        return "losses of adversarial and reinforcement runs rise and fall by nature"
+    return "a loss that goes below 0 has no scale of its own" if measured.number("loss.negative") else ""
+
+
+def judge(measured: Measured) -> Finding:
+    rise, fall, noises = measured["loss.divergence"], measured["loss.improvement"], measured.number("loss.divergence_noise")
+    seen = f"the loss lost {fall.value:.0%} of its start and ends {rise.value:.3g} of that progress above its lowest level"
+    clear = noises is None or noises >= NOISES
+    if rise.value >= ROSE.value and fall.value >= FELL and clear:
+        return Finding("fail", f"{seen}; the line is {ROSE.value:g}", rise.value, ROSE, ROSE.unit, rise.first_step)
+    if rise.value < ROSE.value or fall.value < FELL or not clear:
+        return Finding("pass", seen, rise.value, ROSE, ROSE.unit)
+    return Finding("not-checked", "rise or fall of the loss is not a number")
+
+
+def _given(rise: float, fall: float) -> tuple[Measurement, ...]:
+    return (
+        Measurement("loss.divergence", rise, "progress", "'train/loss', 100 points", 270),
+        Measurement("loss.improvement", fall, "share", "'train/loss'"),
+    )
+
+
+EXAMPLES = (
+    Example("learned for 160 steps, then blew up", _given(1e6, 0.89), "fail"),
+    Example("blew up from the start", _given(1e6, 0.02), "pass"),
+    Example("learned and stayed", _given(0.01, 0.9), "pass"),
+    Example("no training loss", (), "not-checked"),
+)
