@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
 from postmortem.measure.roles import Roled
@@ -29,7 +30,10 @@ SHAPES = (
     "loss.plateau_last",
     "loss.oscillation",
     "loss.late_start",
+    "loss.relapse",
 )
+FEW = 5
+"""Points of the shortest stretch that has a level."""
 STARTED = 0.1
 """Share of the whole fall that is a start."""
 
@@ -52,6 +56,24 @@ def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
     yield from plateaus(curve)
     yield oscillation(curve)
     yield late_start(curve)
+    yield relapse(curve)
+
+
+def relapse(curve: Smooth) -> Measurement | Missing:
+    """Last level over the start, where the loss is positive. Items: the lowest median of five points over the start.
+
+    Unlike `loss.divergence` it asks for no quiet curve: a loss that blew up again and again has none.
+    """
+    name = "loss.relapse"
+    if curve.start <= 0 or float(curve.values.min()) <= 0 or curve.points < 2 * FEW:
+        return Missing(name, f"{curve.tag!r} has no points that are all above 0", "longer-curve")
+    medians = np.median(sliding_window_view(curve.values, FEW), axis=1)
+    at = int(np.argmin(medians))
+    lowest = float(medians[at])
+    above = np.flatnonzero(curve.values[at:] > curve.start)
+    step = int(curve.steps[at + above[0]]) if above.size else None
+    basis = f"last {curve.last:.4g}, start {curve.start:.4g}, lowest {lowest:.4g} at step {int(curve.steps[at])}; {basis_of(curve)}"
+    return Measurement(name, ratio(curve.last, curve.start), "ratio", basis, step, {"lowest": lowest / curve.start})
 
 
 def late_start(curve: Smooth) -> Measurement | Missing:

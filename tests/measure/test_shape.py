@@ -165,3 +165,33 @@ def test_constant_losses_are_measured(level: float) -> None:
     assert measured(found, "loss.plateau_last").value == 1
     assert measured(found, "loss.divergence").value == 0
     assert measured(found, "loss.oscillation").value == 0
+
+
+def test_late_start_is_the_step_of_a_tenth_of_the_fall() -> None:
+    """A curve that stands still for 40 % of the run and then falls straight starts when a tenth of that is done."""
+    values = np.concatenate([np.full(400, 2.3), np.linspace(2.3, 0.3, 600)])
+    assert measured(shape(values), "loss.late_start").value == pytest.approx(0.4 + 0.6 * 0.1, abs=0.02)
+
+
+def test_an_exponential_fall_starts_at_once() -> None:
+    """A healthy fall makes a tenth of its way in the first hundredth or two."""
+    assert measured(shape(falling(500)), "loss.late_start").value < 0.03
+
+
+def test_a_loss_that_never_falls_has_no_start() -> None:
+    """Pure noise about a level has no start, early or late."""
+    assert isinstance(shape(2.3 + noise(200, 1))["loss.late_start"], Missing)
+
+
+def test_relapse_is_the_end_over_the_start() -> None:
+    """A loss that falls to a quarter, bursts again and again and ends at three times its start is told with both shares."""
+    values = np.concatenate([np.linspace(2.0, 0.5, 50), np.tile([2.0, 9.0, 30.0, 12.0, 6.0], 20), np.full(50, 6.0)])
+    found = measured(shape(values), "loss.relapse")
+    assert found.value == pytest.approx(3.0, rel=0.1)
+    assert found.items["lowest"] == pytest.approx(0.27, abs=0.05)
+    assert found.first_step == 50
+
+
+def test_losses_below_zero_have_no_relapse() -> None:
+    """A likelihood that passes zero has no ratio to its start."""
+    assert isinstance(shape(np.linspace(2.0, -3.0, 100))["loss.relapse"], Missing)

@@ -1,7 +1,8 @@
 """Loss that blew up after it had fallen far
 
 ## What it looks for
-A loss that made at least 0.5 of its start good, and then rose again by 0.5 of that progress or more and stayed there.
+A loss that made at least 0.5 of its start good, and then rose again by 0.5 of that progress or more and stayed there, or ends above
+its start.
 
 ## Why it matters
 A rate that is too high shows from its first steps. Where a run learned well for long at the same rate, something else came up:
@@ -33,7 +34,7 @@ FELL = 0.5
 """Share of the loss that must be gone before; chance to half of chance, say."""
 
 NEEDS = ("loss.divergence", "loss.improvement")
-USES = ("run.family", "loss.divergence_noise", "loss.negative")
+USES = ("run.family", "loss.divergence_noise", "loss.relapse", "loss.negative")
 CHECKLIST = ("steep-loss-reduction",)
 FIGURE = "loss"
 
@@ -53,6 +54,10 @@ def judge(measured: Measured) -> Finding:
     clear = noises is None or noises >= NOISES
     if rise.value >= ROSE.value and fall.value >= FELL and clear:
         return Finding("fail", f"{seen}; the line is {ROSE.value:g}", rise.value, ROSE, ROSE.unit, rise.first_step)
+    back = measured.get("loss.relapse")
+    if back is not None and back.value > 1 and back.items.get("lowest", 1.0) <= 1 - FELL:
+        told = f"the loss fell to {back.items['lowest']:.2f} of its start, and ends at {back.value:.3g} times the start, above 1"
+        return Finding("fail", told, back.value, ROSE, "ratio", back.first_step)
     if rise.value < ROSE.value or fall.value < FELL or not clear:
         return Finding("pass", seen, rise.value, ROSE, ROSE.unit)
     return Finding("not-checked", "rise or fall of the loss is not a number")
@@ -68,6 +73,11 @@ def _given(rise: float, fall: float) -> tuple[Measurement, ...]:
 EXAMPLES = (
     Example("learned for 160 steps, then blew up", _given(1e6, 0.89), "fail"),
     Example("blew up from the start", _given(1e6, 0.02), "pass"),
+    Example(
+        "burst after burst",
+        (*_given(0.25, 0.45), Measurement("loss.relapse", 2.2, "ratio", "'train/loss'", 130, {"lowest": 0.42})),
+        "fail",
+    ),
     Example("learned and stayed", _given(0.01, 0.9), "pass"),
     Example("no training loss", (), "not-checked"),
 )
