@@ -42,6 +42,7 @@ EVIDENCE = (
     Evidence(4.5, "the loss had fallen far before it blew up", alarm=("late-divergence",)),
     Evidence(1.0, "the loss stayed up after it blew up", alarm=("late-divergence", "plateaued-loss")),
     Evidence(1.0, "updates became too large after the loss had fallen", alarm=("large-updates", "late-divergence")),
+    Evidence(-2.0, "units died, and gradients with them", alarm=("remembered-burst", "silent-units")),
     Evidence(0.5, "the targets are far from unit scale, and gradients grow with them", alarm=("unscaled-targets",)),
     Evidence(-2.5, "the gradient norm never burst", passed=("gradient-norm-burst",)),
     Evidence(-1.0, "loss and weights stayed finite", passed=("nonfinite-loss", "nonfinite-weights")),

@@ -63,6 +63,7 @@ EXPLAINS = (
     "init-too-large",
     "loss-spike",
     "vanishing-gradients",
+    "lr-too-low",
 )
 USES = ("inputs.rms",)
 

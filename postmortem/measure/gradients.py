@@ -30,6 +30,8 @@ _SETTLED_UPDATES = 10
 _UNDERFLOW_RMS = 1e-22
 """Square root of the smallest numbers that Adam's float32 second moment holds."""
 _NEAR_UNDERFLOW = 1e-8
+_FAR_APART = 1e-2
+"""Adam's ways differ by less between layers that all get gradients."""
 _USUAL_BETA1 = (0.85, 0.95)
 
 
@@ -90,6 +92,13 @@ def _sizes(view: View) -> tuple[dict[str, float], str, int | None]:
     # Only plain SGD moves every element in proportion to its gradient; without any optimizer's state nobody knows.
     if any(checkpoint.optimizers for checkpoint in view.checkpoints.values()):
         sizes, basis = _displaced_sizes(view)
+        return sizes, basis, view.rows[0].step
+    if not view.checkpoints or view.normalizations:
+        return {}, "", None
+    # Without any list of an optimizer: optimizers that divide by the gradient's size move all layers alike, so that only ways which
+    # differ by decades say something, and even ones nothing.
+    sizes, basis = _displaced_sizes(view)
+    if len(sizes) >= FEWEST_LAYERS and min(sizes.values()) < _FAR_APART * max(sizes.values()):
         return sizes, basis, view.rows[0].step
     return {}, "", None
 

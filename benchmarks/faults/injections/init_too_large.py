@@ -48,11 +48,11 @@ FAULTS = (
     Fault("head-times-80", "clear", "The head starts 80 times as large as the twin's.", model=_head(80.0), also=_CONSEQUENCES,
           spares=_NOT_FOR),
     Fault("sgd-times-5", "clear", "Hidden weights start 5 times as large as the twin's; SGD with momentum.", base=_sgd,
-          model=_times(5.0), also=_CONSEQUENCES, spares=_NOT_FOR | _NORMALIZED),
+          model=_times(5.0), also=_CONSEQUENCES, spares=_NOT_FOR | _NORMALIZED | {"autoencoder", "variational"}),
     Fault("rmsprop-uniform", "blatant", "All weights start uniform between -1 and 1; RMSProp.", base=_rmsprop,
           model=_wide, also=_CONSEQUENCES, spares=_NOT_FOR | {"batchnorm", "transformer"}),
     Fault("times-4", "subtle", "Hidden weights start 4 times as large as the twin's.", model=_times(4.0), also=_CONSEQUENCES,
-          spares=_NOT_FOR | _NORMALIZED),
+          spares=_NOT_FOR | _NORMALIZED | {"autoencoder", "variational"}),
     Fault("tanh-times-12", "clear", "Hidden weights of a net of tanh or sigmoid units start 12 times as large as the twin's.",
           model=_times(12.0), accepted=("saturated-activations",), wants=frozenset({"saturating"})),
 )  # fmt: skip

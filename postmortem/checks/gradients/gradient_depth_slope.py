@@ -4,7 +4,8 @@
 The slope of log10 of the gradient's rms over depth, for at least 4 hidden layers of one kind, from the optimizer's second
 moments. Fails where gradients fall by 0.3 decades a layer, or by 3 decades over all layers, and the first layer's
 are below 1e-3 of the last one's; warns where they fall by 0.3 decades a layer and the first layer's are below a thirtieth. With 2
-or 3 hidden layers there is no slope: below 1e-3 it warns.
+or 3 hidden layers there is no slope: below 1e-3 it warns. Where
+no optimizer was kept, the ways that layers moved stand for their gradients, if they differ by two decades or more.
 
 ## Why it matters
 Layers that get a thousandth of the gradient learn a thousandth as fast under SGD, and are lost in rounding and noise under Adam.

@@ -59,8 +59,8 @@ def judge(measured: Measured) -> Finding:
     seen = f"the moments remember a gradient norm of {found.value:.3g}, {ratio:.3g} times the first loss"
     for limit in (FAR, LARGE):
         if ratio > limit.value:
-            status = "fail" if limit is FAR else "warn"
-            return Finding(status, f"{seen}, above {limit.value:g}", ratio, limit, limit.unit, found.first_step)
+            told = f"{seen}, above {limit.value:g}"
+            return Finding("fail" if limit is FAR else "warn", told, ratio, limit, limit.unit, found.first_step)
     if ratio <= LARGE.value:
         return Finding("pass", seen, ratio, LARGE, LARGE.unit)
     return Finding("not-checked", "the ratio of gradients to the loss is not a number")

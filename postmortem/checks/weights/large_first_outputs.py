@@ -1,0 +1,75 @@
+"""First outputs far too large
+
+## What it looks for
+The root mean square of what the initial weights give, taken through the layers as random ReLU nets are, for inputs of unit scale.
+It alarms above 10 where the first loss is as large as such outputs make it: a tenth of them or more.
+
+## Why it matters
+Logits of deviation 10 are sure of wrong classes, and predictions ten deviations off give a hundred times the error of knowing
+nothing: the run spends its first steps, or all of them, on taking them back.
+
+## What to do
+Draw hidden weights with standard deviation sqrt(2 / fan_in), and the last matrix smaller still.
+
+## When it is wrong
+Targets that are themselves in the tens or thousands need outputs as large. Inputs far from unit scale are left to their own check.
+
+## References
+Karpathy, A Recipe for Training Neural Networks (verify the loss at initialization). He, Zhang, Ren, Sun 2015 (arXiv 1502.01852).
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+FAR = Threshold(
+    10.0,
+    "ratio",
+    source="one decade above outputs of unit scale; He's initialization gives 1.4 and torch's default 0.2",
+    half="wide heads under He's initialization by fan_out come near it",
+    double="first losses of two hundred times that of knowing nothing pass",
+)
+EXPLAINED = 0.1
+"""Share of the outputs' size that the first loss has at least: cross-entropies grow with them, squared errors with their square."""
+
+NEEDS = ("signal.relu_output_rms", "loss.first")
+USES = ("inputs.rms", "inputs.rms_at_least", "run.pretrained", "run.settings_activation")
+CHECKLIST = ("initial-cross-entropy", "init-shallow")
+FIGURE = "weight-variance"
+BOUNDED = {"tanh", "sigmoid"}
+
+
+def applies(measured: Measured) -> str:
+    if measured.text("run.pretrained") == "true":
+        return "the run starts from pre-trained weights"
+    told = measured.text("run.settings_activation")
+    return f"the hidden activation is {told}, which bounds what the layers give" if told in BOUNDED else ""
+
+
+def judge(measured: Measured) -> Finding:
+    found, first = measured["signal.relu_output_rms"], measured["loss.first"]
+    inputs = max(1.0, measured.number("inputs.rms") or 1.0, measured.number("inputs.rms_at_least") or 1.0)
+    output = found.value / inputs
+    seen = f"the initial weights give outputs of rms {output:.3g} for inputs of unit scale, and the first loss is {first.value:.3g}"
+    if output > FAR.value and first.value >= EXPLAINED * output:
+        return Finding("fail", f"{seen}; the line is {FAR.value:g}", output, FAR, found.unit, found.first_step)
+    if output <= FAR.value or first.value < EXPLAINED * output:
+        return Finding("pass", seen, output, FAR, found.unit)
+    return Finding("not-checked", "outputs or first loss are no number")
+
+
+def _given(output: float, first: float, inputs: float = 1.0) -> tuple[Measurement, ...]:
+    return (
+        Measurement("signal.relu_output_rms", output, "ratio", "weights at step 0", 0),
+        Measurement("loss.first", first, "loss", "'train/loss'", 0),
+        Measurement("inputs.rms", inputs, "units of the input", "second moments"),
+    )
+
+
+EXAMPLES = (
+    Example("uniform weights between -1 and 1", _given(61.0, 2900.0), "fail"),
+    Example("He's initialization", _given(1.4, 2.1), "pass"),
+    Example("bounded units keep the loss at chance", _given(61.0, 2.3), "pass"),
+    Example("large by the inputs alone", _given(61.0, 54.0, 60.0), "pass"),
+    Example("no training loss", _given(61.0, 2.3)[:1], "not-checked"),
+)
