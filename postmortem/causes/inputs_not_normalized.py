@@ -50,6 +50,7 @@ EVIDENCE = (
     Evidence(3.0, "units get no gradient with inputs of that scale", alarm=("silent-units", "unscaled-inputs")),
     Evidence(4.0, "a small training set with inputs of that scale is not fitted", alarm=("unfitted-training-data", "unscaled-inputs")),
     Evidence(1.5, "the loss stayed flat with inputs of that scale", alarm=("flat-loss", "unscaled-inputs")),
+    Evidence(-3.0, "updates too large for the weights put the first loss off too", alarm=("initial-loss-off", "large-updates")),
     Evidence(-4.5, "the inputs' scale is near 1", passed=("unscaled-inputs",)),
     Evidence(-2.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
     Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),

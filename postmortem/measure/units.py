@@ -193,6 +193,8 @@ def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], s
             continue
         weight = after.tensors[layer.name].norm
         still = delta.units_norm == 0
+        if still.all() and not known:
+            continue  # a layer that nobody trains stands still as well
         if still.all():
             bias = after.deltas.get(layer.bias)
             moved = ((view.layers[name], other) for name, other in after.deltas.items() if name in view.layers)
