@@ -28,7 +28,7 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.02
 EVIDENCE = (
-    Evidence(4.5, "a cross-entropy below zero cannot be", alarm=("negative-loss",)),
+    Evidence(7.5, "a cross-entropy below zero cannot be", alarm=("negative-loss",)),
     Evidence(
         3.0,
         "the first loss is off although weights started at a usual scale",
@@ -46,9 +46,9 @@ EVIDENCE = (
     Evidence(2.0, "the head's bias counts the classes in another order than the manifest", alarm=("misordered-head-bias",)),
     Evidence(7.0, "the loss refused labels that the head has no class for", alarm=("out-of-range-labels",)),
     Evidence(8.0, "validation is right far less often than a guess: its classes are numbered otherwise", alarm=("inverted-accuracy",)),
-    Evidence(7.0, "the loss is what a known mistake gives, by its formula", alarm=("misread-loss-formula",)),
+    Evidence(9.0, "the loss is what a known mistake gives, by its formula", alarm=("misread-loss-formula",)),
     Evidence(2.0, "validation gains nothing from training that goes well", alarm=("unmatched-validation",)),
-    Evidence(-2.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
+    Evidence(-1.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
     Evidence(-1.0, "the loss is never below zero", passed=("negative-loss",)),
     Evidence(-2.5, "weights were too large from the start", alarm=("large-initial-weights",)),
     Evidence(-2.5, "the inputs are far from unit scale", alarm=("unscaled-inputs",)),

@@ -26,7 +26,7 @@ from postmortem.model import Case, CauseExample, Evidence
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(5.5, "splits share records", alarm=("shared-records",)),
-    Evidence(2.0, "splits share groups of records that belong together", alarm=("shared-groups",)),
+    Evidence(8.0, "splits share groups of records that belong together", alarm=("shared-groups",)),
     Evidence(
         0.5, "splits share records, and validation stands close to training", alarm=("shared-records",), passed=("wide-generalization-gap",)
     ),

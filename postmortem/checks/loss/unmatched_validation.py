@@ -2,7 +2,8 @@
 
 ## What it looks for
 A validation loss that never came below 0.5 of ignorance although training came to 0.25 or less, at an ordinary pace: it did not lie
-below 0.05 for 0.3 of the run or longer, as it does where few records are learned by heart. It fails.
+below 0.05 for 0.3 of the run or longer, as it does where few records are learned by heart. It fails, and only
+warns where the number of classes is not known, so that the first loss stands for ignorance. A validation accuracy of 0.5 or more passes.
 
 ## Why it matters
 What the model knows of training does not arrive in validation. At that pace records are not learned one by one: something differs
@@ -44,8 +45,10 @@ BY_HEART = Threshold(
     half="sound paces count as learned by heart",
     double="few records count as another mode",
 )
+RIGHT = 0.5
+"""Accuracy on validation that shows that it gained."""
 NEEDS = ("fit.train_share", "fit.validation_best", "fit.fitted_part")
-USES = ("run.family",)
+USES = ("run.family", "loss.chance", "accuracy.validation_last")
 FIGURE = "loss"
 
 
@@ -63,7 +66,11 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"{seen}: training is not fitted either", train.value, FITTED, train.unit)
     if part.value >= BY_HEART.value:
         return Finding("pass", f"{seen}: training was learned by heart for {part.value:.0%} of the run", part.value, BY_HEART, part.unit)
-    return Finding("fail", seen, best.value, UNMOVED, best.unit, best.first_step)
+    accuracy = measured.number("accuracy.validation_last")
+    if accuracy is not None and accuracy >= RIGHT:
+        return Finding("pass", f"{seen}, but validation is right in {accuracy:.0%} of the records", best.value, UNMOVED, best.unit)
+    known = measured.number("loss.chance") is not None and measured.text("run.family") in ("classification", "language-model")
+    return Finding("fail" if known else "warn", seen, best.value, UNMOVED, best.unit, best.first_step)
 
 
 def _given(train: float, best: float, part: float) -> tuple[Measurement, ...]:
@@ -74,9 +81,19 @@ def _given(train: float, best: float, part: float) -> tuple[Measurement, ...]:
     )
 
 
+def _classes(accuracy: float | None) -> tuple[Measurement, ...]:
+    given = (
+        Measurement("loss.chance", 2.302585, "nats", "ln(10)"),
+        Measurement("run.family", float("nan"), "", "tags", text="classification"),
+    )
+    return given if accuracy is None else (*given, Measurement("accuracy.validation_last", accuracy, "share", "'val/acc'"))
+
+
 EXAMPLES = (
-    Example("a momentum of 1e-5", _given(0.07, 0.74, 0.0), "fail"),
-    Example("labels of training counted from 1", _given(0.05, 1.07, 0.0), "fail"),
+    Example("a momentum of 1e-5", (*_given(0.07, 0.74, 0.0), *_classes(None)), "fail"),
+    Example("labels of training counted from 1", (*_given(0.05, 1.07, 0.0), *_classes(0.01)), "fail"),
+    Example("the number of classes is not known", _given(0.07, 0.74, 0.0), "warn"),
+    Example("fine-tuning that begins below ignorance", (*_given(0.06, 0.66, 0.0), *_classes(0.88)), "pass"),
     Example("forty records", _given(0.0003, 0.57, 0.93), "pass"),
     Example("shuffled labels", _given(0.45, 1.0, 0.0), "pass"),
     Example("a sound run", _given(0.07, 0.3, 0.0), "pass"),
