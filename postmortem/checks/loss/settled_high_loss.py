@@ -46,7 +46,7 @@ HELD_BACK = Threshold(
 EASIER = 0.95
 LOWEST, HIGHEST = 0.75, 1.5
 """Validation over training loss within which both agree."""
-NEEDS = ("fit.train_share", "fit.validation_best", "fit.late_progress")
+NEEDS = ("fit.train_share", "fit.validation_best", "fit.late_progress", "loss.chance")
 USES = ("run.family",)
 CHECKLIST = ("overfit-small-set",)
 FIGURE = "loss"
@@ -54,9 +54,7 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return (
-        "" if family in ("", "classification", "language-model", "unknown") else f"a run of family {family} has no usual level of its loss"
-    )
+    return "" if family in ("", "classification", "language-model") else f"a run of family {family} has no usual level of its loss"
 
 
 def judge(measured: Measured) -> Finding:
@@ -78,6 +76,7 @@ def _given(train: float, best: float, going: float) -> tuple[Measurement, ...]:
         Measurement("fit.train_share", train, "share", "'train/loss' over ln C"),
         Measurement("fit.validation_best", best, "share", "'val/loss' over ln C", 80),
         Measurement("fit.late_progress", going, "share", "'train/loss'"),
+        Measurement("loss.chance", 2.302585, "nats", "ln(10)"),
     )
 
 
