@@ -54,6 +54,7 @@ EVIDENCE = (
     Evidence(-3.0, "batch-norm statistics stopped, which harms validation only", alarm=("halted-batchnorm",)),
     Evidence(-4.0, "validation is wrong far more often than by guessing, which noise is not", alarm=("contrary-validation",)),
     Evidence(-4.0, "labels are wrong one way and not at random", alarm=("chance-level-validation", "contrary-validation")),
+    Evidence(-3.0, "batch-norm statistics are those of other weights, which harms validation only", alarm=("aged-batchnorm",)),
 )
 EXPLAINS = ("overfitting", "underfitting")
 

@@ -44,6 +44,7 @@ EVIDENCE = (
     Evidence(-1.0, "validation is too noisy to tell its points apart", alarm=("noisy-validation", "rising-validation-loss")),
     Evidence(0.3, "the run went on past a best step that it did not keep", alarm=("rising-validation-loss", "unsaved-best")),
     Evidence(-4.0, "validation is wrong far more often than by guessing, which overfitting never is", alarm=("contrary-validation",)),
+    Evidence(-3.0, "batch-norm statistics stopped or are those of other weights", alarm=("aged-batchnorm",)),
 )
 USES = ("validation.rise",)
 

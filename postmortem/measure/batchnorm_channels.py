@@ -21,6 +21,7 @@ from postmortem.model import Checkpoint, Measurement, Missing
 
 NAMES = (
     "batchnorm.halted",
+    "batchnorm.aged",
     "batchnorm.silent_share",
     "batchnorm.collapsed_share",
     "norms.scale_growth",
@@ -37,6 +38,8 @@ _FEWEST_CHANNELS = 4
 _LEAST_SCALE = 0.05
 """Median scale below which a norm started at zero by design."""
 _FEWEST_WINDOWS = 3
+_NEARER = 0.5
+"""Statistics are an earlier checkpoint's where they are less than half as far from these as from the last ones."""
 
 
 def measure_batchnorm_channels(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
@@ -48,9 +51,10 @@ def measure_batchnorm_channels(table: TensorTable, checkpoints: Sequence[Checkpo
     modules = [name.removesuffix("running_var") for name in view.layers if name.endswith("running_var")]
     if modules:
         yield _halted(view, modules)
+        yield _aged(view, modules)
         yield from _channels(view, modules)
     else:
-        yield from missing(NAMES[:3], "the net has no batch normalization with running statistics", "checkpoint")
+        yield from missing(NAMES[:4], "the net has no batch normalization with running statistics", "checkpoint")
     yield from _scales(view)
 
 
@@ -93,6 +97,40 @@ def _halted(view: View, modules: Sequence[str]) -> Found:
         f"bits of running statistics of {len(modules)} layers over {len(windows)} intervals in which weights moved, {frozen} never changed"
     )
     return Measurement(name, max(items.values()), "share", basis, min(since, default=None), items, "part" if frozen else "")
+
+
+def _aged(view: View, modules: Sequence[str]) -> Found:
+    """Share of the layers whose counter of batches fell, and whose statistics are those of an earlier checkpoint and not of the last.
+
+    A refresh of statistics begins a counter again too, but finds what the last ones were near to.
+    """
+    name = "batchnorm.aged"
+    rows = [row for row in view.sound_rows if row.step is not None]
+    items: dict[str, float] = {}
+    since: int | None = None
+    compared = 0
+    for before, after in pairwise(rows):
+        earlier = rows[: rows.index(before)]
+        for module in modules:
+            counter, variance = f"{module}num_batches_tracked", f"{module}running_var"
+            if any(counter not in row.tensors for row in (*earlier, before, after)):
+                continue
+            compared += 1
+            held = after.tensors[counter].mean
+            if not earlier or held >= before.tensors[counter].mean:
+                continue
+            nearest = min(earlier, key=lambda row: abs(row.tensors[counter].mean - held))
+            now, then, last = (vector(view, row, variance) for row in (after, nearest, before))
+            if now is None or then is None or last is None or not now.size == then.size == last.size:
+                continue
+            far = float(np.linalg.norm(now - last))
+            if far > 0 and float(np.linalg.norm(now - then)) < _NEARER * far:
+                items[module.rstrip(".")] = before.tensors[counter].mean - held
+                since = after.step if since is None else since
+    if not compared:
+        return Missing(name, "no two checkpoints hold counters of batches", "two-checkpoints")
+    basis = f"counters and running variances of {len(modules)} layers in {len(rows)} checkpoints"
+    return Measurement(name, len(items) / len(modules), "share", basis, since, items)
 
 
 # --- channels that carry nothing --------------------------------------------------------------------------------------
@@ -148,7 +186,7 @@ def _middle(row: CheckpointRow, layer: Layer) -> float:
 
 def _scales(view: View) -> Iterator[Found]:
     """Median scale of each norm in the last checkpoint over that in the first: outlying channels do not move it."""
-    names = NAMES[3:]
+    names = NAMES[4:]
     rows = view.sound_rows
     if len(rows) < 2:
         yield from missing(names, "one checkpoint with finite weights, two are needed", "two-checkpoints")

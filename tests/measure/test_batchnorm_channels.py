@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,18 @@ def test_statistics_that_never_moved_are_for_another_measure(lab: Any) -> None:
     """A model that was in evaluation mode from the start has not stopped on the way."""
     model = net().eval()
     assert isinstance(measured(trained(lab, model))["batchnorm.halted"], Missing)
+
+
+def test_statistics_of_an_earlier_checkpoint(lab: Any) -> None:
+    """Weights that go on with the statistics of step 10 are aged in every layer; a twin and a refresh are not."""
+    saved = trained(lab, net())
+    buffers = ("1.running_mean", "1.running_var", "1.num_batches_tracked")
+    mixed = {name: saved[1].tensors[name] if name in buffers else tensor for name, tensor in saved[-1].tensors.items()}
+    aged = number(measured([*saved[:-1], replace(saved[-1], tensors=mixed)]), "batchnorm.aged")
+    assert aged.value == 1 and aged.first_step == 60 and aged.items == {"1": 40.0}
+    assert number(measured(saved), "batchnorm.aged").value == 0
+    refreshed = {**saved[-1].tensors, "1.num_batches_tracked": lab.held("1.num_batches_tracked", torch.tensor(12))}
+    assert number(measured([*saved[:-1], replace(saved[-1], tensors=refreshed)]), "batchnorm.aged").value == 0
 
 
 def test_channels_below_zero_are_counted(lab: Any) -> None:
@@ -105,4 +118,4 @@ def test_scales_are_compared_by_their_median(lab: Any) -> None:
 def test_nets_without_norms_say_so(lab: Any) -> None:
     """Nothing is measured where there is nothing to measure, and each name says why."""
     found = measured([lab.snapshot(lab.mlp(16), None, 5)])
-    assert all(isinstance(one, Missing) and one.reason for one in found.values()) and len(found) == 5
+    assert all(isinstance(one, Missing) and one.reason for one in found.values()) and len(found) == 6
