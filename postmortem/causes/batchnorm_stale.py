@@ -41,6 +41,12 @@ EVIDENCE = (
     Evidence(-4.0, "running statistics have settled", passed=("stale-batchnorm",)),
     Evidence(7.0, "running statistics are those of an earlier checkpoint", alarm=("aged-batchnorm",)),
     Evidence(5.0, "statistics of an earlier checkpoint look settled", alarm=("aged-batchnorm",), passed=("stale-batchnorm",)),
+    Evidence(
+        10.0,
+        "validation names one class, whatever it is shown, while training is fitted through batch statistics",
+        alarm=("constant-validation-accuracy",),
+        passed=("halted-batchnorm",),
+    ),
 )
 EXPLAINS = ("overfitting", "label-noise")
 

@@ -55,6 +55,11 @@ EVIDENCE = (
     Evidence(-4.0, "validation is wrong far more often than by guessing, which noise is not", alarm=("contrary-validation",)),
     Evidence(-4.0, "labels are wrong one way and not at random", alarm=("chance-level-validation", "contrary-validation")),
     Evidence(-3.0, "batch-norm statistics are those of other weights, which harms validation only", alarm=("aged-batchnorm",)),
+    Evidence(
+        -6.0,
+        "validation names one class whatever it is shown, which a model that learned by heart does not",
+        alarm=("constant-validation-accuracy",),
+    ),
 )
 EXPLAINS = ("overfitting", "underfitting")
 

@@ -45,6 +45,7 @@ EVIDENCE = (
     Evidence(0.3, "the run went on past a best step that it did not keep", alarm=("rising-validation-loss", "unsaved-best")),
     Evidence(-4.0, "validation is wrong far more often than by guessing, which overfitting never is", alarm=("contrary-validation",)),
     Evidence(-3.0, "batch-norm statistics stopped or are those of other weights", alarm=("aged-batchnorm",)),
+    Evidence(-4.0, "validation names one class whatever it is shown", alarm=("constant-validation-accuracy",)),
 )
 USES = ("validation.rise",)
 

@@ -18,6 +18,7 @@ NAMES = (
     "agreement.training",
     "validation.best_to_chance",
     "validation.jitter",
+    "accuracy.validation_repeats",
     "checkpoints.best_distance",
 )
 LEAST_POINTS = 10
@@ -40,8 +41,9 @@ def measure_states(
         yield repeated(training)
         yield zeros(training)
         yield agreement(training, main(roled, "accuracy", "train"))
+    yield accuracy_repeats(main(roled, "accuracy", "validation"))
     if validation is None:
-        yield from missing(NAMES[3:], "no validation loss was logged", "validation-loss")
+        yield from missing((*NAMES[3:5], NAMES[6]), "no validation loss was logged", "validation-loss")
         return
     yield best_to_chance(validation, seen.get("loss.chance"))
     yield jitter(validation)
@@ -130,6 +132,27 @@ def jitter(validation: Roled) -> Measurement | Missing:
         return Missing(name, f"{validation.series.tag!r} never fell by 5 % of its size", "validation-loss")
     basis = f"noise {curve.noise:.3g} over a fall of {fall:.3g} of {validation.series.tag!r}"
     return Measurement(name, ratio(curve.noise, fall), "ratio", basis)
+
+
+def accuracy_repeats(accuracy: Roled | None) -> Measurement | Missing:
+    """Share of the neighbouring points of the validation accuracy that are one number to the last digit, after the first tenth.
+
+    Items: `last` level as a share. A model that names one class whatever it is shown has the accuracy of that class, each time.
+    """
+    name = "accuracy.validation_repeats"
+    if accuracy is None:
+        return Missing(name, "no accuracy on validation data was logged", "accuracy")
+    steps, values = finite_points(accuracy.series)
+    if values.size < LEAST_POINTS:
+        return Missing(name, f"only {values.size} finite points of {accuracy.series.tag!r}", "accuracy")
+    unit = 100.0 if float(values.max()) > 1.5 else 1.0
+    shares = values / unit
+    if bool(np.allclose(shares, np.round(shares, 2), rtol=0, atol=1e-6)):
+        return Missing(name, f"{accuracy.series.tag!r} is rounded to hundredths, which repeat by chance", "accuracy")
+    late = shares[shares.size // 10 :]
+    repeats = float(np.mean(np.diff(late) == 0))
+    items = {"last": float(np.median(late[-max(3, late.size // 10) :]))}
+    return Measurement(name, repeats, "share", f"{late.size} points of {accuracy.series.tag!r}", int(steps[0]), items)
 
 
 def best_distance(rise: Measurement | None, last: Measurement | None, checkpoints: Sequence[Checkpoint]) -> Measurement | Missing:

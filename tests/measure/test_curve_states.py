@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from postmortem.measure.curve_states import agreement, best_distance, best_to_chance, jitter, repeated, stretches, zeros
+from postmortem.measure.curve_states import accuracy_repeats, agreement, best_distance, best_to_chance, jitter, repeated, stretches, zeros
 from postmortem.measure.roled import Roled
 from postmortem.model import Checkpoint, Measurement, Missing, Series
 
@@ -91,3 +91,14 @@ def test_the_nearest_checkpoint_to_the_best_step() -> None:
     assert isinstance(found, Measurement) and found.value == pytest.approx(0.1) and found.text == "step_400.pt"
     assert isinstance(best_distance(rise, last, []), Missing)
     assert isinstance(best_distance(None, last, saved), Missing)
+
+
+def test_an_accuracy_that_repeats_itself() -> None:
+    """One class named each time is one number each time; chance wanders, and rounded numbers repeat by chance."""
+    guesses = np.random.default_rng(0).binomial(450, 0.16, 40) / 450
+    constant = np.concatenate([[0.1111], np.full(39, 71 / 450)])
+    one = accuracy_repeats(curve(constant, "val/acc", "accuracy", "validation"))
+    other = accuracy_repeats(curve(100 * guesses, "val/acc", "accuracy", "validation"))
+    assert isinstance(one, Measurement) and one.value == 1 and one.items["last"] == pytest.approx(71 / 450)
+    assert isinstance(other, Measurement) and other.value < 0.2 and other.items["last"] == pytest.approx(0.16, abs=0.03)
+    assert isinstance(accuracy_repeats(curve(np.round(guesses, 2), "val/acc", "accuracy", "validation")), Missing)
