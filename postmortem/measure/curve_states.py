@@ -35,8 +35,8 @@ def measure_states(
     seen: Mapping[str, Measurement],
 ) -> Iterator[Measurement | Missing]:
     """The measurements named in `NAMES`; `seen` are those made before."""
-    if training is None or training.series.values.size < LEAST_POINTS:
-        yield from missing(NAMES[:3], f"a training loss with {LEAST_POINTS} points was not logged", "training-loss")
+    if training is None or finite_points(training.series)[1].size < LEAST_POINTS:
+        yield from missing(NAMES[:3], f"a training loss with {LEAST_POINTS} finite points was not logged", "training-loss")
     else:
         yield repeated(training)
         yield zeros(training)

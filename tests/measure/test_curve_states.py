@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from postmortem.measure.curve_states import accuracy_repeats, agreement, best_distance, best_to_chance, jitter, repeated, stretches, zeros
+from postmortem.measure.curve_states import (
+    accuracy_repeats,
+    agreement,
+    best_distance,
+    best_to_chance,
+    jitter,
+    measure_states,
+    repeated,
+    stretches,
+    zeros,
+)
 from postmortem.measure.roled import Roled
 from postmortem.model import Checkpoint, Measurement, Missing, Series
 
@@ -102,3 +112,15 @@ def test_an_accuracy_that_repeats_itself() -> None:
     assert isinstance(one, Measurement) and one.value == 1 and one.items["last"] == pytest.approx(71 / 450)
     assert isinstance(other, Measurement) and other.value < 0.2 and other.items["last"] == pytest.approx(0.16, abs=0.03)
     assert isinstance(accuracy_repeats(curve(np.round(guesses, 2), "val/acc", "accuracy", "validation")), Missing)
+
+
+def test_curves_without_a_finite_point_are_missing() -> None:
+    """A loss of NaN throughout breaks nothing: each number says why it is not there."""
+    nothing = np.full(50, np.nan)
+    rows = [
+        curve(nothing),
+        curve(nothing, "val/loss", "validation-loss", "validation"),
+        curve(nothing, "val/acc", "accuracy", "validation"),
+    ]
+    found = list(measure_states(rows[0], rows[1], rows, [], {}))
+    assert len(found) == 7 and all(isinstance(one, Missing) and one.reason for one in found)

@@ -12,7 +12,8 @@ validation reaches it through something else: statistics of batch normalization,
 Run the training data through the validation loader and mode. Compare mean and deviation of both splits' inputs as the model gets them.
 
 ## When it is wrong
-A model that was fitted and no longer moves repeats its accuracy, at a good level: those above 0.5 pass. Small validation sets have few
+A model that was fitted and no longer moves repeats its accuracy, at a good level: those above 0.5 pass. So do those far below guessing,
+which another map of labels makes. Small validation sets have few
 values; accuracies that are rounded to hundredths are not judged.
 
 ## References
@@ -32,9 +33,11 @@ REPEATED = Threshold(
 )
 FITTED = 0.5
 """Share of a guess down to which training must have come; and the accuracy from which on a model that stands still is a good one."""
+ONE_CLASS = 0.3
+"""Share of guessing below which validation is wrong on purpose, as under another map of labels, and names more than one class."""
 
 NEEDS = ("accuracy.validation_repeats", "loss.last_to_chance")
-USES = ("run.family",)
+USES = ("run.family", "classes.count")
 FIGURE = "accuracy"
 
 
@@ -48,9 +51,10 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found, left = measured["accuracy.validation_repeats"], measured["loss.last_to_chance"].value
     last = found.items.get("last", 1.0)
-    seen = (
-        f"{found.value:.0%} of the neighbouring validation accuracies are equal, the last {last:.2%}; training is at {left:.2g} of a guess"
-    )
+    seen = f"{found.value:.0%} of neighbouring validation accuracies are equal, the last {last:.2%}; training is at {left:.2g} of a guess"
+    classes = measured.number("classes.count")
+    if found.value >= REPEATED.value and classes is not None and last * classes < ONE_CLASS:
+        return Finding("pass", f"{seen}: below what naming one class brings", found.value, REPEATED, found.unit)
     if found.value >= REPEATED.value and last < FITTED:
         return Finding("fail", seen, found.value, REPEATED, found.unit, found.first_step)
     if found.value >= 0 and left >= 0:
@@ -69,6 +73,7 @@ EXAMPLES = (
     Example("training inputs left unscaled before a batch normalization", _given(0.75, 0.158), "fail"),
     Example("labels shuffled", _given(0.05, 0.158), "pass"),
     Example("fitted, and nothing moves any more", _given(0.9, 0.97), "pass"),
+    Example("labels rotated in validation", (*_given(0.9, 0.004), Measurement("classes.count", 10.0, "classes", "manifest.csv")), "pass"),
     Example("nothing learned", _given(0.9, 0.1, 1.0), "not-applicable"),
     Example("no accuracy", (), "not-checked"),
 )
