@@ -108,14 +108,11 @@ def _aged(view: View, modules: Sequence[str]) -> Found:
     rows = [row for row in view.sound_rows if row.step is not None]
     items: dict[str, float] = {}
     since: int | None = None
-    compared = 0
-    for before, after in pairwise(rows):
-        earlier = rows[: rows.index(before)]
-        for module in modules:
+    counted = [module for module in modules if all(f"{module}num_batches_tracked" in row.tensors for row in rows)]
+    for place, (before, after) in enumerate(pairwise(rows)):
+        earlier = rows[:place]
+        for module in counted:
             counter, variance = f"{module}num_batches_tracked", f"{module}running_var"
-            if any(counter not in row.tensors for row in (*earlier, before, after)):
-                continue
-            compared += 1
             held = after.tensors[counter].mean
             if not earlier or held >= before.tensors[counter].mean:
                 continue
@@ -127,7 +124,7 @@ def _aged(view: View, modules: Sequence[str]) -> Found:
             if far > 0 and float(np.linalg.norm(now - then)) < _NEARER * far:
                 items[module.rstrip(".")] = before.tensors[counter].mean - held
                 since = after.step if since is None else since
-    if not compared:
+    if not counted or len(rows) < 2:
         return Missing(name, "no two checkpoints hold counters of batches", "two-checkpoints")
     basis = f"counters and running variances of {len(modules)} layers in {len(rows)} checkpoints"
     return Measurement(name, len(items) / len(modules), "share", basis, since, items)

@@ -122,8 +122,11 @@ def logit_deviation(query: Floats, key: Floats, scale: Floats | None) -> float:
     """Root mean square over heads of the deviation of attention's logits; `query` and `key` have as many rows, a column an input."""
     if scale is not None:
         query, key = query * scale, key * scale
-    # |Wq' Wk|_F^2 is the sum over all elements of (Wq Wq') x (Wk Wk').
-    product = float(np.sum((query @ query.T) * (key @ key.T)))
+    if query.shape[0] <= query.shape[1]:
+        # |Wq' Wk|_F^2 is the sum over all elements of (Wq Wq') x (Wk Wk'): the smaller of both ways to it is taken.
+        product = float(np.sum((query @ query.T) * (key @ key.T)))
+    else:
+        product = float(np.sum((query.T @ key) ** 2))
     return math.sqrt(max(product, 0.0) / query.shape[0])
 
 

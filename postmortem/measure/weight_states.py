@@ -180,6 +180,8 @@ def _suffixes(row: CheckpointRow) -> dict[tuple[str, tuple[int, ...]], str]:
 def _renamed(table: TensorTable) -> Found:
     """Checkpoints that hold what others hold under other names: most endings and shapes agree, hardly a whole name does."""
     name = NAMES[5]
+    if len(table.rows) + len(table.others) < 2:
+        return Missing(name, "there are fewer than two checkpoints", "two-checkpoints")
     if not table.others:
         return Measurement(name, 0, "checkpoints", f"{len(table.rows)} checkpoints with the same names")
     last = table.rows[-1]

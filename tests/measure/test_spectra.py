@@ -45,6 +45,7 @@ def test_logit_deviation_is_that_of_drawn_inputs() -> None:
     heads = [np.sum((ones @ query[part].T) * (others @ key[part].T), axis=1) / math.sqrt(4) for part in (slice(0, 4), slice(4, 8))]
     seen = math.sqrt(np.mean([np.var(logits) for logits in heads]))
     assert logit_deviation(query, key, scale) == pytest.approx(seen, rel=0.5)
+    assert logit_deviation(query.T, key.T, None) == pytest.approx(np.linalg.norm(query @ key.T) / math.sqrt(6), rel=1e-9)
     cross = (query * scale).T @ (key * scale)
     assert logit_deviation(query, key, scale) == pytest.approx(np.linalg.norm(cross) / math.sqrt(8), rel=1e-9)
 

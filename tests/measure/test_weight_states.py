@@ -114,3 +114,4 @@ def test_a_prefix_makes_other_names_of_the_same_tensors(lab: Any) -> None:
     found = number(measured([*run, other]), "checkpoints.renamed")
     assert found.value == 1 and "backbone." in found.text
     assert number(measured(run), "checkpoints.renamed").value == 0
+    assert isinstance(measured(run[:1])["checkpoints.renamed"], Missing)
