@@ -5,7 +5,7 @@ A checkpoint or log was cut off while it was written, or damaged afterwards.
 
 ## How it shows
 A file's own structure contradicts itself: a missing directory at the end of a zip, offsets beyond the end, a checksum that does
-not match.
+not match. Or its weights are such as no training makes: not finite in one file and sound in the next.
 
 ## What to do
 Use the previous whole file; write to a temporary name and rename when done.
@@ -27,7 +27,8 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.02
 EVIDENCE = (
-    Evidence(9.0, "files are damaged", alarm=("damaged-files",)),
+    Evidence(12.0, "files are damaged", alarm=("damaged-files",)),
+    Evidence(12.0, "weights are spoiled in one file alone", alarm=("spoiled-weights",)),
     Evidence(5.0, "the averaged weights, which are what is kept, are no numbers while the model is sound", alarm=("poisoned-average",)),
     Evidence(0.5, "files of the data set are missing or empty", alarm=("missing-files",)),
     Evidence(0.5, "images of the data set cannot be read", alarm=("unreadable-images",)),
@@ -40,7 +41,7 @@ EVIDENCE = (
 
 
 def summary(case: Case) -> str:
-    return case.said("damaged-files", "poisoned-average", otherwise="A file is damaged.")
+    return case.said("damaged-files", "spoiled-weights", "poisoned-average", otherwise="A file is damaged.")
 
 
 def fix(case: Case) -> str:
@@ -58,6 +59,7 @@ def confirm(case: Case) -> str:
 EXAMPLES = (
     CauseExample("a truncated checkpoint", "likely", warn=("damaged-files",)),
     CauseExample("an average that is not finite in a whole file", "unlikely", fail=("poisoned-average",), passed=("damaged-files",)),
+    CauseExample("NaN in one file, and whole files", "likely", fail=("spoiled-weights",), passed=("damaged-files",)),
     CauseExample("whole files", "unlikely", passed=("damaged-files",)),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -36,6 +36,7 @@ EVIDENCE = (
     Evidence(-4.0, "the run reached its planned end", passed=("abrupt-end",)),
     Evidence(-4.0, "the job's log or tracker says that it came to its end", passed=("crashed-job",)),
 )
+EXPLAINS = ("corrupt-artifact",)
 USES = ("steps.last", "steps.planned", "job.end", "run.batch_size")
 
 _FIXES = {

@@ -46,6 +46,7 @@ from postmortem.measure.roles import assign, main_training_loss
 from postmortem.measure.settings import named_labels, number_of, settings
 from postmortem.measure.signal import measure_signal
 from postmortem.measure.spectra import measure_spectra
+from postmortem.measure.spoiled import measure_spoiled
 from postmortem.measure.tag_options import unmatched
 from postmortem.measure.tag_table import left_out, tag_roles
 from postmortem.measure.tensors import pass_over
@@ -97,6 +98,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_incidents(run))
     for measure in (
         measure_weights,
+        measure_spoiled,
         measure_updates,
         measure_optimizer,
         measure_gradients,

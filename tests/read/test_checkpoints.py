@@ -761,3 +761,28 @@ def test_the_report_can_say_how_depth_was_found(tmp_path: Path) -> None:
     first, second = read(tmp_path).checkpoints
     assert list(first.tensors) == ["layers.9.weight", "layers.10.weight"] and "natural" in first.order
     assert list(second.tensors) == ["z.weight", "a.weight"] and "state_dict" in second.order
+
+
+def test_turned_bytes_of_a_storage_are_told_by_its_checksum(tmp_path: Path) -> None:
+    """A tensor whose bytes do not give the zip's checksum is lost and told, and the others are read; without the damage nothing is."""
+    path = tmp_path / "step_100.pt"
+    torch.save({"model": {"a.weight": torch.ones(64, 64), "b.weight": torch.zeros(64, 64) + 2}}, path)
+    assert not read(tmp_path).problems
+    content = bytearray(path.read_bytes())
+    at = content.index(torch.ones(64, 64).numpy().tobytes()) + 4000
+    content[at : at + 16] = bytes(255 - byte for byte in content[at : at + 16])
+    path.write_bytes(bytes(content))
+    data = read(tmp_path)
+    assert [problem.kind for problem in data.problems] == ["corrupt"]
+    assert "a.weight" in data.problems[0].detail and "checksum" in data.problems[0].detail
+    assert list(data.checkpoints[0].tensors) == ["b.weight"]
+
+
+def test_a_file_saved_without_checksums_is_whole(tmp_path: Path) -> None:
+    """Torch writes zeros for checksums where it is told to compute none; nothing is held against them."""
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"model": {"a.weight": torch.ones(8, 8)}}, tmp_path / "step_100.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert the_one(tmp_path).tensors["a.weight"].shape == (8, 8)

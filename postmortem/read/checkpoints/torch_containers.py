@@ -19,7 +19,14 @@ from postmortem.model import ProblemKind
 from postmortem.read.checkpoints.cut_zips import walk_cut_zip
 from postmortem.read.checkpoints.pickle_machine import Interpreted, interpret
 from postmortem.read.checkpoints.pickles import MAX_PICKLE_BYTES, following_pickles, legacy_pickles, listed
-from postmortem.read.checkpoints.torch_storages import UNPACKING_ERRORS, MemoryFile, Packed, Pieces, data_start
+from postmortem.read.checkpoints.torch_storages import (
+    UNPACKING_ERRORS,
+    MemoryFile,
+    Packed,
+    Pieces,
+    data_start,
+    without_missing_checksum,
+)
 from postmortem.read.checkpoints.torch_tensors import LostTensorError, Memory, element_bytes, storage_claim
 
 _LEGACY_COUNT_BYTES = 8
@@ -52,7 +59,7 @@ def _member_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise RefusedError("unsupported", f"{member.filename} in the zip is packed by a method that torch never uses; nothing was read")
     try:
-        with archive.open(member) as stream:
+        with archive.open(without_missing_checksum(member)) as stream:
             content = stream.read(MAX_PICKLE_BYTES + 1)
     except UNPACKING_ERRORS as error:
         raise RefusedError("corrupt", f"{member.filename} in the zip cannot be unpacked ({type(error).__name__}); all is lost") from error

@@ -22,6 +22,8 @@ _MAX_UNPACKED_BYTES = 64 * 2**30
 _COPY_BYTES = 2**20
 _SMALL_BYTES, _MOST_HELD_BYTES = 2**20, 2**26
 """Storages up to this size are held in memory, up to so many bytes in all: a map for each would use up the files that may be open."""
+_SUMMED_BYTES = 2**26
+"""Bytes of plainly stored entries that are held against their checksums, for each file."""
 UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError, struct.error)
 """What the standard library raises for an entry that is not what the directory says."""
 
@@ -58,6 +60,8 @@ class Packed:
     _unpacked: dict[str, Memory] = field(default_factory=dict)
     _unpacked_bytes: int = 0
     _held_bytes: int = 0
+    _changed: dict[str, bool] = field(default_factory=dict)
+    _summed_bytes: int = 0
 
     def bytes_of(self, key: str) -> Memory:
         """The same; bytes of a compressed entry are those of a scratch file."""
@@ -69,7 +73,17 @@ class Packed:
         begin = data_start(self.memory, member)
         if begin + member.file_size > len(self.memory):
             raise LostTensorError("truncated", "beyond the end of the file")
-        return self.memory[begin : begin + member.file_size]
+        found = self.memory[begin : begin + member.file_size]
+        if self._is_changed(key, member, found):
+            raise LostTensorError("corrupt", "its bytes do not give the checksum that the zip holds for them")
+        return found
+
+    def _is_changed(self, key: str, member: zipfile.ZipInfo, found: Memory) -> bool:
+        """Whether bytes and checksum disagree; of the first `_SUMMED_BYTES` of a file, so that large ones are still read at full speed."""
+        if key not in self._changed and has_checksum(member) and self._summed_bytes + member.file_size <= _SUMMED_BYTES:
+            self._summed_bytes += member.file_size
+            self._changed[key] = zlib.crc32(found.data) != member.CRC
+        return self._changed.get(key, False)
 
     def _unpack(self, key: str, member: zipfile.ZipInfo) -> Memory:
         if key in self._unpacked:
@@ -98,10 +112,22 @@ class Packed:
     @contextmanager
     def _reading(self, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
         try:
-            with self.archive.open(member) as packed:
+            with self.archive.open(without_missing_checksum(member)) as packed:
                 yield packed
         except UNPACKING_ERRORS as error:
             raise LostTensorError("corrupt", f"its entry of the zip cannot be unpacked ({type(error).__name__})") from error
+
+
+def has_checksum(member: zipfile.ZipInfo) -> bool:
+    """Whether the zip holds a checksum of this entry: torch writes 0 where it was told to compute none."""
+    return bool(getattr(member, "CRC", 0))
+
+
+def without_missing_checksum(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """The entry, made so that the zip module does not hold its content against a checksum that was never computed."""
+    if not has_checksum(member) and hasattr(member, "CRC"):
+        del member.CRC
+    return member
 
 
 def data_start(memory: Memory, member: zipfile.ZipInfo) -> int:
