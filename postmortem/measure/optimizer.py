@@ -176,7 +176,7 @@ def _other_parameters(saved: Sequence[CheckpointRow]) -> bool:
 
 def _step_is_counter(view: View, row: CheckpointRow) -> bool:
     checkpoint = view.checkpoints.get(row.source)
-    return checkpoint is not None and "optimizer" in checkpoint.step_basis
+    return checkpoint is not None and checkpoint.step_basis.startswith("the optimizer")
 
 
 def _gap_kind(known: Sequence[tuple[int, int]]) -> str:

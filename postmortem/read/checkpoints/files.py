@@ -32,6 +32,7 @@ from postmortem.read.checkpoints.layouts import (
     sort_content,
     without_uniform_prefixes,
 )
+from postmortem.read.checkpoints.numbering import OPTIMIZERS, renumbered
 from postmortem.read.checkpoints.optimizers import candidates_for, join_optimizer, parameters_of
 from postmortem.read.checkpoints.pickles import listed
 from postmortem.read.checkpoints.rank_names import deepspeed_of
@@ -299,7 +300,7 @@ def _step_and_epoch(found: FileSet, values: Mapping[str, Plain], optimizers: Seq
         return named.step, named.basis, epoch
     counts = [count for optimizer in optimizers for count in optimizer.steps.values()]
     if counts:
-        return max(counts), "the optimizer's step", epoch
+        return max(counts), OPTIMIZERS, epoch
     if epoch == 0 and any(map(_keeps_state, optimizers)) and not any(optimizer.slots for optimizer in optimizers):
         return 0, "epoch 0 and an optimizer that keeps no state yet", epoch
     # `model_12.pt` that holds epoch 12 or 11 was numbered by epoch.
@@ -354,4 +355,4 @@ def read_checkpoints(files: Sequence[FoundFile], scratch: Path) -> CheckpointDat
         where = names[0] if len(names) == 1 else f"{len(names)} files"
         what = "was taken for a moving average or best copy of the weights, and not for a net of its own"
         reading.notes.append(f"`{listed((key,))}` in {where} {what}")
-    return CheckpointData(tuple(sorted(checkpoints, key=_place)), tuple(reading.problems), tuple(reading.notes))
+    return CheckpointData(tuple(sorted(renumbered(checkpoints), key=_place)), tuple(reading.problems), tuple(reading.notes))
