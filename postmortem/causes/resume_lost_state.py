@@ -44,6 +44,7 @@ EVIDENCE = (
     Evidence(
         3.5, "the scheduler began again while the optimizer went on", alarm=("desynchronized-scheduler",), passed=("optimizer-step-lag",)
     ),
+    Evidence(8.0, "the learning rate was another after the resume", alarm=("resumed-rate-jump",)),
     Evidence(1.0, "weights that were tied came apart", alarm=("untied-weights",)),
     Evidence(-4.0, "steps are missing more and more: updates were skipped", alarm=("skipped-updates",)),
     Evidence(1.0, "names and contents of checkpoints tell different steps", alarm=("disagreeing-steps",)),
@@ -58,6 +59,8 @@ def summary(case: Case) -> str:
     return case.said(
         "reinitialized-layers",
         "optimizer-step-lag",
+        "resumed-rate-jump",
+        "desynchronized-scheduler",
         "resumed-loss-jump",
         "spiky-loss",
         otherwise="The run was resumed without its optimizer state.",
@@ -87,6 +90,7 @@ EXAMPLES = (
     CauseExample(
         "the loss jumped at the resume, and counts agree", "unlikely", warn=("resumed-loss-jump",), passed=("optimizer-step-lag",)
     ),
+    CauseExample("the schedule began again", "likely", fail=("resumed-rate-jump",), passed=("optimizer-step-lag", "resumed-loss-jump")),
     CauseExample("counts agree", "unlikely", passed=("optimizer-step-lag",)),
     CauseExample("nothing is known", "unlikely"),
 )

@@ -69,7 +69,7 @@ def _all(
     yield from measure_shape(training)
     yield from measure_descent(training, main_rate(roled))
     yield measure_early_share(seen, classes)
-    yield from measure_resumes(run.resumes, training)
+    yield from measure_resumes(run.resumes, training, main_rate(roled))
     yield from measure_spikes(training, main_rate(roled))
     yield from measure_jumps(training, main_rate(roled))
     paired = paired_training_loss(roled, training, validation)

@@ -26,20 +26,48 @@ _MAD_TO_STD = 1.4826
 Floats = NDArray[np.float64]
 
 
-def measure_resumes(resumes: Sequence[Resume], training: Roled | None) -> Iterator[Measurement | Missing]:
-    """`resume.count`, and `resume.loss_jump`: how far the training loss stands above its own earlier record, over the progress made."""
+def measure_resumes(resumes: Sequence[Resume], training: Roled | None, rate: Series | None = None) -> Iterator[Measurement | Missing]:
+    """`resume.count`, `resume.loss_jump` and `resume.rate_ratio`.
+
+    The jump is how far the training loss stands above its own earlier record, over the progress made; the ratio is by what the learning
+    rate differs from its own earlier record of the same steps, the larger over the smaller.
+    """
     steps = {resume.source: float(resume.first_step) for resume in resumes}
     basis = "files whose steps begin within those of an earlier file" if resumes else "no file goes on from within the steps of another"
     yield Measurement("resume.count", float(len(resumes)), "", basis, resumes[0].first_step if resumes else None, steps)
     if not resumes:
         yield Missing("resume.loss_jump", "no file shows that the run was resumed", "training-loss")
+        yield Missing("resume.rate_ratio", "no file shows that the run was resumed", "learning-rate")
         return
+    ratios = [] if rate is None else [found for resume in resumes if (found := _rate_ratio(resume, rate)) is not None]
+    if ratios:
+        yield max(ratios, key=lambda found: found.value)
+    else:
+        yield Missing("resume.rate_ratio", "no step of the learning rate stands on both sides of a resume", "learning-rate")
     jumps = [] if training is None else [found for resume in resumes if (found := _jump(resume, training.series)) is not None]
     if not jumps:
         reason = f"fewer than {LEAST_SHARED} steps of the training loss stand on both sides of a resume, or no progress came before it"
         yield Missing("resume.loss_jump", reason, "training-loss")
         return
     yield max(jumps, key=lambda found: found.value)
+
+
+def _rate_ratio(resume: Resume, later: Series) -> Measurement | None:
+    """A schedule says the same of the same step, to the last digit, whether or not the run was resumed before it."""
+    earlier = next((one for one in resume.replaced if (one.tag, one.group) == (later.tag, later.group)), None)
+    if earlier is None:
+        return None
+    shared, before, after = np.intersect1d(earlier.steps, later.steps, return_indices=True)
+    old, new = earlier.values[before], later.values[after]
+    sound = np.isfinite(old) & np.isfinite(new) & (old > 0) & (new > 0)
+    if not sound.any():
+        return None
+    steps, old, new = shared[sound][:MOST_SHARED], old[sound][:MOST_SHARED], new[sound][:MOST_SHARED]
+    apart = np.exp(np.abs(np.log(new / old)))
+    place = int(np.argsort(apart)[apart.size // 2])  # the median: at the end of a schedule ratios grow without bound
+    seen = f"at step {steps[place]} it was {old[place]:.3g} in {earlier.source} and is {new[place]:.3g} in what came after"
+    basis = f"{steps.size} steps of tag {later.tag!r} from step {resume.first_step} on; {seen}"
+    return Measurement("resume.rate_ratio", float(apart[place]), "ratio", basis, resume.first_step)
 
 
 def _jump(resume: Resume, later: Series) -> Measurement | None:

@@ -98,6 +98,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         problems=tuple(problems),
         notes=tuple(notes),
         options=options,
+        resumes=curves.resumes,
         consoles=tuple(text.console for text in told if text.console is not None),
     )
     if databases:
@@ -133,7 +134,7 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
         notes=(*whole.notes, *data.notes),
         event_files=len(data.files),
         images=data.images,
-        resumes=data.resumes,
+        resumes=data.resumes or whole.resumes,
     )
     if trainings == 1:
         return one

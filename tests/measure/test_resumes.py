@@ -63,8 +63,9 @@ def test_too_few_shared_steps_are_no_evidence() -> None:
 
 def test_run_that_was_never_resumed() -> None:
     """None is counted, and that is a number."""
-    count, jump = measure_resumes([], None)
-    assert isinstance(count, Measurement) and count.value == 0 and isinstance(jump, Missing)
+    count, *others = measure_resumes([], None)
+    assert isinstance(count, Measurement) and count.value == 0
+    assert len(others) == 2 and all(isinstance(other, Missing) for other in others)
 
 
 def test_lower_loss_after_the_resume_is_no_jump() -> None:
@@ -81,3 +82,17 @@ def test_jump_without_progress_before_it_is_no_pass() -> None:
     resume = Resume("b", 100, (series(np.arange(100, 150), np.ones(50), "a"),))
     found = {one.name: one for one in measure_resumes([resume], Roled(series(steps, flat, "a, b"), "training-loss", "train", "words"))}
     assert isinstance(found["resume.loss_jump"], Missing)
+
+
+@pytest.mark.parametrize(("after", "ratio"), [(1.0, 1.0), (10.0, 10.0), (0.25, 4.0)])
+def test_rate_is_held_against_its_own_record_of_the_same_steps(after: float, ratio: float) -> None:
+    """A schedule that goes on says the same of the same step; another rate is told by its ratio, whichever is larger."""
+    steps = np.arange(0, 200, 10)
+    rates = np.full(steps.size, 1e-3)
+    rates[steps >= 100] *= after
+    resume = Resume("b", 100, (series(np.arange(100, 150, 10), np.full(5, 1e-3), "a", "lr"),))
+    found = {one.name: one for one in measure_resumes([resume], None, series(steps, rates, "a, b", "lr"))}["resume.rate_ratio"]
+    assert isinstance(found, Measurement)
+    assert found.value == pytest.approx(ratio) and found.first_step == 100
+    alone = {one.name: one for one in measure_resumes([resume], None, series(steps, rates, "a, b", "learning_rate"))}
+    assert isinstance(alone["resume.rate_ratio"], Missing)

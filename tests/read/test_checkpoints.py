@@ -786,3 +786,28 @@ def test_a_file_saved_without_checksums_is_whole(tmp_path: Path) -> None:
     finally:
         torch.serialization.set_crc32_options(True)
     assert the_one(tmp_path).tensors["a.weight"].shape == (8, 8)
+
+
+@pytest.mark.parametrize(("restarted", "steps"), [(True, [60, 120, 180, 240]), (False, [60, 120, 180, 240])])
+def test_bare_numbers_that_the_optimizer_agrees_with_are_steps(tmp_path: Path, restarted: bool, steps: list[int]) -> None:
+    """An optimizer that was started anew at 120 counts 60 and 120 in the files of 180 and 240: names tell the steps."""
+    for number in steps:
+        _adam_file(tmp_path / f"model_{number}.pt", number - 120 if restarted and number > 120 else number)
+    assert [one.step for one in read(tmp_path).checkpoints] == steps
+
+
+def test_bare_numbers_that_the_optimizer_never_agrees_with_are_no_steps(tmp_path: Path) -> None:
+    """Files numbered by epoch are placed by what the optimizer counted."""
+    for epoch in (1, 2, 3):
+        _adam_file(tmp_path / f"model_{epoch}.pt", 50 * epoch)
+    assert [one.step for one in read(tmp_path).checkpoints] == [50, 100, 150]
+
+
+def _adam_file(path: Path, count: int) -> None:
+    """A model of one matrix, and Adam's state of it after so many updates."""
+    weight = torch.nn.Parameter(torch.ones(4, 4))
+    adam = torch.optim.Adam([weight])
+    weight.grad = torch.ones(4, 4)
+    adam.step()
+    adam.state[weight]["step"].fill_(count)
+    torch.save({"model": {"fc.weight": weight.detach()}, "optimizer": adam.state_dict()}, path)

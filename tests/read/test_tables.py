@@ -104,6 +104,18 @@ def test_log_that_was_appended_to_keeps_the_later_rows(tmp_path: Path) -> None:
     data = log(tmp_path, "log.csv", f"epoch,loss\n{first}epoch,loss\n{second}")
     assert points(data, "loss") == [(step, 1.0) for step in range(4)] + [(step, 2.0) for step in range(4, 12)]
     assert data.problems == () and "6 earlier rows gave way" in " ".join(data.notes)
+    (resume,) = data.resumes
+    (old,) = resume.replaced
+    assert resume.first_step == 4 and list(zip(old.steps.tolist(), old.values.tolist(), strict=True)) == [
+        (step, 1.0) for step in range(4, 10)
+    ]
+
+
+def test_log_that_was_begun_too_often_tells_no_resume(tmp_path: Path) -> None:
+    """Four falls of the step in one table are several settings tried one after the other, not one job started again four times."""
+    pieces = [range(begin, begin + 10) for begin in (0, 4, 8, 12, 16)]
+    data = log(tmp_path, "log.csv", "epoch,loss\n" + "".join(f"{step},1\n" for piece in pieces for step in piece))
+    assert data.resumes == () and log(tmp_path, "whole.csv", "epoch,loss\n0,1\n1,1\n2,1\n").resumes == ()
 
 
 def test_wall_time_is_taken_from_its_column(tmp_path: Path) -> None:

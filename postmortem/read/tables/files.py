@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from postmortem.model import FoundFile, Histogram, Plain, Problem, Series
+from postmortem.model import FoundFile, Histogram, Plain, Problem, Resume, Series
 from postmortem.read.tables.csv_rows import csv_table
 from postmortem.read.tables.json_documents import json_table
 from postmortem.read.tables.json_lines import by_line, lines_table, parsed_line
@@ -23,6 +23,7 @@ from postmortem.read.tables.settings import read_settings
 from postmortem.read.tables.shapes import Mask, Part, is_curve_by_row, last_training, parts_of, pivoted, rows_of
 from postmortem.read.tables.steps import (
     EPOCH_NAMES,
+    MANY_RESTARTS,
     TIME_NAMES,
     Restart,
     dense,
@@ -56,6 +57,8 @@ class LogData:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     histograms: tuple[Histogram, ...] = ()
+    resumes: tuple[Resume, ...] = ()
+    """Places at which the log was appended to by a new start; none where that is more often than a job is started again."""
     kind: str = ""
     """`monitor`, `trainer state`, `history`, `summary`, `text`, or empty for tables of rows and for settings."""
 
@@ -88,8 +91,17 @@ def read_log(file: FoundFile) -> LogData:
         table.hyperparameters,
         tuple(Problem(file.name, kind, detail) for kind, detail in table.problems),
         tuple(f"{file.name}: {note}" for note in dict.fromkeys(table.notes)),
+        resumes=_resumes(table, file),
         kind=table.kind,
     )
+
+
+def _resumes(table: Table, file: FoundFile) -> tuple[Resume, ...]:
+    by_step: dict[float, list[Series]] = {}
+    for step, old in table.taken_up:
+        by_step.setdefault(step, []).append(old)
+    found = [Resume(file.name, int(step), tuple(old)) for step, old in sorted(by_step.items())]
+    return tuple(found) if len(found) < MANY_RESTARTS else ()
 
 
 def _table(file: FoundFile, reading: Reading) -> Table:
@@ -249,7 +261,12 @@ def _of_part(table: Table, file: FoundFile, part: Part, count: _Counted, walls: 
             continue
         keep = ~np.isnan(count.steps[rows])
         for restart in count.restarts:
-            keep[keep] &= ~restart.replaces(rows[keep], count.steps)
+            gone = np.flatnonzero(keep)[restart.replaces(rows[keep], count.steps)]
+            keep[gone] = False
+            if gone.size:
+                steps = count.steps[rows[gone]].astype(np.int64)
+                old = Series(f"{part.prefix}{name}", part.group, steps, values[gone], walls[rows[gone]], file.name)
+                table.taken_up.append((restart.step, old))
         kept, points = rows[keep], values[keep]
         if not kept.size or (part.follows and plain(name) in EPOCH_NAMES | {"iter"}):
             continue

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.model import Plain, ProblemKind
+from postmortem.model import Plain, ProblemKind, Series
 from postmortem.read.words import counted
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -39,6 +39,8 @@ class Table:
     """Rows that are counted by themselves: those of each metric, where a row holds one; ascending."""
     shared: tuple[str, ...] = ()
     """Numeric columns beside the metrics, where `apart` names these."""
+    taken_up: list[tuple[float, Series]] = field(default_factory=list)
+    """Where the log was appended to: the first step behind it, and the points of a column that gave way to later ones."""
     kind: str = ""
     """What its layout gives away: `trainer state`, `history`, `summary`, or empty for rows."""
 

@@ -34,7 +34,8 @@ _STEP_NAMES = (
 EPOCH_NAMES = frozenset(_STEP_NAMES[3])
 TIME_NAMES = ("wall_time", "timestamp", "_timestamp", "time", "date", "datetime", "created_at", "date_time")
 _HIGHEST_STEP = 2.0**62
-_MANY_RESTARTS = 4  # a job is seldom restarted so often; a table of several settings tried one after the other looks the same
+MANY_RESTARTS = 4
+"""A job is seldom restarted so often; a table of several settings tried one after the other looks the same."""
 _EARLIEST_UNIX_TIME = 1e9  # 2001: smaller times are durations
 
 
@@ -153,7 +154,7 @@ def in_order(steps: Floats, name: str, table: Table) -> tuple[Floats, tuple[Rest
             table.notes.append(f"{name} falls back to {step:.0f} in the last row, which is left aside: one row tells no restart")
     if restarts:
         said = f"{counted(int(np.count_nonzero(gone)), 'earlier row')} gave way to later ones"
-        why = "the log was appended to" if len(restarts) < _MANY_RESTARTS else "the log was appended to, or holds several trainings"
+        why = "the log was appended to" if len(restarts) < MANY_RESTARTS else "the log was appended to, or holds several trainings"
         table.notes.append(f"{name} falls back {counted(len(restarts), 'time')} ({why}); {said}")
     return steps, tuple(restarts)
 

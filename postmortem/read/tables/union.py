@@ -31,6 +31,7 @@ def united(logs: Sequence[LogData]) -> LogData:
         problems=tuple(problem for log in logs for problem in log.problems),
         notes=(*_folded(notes), *said),
         histograms=tuple(histogram for log in logs for histogram in log.histograms),
+        resumes=tuple(resume for log in logs for resume in log.resumes),
     )
 
 
