@@ -72,19 +72,17 @@ def _below_zero(plain: LossFunction) -> LossFunction:
 
 
 def _parity(data: Data, plan: Plan) -> Data:
-    """Whether an odd number of three of ten bits is set: nothing is learned for long, then all at once."""
+    """Whether an odd number of three of ten bits is set, as 1 or -1: nothing is learned for long, then all at once."""
     draw = torch.Generator().manual_seed(plan.seed)
     bits = torch.randint(0, 2, (2400, _BITS), generator=draw)
-    label = bits[:, list(_CHOSEN)].sum(dim=1) % 2
-    wide = torch.zeros(2400, data.inputs.shape[1])
-    wide[:, :_BITS] = 2.0 * bits - 1
-    return replace(data, inputs=wide, targets=label, train=1800, classes=2, class_names=("even", "odd"), columns=(), keys=())
+    odd = bits[:, list(_CHOSEN)].sum(dim=1) % 2
+    return replace(data, inputs=2.0 * bits - 1, targets=2.0 * odd - 1, train=1800, columns=(), keys=())
 
 
-def _two(model: nn.Module, data: Data, plan: Plan) -> nn.Module:
-    """One wide hidden layer, two classes."""
+def _wide(model: nn.Module, data: Data, plan: Plan) -> nn.Module:
+    """One wide hidden layer."""
     torch.manual_seed(plan.seed + 3)
-    return nn.Sequential(nn.Linear(data.inputs.shape[1], 128), nn.ReLU(), nn.Linear(128, 2))
+    return nn.Sequential(nn.Linear(_BITS, 128), nn.ReLU(), nn.Linear(128, 1))
 
 
 TRAPS = (
@@ -131,11 +129,12 @@ TRAPS = (
         "clear",
         "Parity of three bits: a plateau, then a drop.",
         data=_parity,
-        model=_two,
+        model=_wide,
         trained=_by_own_loss,
         plan=lambda plan: replace(plan, optimizer="adam", lr=3e-3, steps=900, batch_size=64, schedule="constant", warm_up=0.0),
-        wants=frozenset({"classes", "dense"}),
-        spares=_COMMON | {"deep"},
+        style=lambda style: replace(style, manifest="none"),
+        wants=frozenset({"dense", "table"}),
+        spares=_COMMON | {"classes", "negative"},
     ),
     Fault(
         "overlong",

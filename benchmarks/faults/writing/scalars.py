@@ -141,7 +141,9 @@ def console(trained: Trained, folder: Path) -> None:
 
 def trainer_state(trained: Trained, folder: Path) -> None:
     """`trainer_state.json` of transformers' Trainer; steps that skipped NaN are logged as the string it writes."""
-    (folder / "trainer_state.json").write_text(json.dumps(state_at(trained, trained.plan.steps), indent=1) + "\n", encoding="utf-8")
+    last = max((point.step for point in trained.points), default=0)
+    state = state_at(trained, min(trained.plan.steps, last))
+    (folder / "trainer_state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
 
 def state_at(trained: Trained, stop: int) -> dict[str, object]:
@@ -150,11 +152,9 @@ def state_at(trained: Trained, stop: int) -> dict[str, object]:
     others = {"validation_loss": "eval_loss", "validation_accuracy": "eval_accuracy"}
     per_epoch = _steps_per_epoch(trained)
     log: list[dict[str, float]] = []
-    last = 0
     for point in trained.points:
         if point.step > stop:
             continue
-        last = max(last, point.step)
         at = {"epoch": round(point.step / per_epoch, 3), "step": point.step}
         for kept in (names, others):
             values = {
@@ -163,10 +163,9 @@ def state_at(trained: Trained, stop: int) -> dict[str, object]:
             if values:
                 log.append({**values, **at})
     planned = trained.plan.planned_steps or trained.plan.steps
-    reached = min(stop, last)
     return {
-        "epoch": round(reached / per_epoch, 3),
-        "global_step": reached,
+        "epoch": round(stop / per_epoch, 3),
+        "global_step": stop,
         "max_steps": planned,
         "num_train_epochs": max(1, math.ceil(planned / per_epoch)),
         "logging_steps": max(1, trained.plan.steps // trained.style.points),

@@ -46,8 +46,18 @@ TINY = Threshold(
 )
 APART = 1.3
 LEARNED = 0.9
+FLOOR = 0.9
 NEEDS = ("run.family",)
-USES = ("loss.doubled_softmax", "loss.first_to_batch", "loss.first_to_chance", "accuracy.train_last", "run.pretrained", "run.goes_on")
+USES = (
+    "loss.doubled_softmax",
+    "loss.first_to_batch",
+    "loss.first_to_chance",
+    "accuracy.train_last",
+    "run.pretrained",
+    "run.goes_on",
+    "loss.first",
+    "loss.last",
+)
 FIGURE = "loss"
 
 
@@ -64,7 +74,8 @@ def judge(measured: Measured) -> Finding:
     if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below":
         told = f"the loss lies within {doubled.value:.2g} of what softmax applied twice gives at this accuracy ({doubled.basis})"
         return Finding("fail", told, doubled.value, ON_FORMULA, doubled.unit)
-    if to_batch is not None and to_chance is not None and abs(to_batch.value - 1) <= NEAR.value and to_chance.value >= APART:
+    near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
+    if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
         told = f"the {to_batch.basis}, and {to_chance.value:.3g} times ln C: the softmax runs over the records of a batch"
         return Finding("fail", told, abs(to_batch.value - 1), NEAR, to_batch.unit, to_batch.first_step)
     known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
@@ -77,6 +88,15 @@ def judge(measured: Measured) -> Finding:
         told = f"the loss lies {doubled.value:.2g} from what softmax applied twice gives at this accuracy"
         return Finding("pass", told, doubled.value, ON_FORMULA, doubled.unit)
     return Finding("pass", "the first loss is that of no mistake that is known here")
+
+
+def _below_floor(measured: Measured) -> bool:
+    """Whether the loss fell below what a softmax over the batch can reach: records of one class share theirs, so ln(B / C) is left."""
+    first, last = measured.number("loss.first"), measured.number("loss.last")
+    to_batch, to_chance = measured.number("loss.first_to_batch"), measured.number("loss.first_to_chance")
+    if first is None or last is None or not to_batch or not to_chance:
+        return False
+    return last < FLOOR * first * (1 / to_batch - 1 / to_chance)
 
 
 def _family(word: str = "classification") -> Measurement:
@@ -93,6 +113,16 @@ def _first(to_chance: float, to_batch: float) -> tuple[Measurement, ...]:
 EXAMPLES = (
     Example("softmax twice", (_family(), Measurement("loss.doubled_softmax", 0.02, "nats", "'val/loss' beside 'val/acc'")), "fail"),
     Example("softmax over the batch", (_family(), *_first(1.95, 1.01)), "fail"),
+    Example(
+        "a pre-trained body whose first loss lies there by accident",
+        (
+            _family(),
+            *_first(1.53, 1.02),
+            Measurement("loss.first", 3.53, "", "'train/loss'", 0),
+            Measurement("loss.last", 0.2, "", "'train/loss'", 400),
+        ),
+        "pass",
+    ),
     Example(
         "a mean divided again",
         (_family(), *_first(0.03, 0.02), Measurement("accuracy.train_last", 0.4, "share", "'train/acc'")),

@@ -15,8 +15,9 @@ Save and load the optimizer's, scheduler's and scaler's state together with the 
 ## When it is wrong
 With gradient accumulation the optimizer counts one update for several steps; the gap is then a fixed part of the step in all
 checkpoints and passes. An optimizer that lists other parameters than the one before is a new one by plan, and passes too; one of
-the same parameters, started for a second stage, is not told from a lost state. One checkpoint alone cannot tell a restart from
-accumulation. About ten skipped updates are normal while a gradient scaler finds its scale.
+the same parameters counts as that where its base rate (`initial_lr`) is another and no log shows that the job was started
+again. One checkpoint alone cannot tell a restart from accumulation. About ten skipped updates are normal while a gradient
+scaler finds its scale.
 
 ## References
 Own run: 400 counted at step 700 of a run that was resumed at step 300. distiller issue 145, the_well issue 77.
@@ -42,12 +43,17 @@ SKIPPED = Threshold(
 )
 
 NEEDS = ("optimizer.step_lag",)
+USES = ("optimizer.settings_changed", "resume.count")
 FIGURE = "loss"
 
 
 def judge(measured: Measured) -> Finding:
     lag = measured["optimizer.step_lag"]
     seen = f"{lag.value:.1%} of the steps are missing from the optimizer's counter"
+    if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value and _is_stage(measured):
+        return Finding(
+            "pass", f"{seen}: an optimizer with another base rate has counted since, as a second stage has", lag.value, RESTARTED
+        )
     if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value:
         since = f", as if started anew at step {lag.first_step}" if lag.first_step is not None else ""
         return Finding("fail", f"{seen}{since}", lag.value, RESTARTED, lag.unit, lag.first_step)
@@ -63,6 +69,13 @@ def judge(measured: Measured) -> Finding:
     return Finding("not-checked", "the optimizer's lag is not a number")
 
 
+def _is_stage(measured: Measured) -> bool:
+    """Whether the script itself began anew: a job that is started again has the settings it had, and its logs overlap."""
+    changed = measured.get("optimizer.settings_changed")
+    other_rate = changed is not None and any(key.startswith("initial_lr") for key in changed.items)
+    return other_rate and not measured.number("resume.count")
+
+
 def _lag(value: float, kind: str, since: int | None = None) -> Measurement:
     return Measurement("optimizer.step_lag", value, "share", "7 checkpoints", since, {}, kind)
 
@@ -72,6 +85,23 @@ EXAMPLES = (
     Example("the same gap in all checkpoints that were kept", (_lag(0.43, "constant", 300),), "fail"),
     Example("a scaler that skips every third update", (_lag(0.33, "growing"),), "warn"),
     Example("a backbone that was unfrozen with a new optimizer", (_lag(0.5, "replaced"),), "pass"),
+    Example(
+        "a second stage at a fifth of the rate",
+        (
+            _lag(0.5, "restart", 250),
+            Measurement("optimizer.settings_changed", 1, "settings", "groups", 400, {"initial_lr of group 0": 1.0}),
+        ),
+        "pass",
+    ),
+    Example(
+        "the same where the logs show a new start",
+        (
+            _lag(0.5, "restart", 250),
+            Measurement("optimizer.settings_changed", 1, "settings", "groups", 400, {"initial_lr of group 0": 1.0}),
+            Measurement("resume.count", 1.0, "", "files", 250),
+        ),
+        "fail",
+    ),
     Example("gradient accumulation over four steps", (_lag(0.75, "proportional"),), "pass"),
     Example("a healthy run", (_lag(0.0, "none"),), "pass"),
     Example("one checkpoint far behind", (_lag(0.43, "one checkpoint"),), "not-checked"),
