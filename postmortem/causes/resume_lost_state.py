@@ -45,6 +45,7 @@ EVIDENCE = (
         3.5, "the scheduler began again while the optimizer went on", alarm=("desynchronized-scheduler",), passed=("optimizer-step-lag",)
     ),
     Evidence(8.0, "the learning rate was another after the resume", alarm=("resumed-rate-jump",)),
+    Evidence(4.0, "it was another while the optimizer counted on", alarm=("resumed-rate-jump",), passed=("optimizer-step-lag",)),
     Evidence(1.0, "weights that were tied came apart", alarm=("untied-weights",)),
     Evidence(-4.0, "steps are missing more and more: updates were skipped", alarm=("skipped-updates",)),
     Evidence(1.0, "names and contents of checkpoints tell different steps", alarm=("disagreeing-steps",)),

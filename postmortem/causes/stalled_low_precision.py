@@ -27,7 +27,7 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.02
 EVIDENCE = (
-    Evidence(6.5, "most updates are below what the weights' precision can hold", alarm=("rounded-updates",)),
+    Evidence(8.5, "most updates are below what the weights' precision can hold", alarm=("rounded-updates",)),
     Evidence(0.5, "updates are small beside the weights", alarm=("rounded-updates", "small-updates")),
     Evidence(-5.0, "updates are larger than the weights' precision", passed=("rounded-updates",)),
     Evidence(1.0, "the optimizer's moments are kept in half precision", alarm=("half-precision-moments",)),

@@ -40,8 +40,8 @@ FAULTS = (
         spares=frozenset({"saturating", "text"}),
     ),
     Fault(
-        "float16-sgd", "clear", "Weights and momenta of SGD in float16, at a rate of 0.0007.",
-        base=_slow("sgd", 7e-4), plan=_kept_in("float16"), style=_weights, wants=frozenset({"classes", "relu"}),
+        "float16-sgd", "clear", "Weights and momenta of SGD in float16, at a rate of 0.0003.",
+        base=_slow("sgd", 3e-4, 1200), plan=_kept_in("float16"), style=_weights, wants=frozenset({"classes", "relu"}),
         spares=frozenset({"saturating", "text"}),
     ),
     Fault(
