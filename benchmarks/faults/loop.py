@@ -137,6 +137,8 @@ def run(loop: Loop, loss: LossFunction, start: int, stop: int) -> None:
             roles = dict.fromkeys(role for values in since for role in values)
             values = {role: _mean([logged[role] for logged in since if role in logged]) for role in roles}
             values["lr"] = rate
+            if "loss_scale" in since[-1]:
+                values["loss_scale"] = since[-1]["loss_scale"]
             if step % validate_every == 0:
                 values.update(validate(loop, loss))
             loop.points.append(Point(step, loop.session, values))

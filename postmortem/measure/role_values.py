@@ -57,6 +57,8 @@ def _alone(one: Roled) -> Roled:
 
 def _is_scale(values: Floats) -> bool:
     """Whether a gradient scaler can have had these values: it doubles and halves, or stays as it was set."""
+    # After about 165 halvings it is 0 in float32, and stays so.
+    values = values[: int(np.flatnonzero(values)[-1]) + 1] if values.any() else values
     if values.min() <= 0:
         return False
     exponents = np.log2(values)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from postmortem.measure.precision import measure_precision
+from postmortem.measure.roles import assign
 from postmortem.measure.spoiled import measure_spoiled
 from postmortem.measure.tensors import pass_over
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, ReadOptions, Series
 from postmortem.read.checkpoints.stored import Array, StoredTensor
 
 Found = dict[str, Measurement | Missing]
@@ -91,3 +92,13 @@ def test_a_scaler_is_known_by_what_stands_beside_its_scale() -> None:
     found = {each.name: each for each in measure_precision(pass_over(checkpoints), checkpoints)}["precision.scale"]
     assert isinstance(found, Measurement)
     assert (found.value, found.first_step) == (2.0**-60, 300)
+
+
+def test_a_logged_scale_that_came_to_zero_is_a_scale() -> None:
+    """Powers of two that end in zeros are what float32 makes of a scale that was halved too often; zeros in between are not."""
+    halved = np.concatenate([2.0 ** np.arange(16, -140, -4), np.zeros(10)])
+    steps = np.arange(halved.size)
+    for values, role in ((halved, "loss-scale"), (np.where(steps % 3, halved, 0.0), "part-of-loss")):
+        series = Series("train/loss_scale", "", steps, values, np.full(steps.size, np.nan), "log")
+        (found,) = assign((series,), ReadOptions())
+        assert found.role == role
