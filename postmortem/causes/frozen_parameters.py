@@ -26,7 +26,7 @@ from postmortem.model import Case, CauseExample, Evidence
 
 PRIOR = 0.03
 EVIDENCE = (
-    Evidence(4.5, "some parameters never changed", alarm=("unmoved-layers",)),
+    Evidence(6.5, "some parameters never changed", alarm=("unmoved-layers",)),
     Evidence(6.0, "some parameters never changed and the loss stayed high", alarm=("plateaued-loss", "unmoved-layers")),
     Evidence(6.0, "some parameters never changed and the loss stayed flat", alarm=("flat-loss", "unmoved-layers")),
     Evidence(7.0, "low-rank adapters are still at their first values", alarm=("idle-adapters",)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from postmortem.measure.chance import CROSS_ENTROPIES, Classes, measure_chance, measure_early_share
 from postmortem.measure.curve_states import measure_states
 from postmortem.measure.descent import measure_descent
-from postmortem.measure.endings import last_logged_step, last_step, measure_endings
+from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
 from postmortem.measure.generalization import measure_accuracy_turn, measure_generalization
@@ -82,9 +82,7 @@ def _all(
     yield from measure_validation_swing(validation)
     yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)
     yield from measure_regularization(roled, penalties)
-    # A rate that was logged by epoch must not be held against checkpoints that count steps.
-    end = last_step(run, roled) if main_rate(roled) is None else last_logged_step(roled)
-    yield from measure_rate(run, roled, end)
+    yield from measure_rate(run, roled, last_step(run, roled))
     yield from measure_gradient_norm(roled, seen["run.clip_norm"].value if "run.clip_norm" in seen else None)
     yield from measure_endings(run, roled)
     yield measure_fit(run, seen)

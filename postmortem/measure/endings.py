@@ -31,15 +31,9 @@ EPOCHS = ("num_train_epochs", "num_epochs", "max_epochs", "n_epochs", "epochs", 
 STOPPING = ("early_stopping", "early_stop", "patience", "early_stopping_patience", "early_stop_patience", "es_patience")
 
 
-def last_logged_step(roled: Sequence[Roled]) -> int | None:
-    """The last step that a scalar stands at, epoch counters aside."""
-    return max((int(one.series.steps[-1]) for one in roled if one.series.steps.size and one.role != "epoch"), default=None)
-
-
 def last_step(run: RunData, roled: Sequence[Roled]) -> int | None:
     """The last step that a scalar (epoch counters aside) or a checkpoint stands at."""
-    logged = last_logged_step(roled)
-    steps = [] if logged is None else [logged]
+    steps = [int(one.series.steps[-1]) for one in roled if one.series.steps.size and one.role != "epoch"]
     steps += [checkpoint.step for checkpoint in run.checkpoints if checkpoint.step is not None]
     return max(steps, default=None)
 

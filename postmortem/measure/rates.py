@@ -17,8 +17,7 @@ DEAD = 1e-3
 """A learning rate below this share of its peak is as good as 0."""
 SAME = 0.005
 """Gradient norms within 0.5 % of the maximum count as equal to it."""
-COUNTS_ALIKE = 3
-"""Ends that are further apart than this do not count the same."""
+_OWN = ("epoch", "learning-rate")
 EARLY = 0.05
 """Share of the points in which gradients may be wild."""
 
@@ -80,10 +79,9 @@ def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) ->
     if peak <= 0:
         yield Measurement("lr.dead_share", 1.0, "share", f"the learning rate is 0 throughout; {basis}", int(steps[0]))
         return
-    end = max(int(steps[-1]), last_step or 0)
-    own = [int(one.series.steps[-1]) for one in roled if one.series.steps.size and one.series.source in basis]
-    if own and end > COUNTS_ALIKE * max(own):
-        end = max(own)  # the log counts epochs, and checkpoints count steps
+    # Where the rate is logged as long as anything is, a checkpoint further on counts in other units: logs in epochs beside steps.
+    logged = max((int(one.series.steps[-1]) for one in roled if one.series.steps.size and one.role not in _OWN), default=None)
+    end = int(steps[-1]) if logged is not None and int(steps[-1]) >= logged else max(int(steps[-1]), last_step or 0)
     alive = np.flatnonzero(values >= DEAD * peak)
     from_step = int(steps[alive[-1] + 1]) if alive[-1] + 1 < values.size else end
     span = end - min(0, int(steps[0]))

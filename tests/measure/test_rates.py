@@ -195,3 +195,9 @@ def test_a_rate_by_epoch_is_not_held_against_checkpoints_by_step() -> None:
     share = found["lr.dead_share"]
     assert isinstance(share, Measurement)
     assert share.value <= 0.05
+
+
+def test_checkpoints_that_count_steps_do_not_prolong_a_log_in_epochs() -> None:
+    """A cosine to zero logged over 25 epochs is dead for its last point only, though checkpoints stand at step 300."""
+    one = run(drawn("lr", 0.5 * (1 + np.cos(np.pi * np.linspace(0, 1, 25)))), drawn("loss", np.linspace(2, 1, 25)))
+    assert rate(one, last_step=3000)["lr.dead_share"] == pytest.approx(0.0, abs=0.05)

@@ -42,9 +42,9 @@ def _exponential(loop: Loop, step: int) -> float:
     return 0.9**step
 
 
-def _test_of_rates(loop: Loop, step: int) -> float:
-    """A range test of the rate that was left on: from a hundredth of it to 300 times."""
-    return float(0.01 * 30_000 ** (step / loop.plan.steps))
+def _growing(loop: Loop, step: int) -> float:
+    """An exponential schedule with a factor above 1: from a twentieth of the rate to 100 times."""
+    return float(0.05 * 2000 ** (step / loop.plan.steps))
 
 
 def _endless_warm_up(loop: Loop, step: int) -> float:
@@ -80,8 +80,8 @@ FAULTS = (
         base=_constant, start=_share(_endless_warm_up), spares=GAMES | {"pretrained"},
     ),
     Fault(
-        "range-test-left-on", "clear", "The rate rises exponentially to the end, as for a test of rates.",
-        base=_constant, start=_share(_test_of_rates), also=("lr-too-high",), spares=GAMES | {"batchnorm"},
+        "factor-above-one", "clear", "The factor of the exponential schedule is above 1: the rate rises to the end.",
+        base=_constant, start=_share(_growing), also=("lr-too-high",), spares=GAMES | {"batchnorm"},
     ),
     Fault(
         "second-cycle-too-high", "clear", "A second cycle starts at 70 % and climbs to 40 times the first peak.",
