@@ -34,7 +34,6 @@ EVIDENCE = (
     Evidence(5.0, "the loss ends high and swings between evaluations", alarm=("high-final-loss", "swinging-validation")),
     Evidence(4.0, "the loss stayed flat and swings between evaluations", alarm=("flat-loss", "swinging-validation")),
     Evidence(3.0, "the loss ends high at an unusually high rate", alarm=("high-final-loss", "large-rate")),
-    Evidence(-1.0, "the loss hardly differs between evaluations", alarm=("still-validation",)),
     Evidence(1.5, "the loss ends above that of a guess", alarm=("worse-than-guessing",)),
     Evidence(1.5, "the rate is above the usual range", alarm=("large-rate",)),
     Evidence(3.0, "the loss stayed flat at an unusually high rate", alarm=("flat-loss", "large-rate")),
