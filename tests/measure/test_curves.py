@@ -66,6 +66,7 @@ def test_a_full_run_misses_little() -> None:
         "run.early_stopping",
         "loss.before_nonfinite",
         "resume.loss_jump",
+        "resume.rate_ratio",
         "checkpoints.best_distance",
         "run.optimizer",
         "steps.planned",
