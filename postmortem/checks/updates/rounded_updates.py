@@ -90,7 +90,8 @@ def _by_equality(stored: str, same: float | None, fell: float | None, at_full_ra
     known = not stored.endswith(" alone")
     if known and at_full_rate and same >= SAME_IN_PART:
         told = f"{seen}, at the full learning rate"
-        return Finding("fail" if same >= SAME.value else "warn", told, same, SAME, "share")
+        # Weights are of one type from the first step on.
+        return Finding("fail" if same >= SAME.value else "warn", told, same, SAME, "share", 0)
     if same >= SAME_ALONE and (fell is None or fell < FELL):
         flat = ", and the loss did not fall" if fell is not None else ""
         return Finding("fail" if known and fell is not None else "warn", f"{seen}{flat}", same, SAME, "share")
