@@ -164,7 +164,7 @@ TRAPS = (
         "Three units of a layer never fire; the rest learns.",
         model=_few_dead,
         wants=frozenset({"relu"}),
-        spares=_COMMON | {"pretrained"},
+        spares=_COMMON | {"pretrained", "batchnorm"},
     ),
     Fault(
         "outlier-channels",

@@ -13,7 +13,8 @@ peak, or it stays where the saved group left it and the schedule is never follow
 Save `scheduler.state_dict()` and load it after the optimizer's state.
 
 ## When it is wrong
-A second stage may be given a scheduler of its own on purpose. A rate that is set by hand beside a scheduler differs from it as it
+A second stage may be given a scheduler of its own on purpose: with another base rate, and without a sign of a new start in the
+logs, it passes. A rate that is set by hand beside a scheduler differs from it as it
 should. Several schedulers in one file are not compared.
 
 ## References
@@ -40,7 +41,7 @@ FELL = Threshold(
 )
 
 NEEDS = ("optimizer.scheduler_gap",)
-USES = ("optimizer.scheduler_restart", "resume.count")
+USES = ("optimizer.scheduler_restart", "optimizer.settings_changed", "resume.count")
 FIGURE = "loss"
 
 
@@ -51,6 +52,9 @@ def judge(measured: Measured) -> Finding:
         if (measured.number("resume.count") or 0) >= 1:
             seen += ", and the logs show that the run was resumed"
             return Finding("fail", seen, restart.value, FELL, restart.unit, restart.first_step, tuple(restart.items))
+        changed = measured.get("optimizer.settings_changed")
+        if changed is not None and any(key.startswith("initial_lr") for key in changed.items):
+            return Finding("pass", f"{seen}, and the base rate is another, as in a second stage", restart.value, FELL, restart.unit)
         seen += "; the logs do not show whether the run was resumed"
         return Finding("warn", seen, restart.value, FELL, restart.unit, restart.first_step, tuple(restart.items))
     if gap.value > APART.value:
