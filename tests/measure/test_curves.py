@@ -55,9 +55,10 @@ def test_the_names_do_not_depend_on_the_input() -> None:
 
 
 def test_a_full_run_misses_little() -> None:
-    """With all tags logged, only what settings or a manifest would say is missing."""
+    """With all tags logged, only what settings, a manifest or checkpoints would say is missing."""
     absent = {one.name for one in measure(*FULL).values() if isinstance(one, Missing)}
     assert absent == {
+        "checkpoints.best_distance",
         "data.corpus",
         "run.settings_activation",
         "run.goes_on",
