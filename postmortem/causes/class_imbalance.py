@@ -48,6 +48,7 @@ EVIDENCE = (
     Evidence(-3.0, "units are identical, which leaves only the prior to learn", alarm=("identical-units",)),
     Evidence(-3.0, "dead units leave only the prior to learn", alarm=("silent-units",)),
     Evidence(-3.0, "nothing was updated", alarm=("unmoved-weights",)),
+    Evidence(-8.0, "the weights hardly moved, so that no class was learned yet", alarm=("short-travel",)),
 )
 EXPLAINS = ("underfitting", "overfitting")
 USES = ("classes.imbalance",)

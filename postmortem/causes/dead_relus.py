@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(-3.5, "the units are bounded, and sit at their ends", alarm=("saturated-units",)),
     Evidence(-2.5, "the signal is so small from the start that biases decide which units fire", alarm=("small-initial-weights",)),
     Evidence(-4.5, "units are alive", passed=("silent-units",)),
+    Evidence(-3.0, "the loss follows the order of the records, which throws the weights about", alarm=("epoch-patterned-loss",)),
     Evidence(-3.0, "units are identical from the start, which silences them together", alarm=("identical-units",)),
     Evidence(4.0, "scale and shift of norms keep most channels of a layer below zero", alarm=("silent-channels",)),
     Evidence(2.5, "channels behind a layer do not vary", alarm=("constant-channels",)),

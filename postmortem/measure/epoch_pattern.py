@@ -48,7 +48,7 @@ def epoch_pattern(training: Roled | None, records: float | None, batch: float | 
     basis = (
         f"{training.series.tag!r}, {left.size} points in {cycles:.1f} epochs of {period:.0f} steps ({records:.0f} records by {batch:.0f})"
     )
-    return Measurement(NAME, explained(left, phase), "share", basis, None, items)
+    return Measurement(NAME, explained(left, phase), "share", basis, int(steps[0]), items)
 
 
 def explained(values: Floats, groups: NDArray[np.int64]) -> float:

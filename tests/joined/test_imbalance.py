@@ -35,7 +35,7 @@ def test_two_hundred_to_one_that_was_learned_is_not_blamed(lab: Any) -> None:
     """Without metrics of classes the skew is a warning with the proof of learning beside it, and no cause."""
     found = lab.judge(lab.Plan(counts=STEEP, steps=600))
     assert found.run.verdict == "healthy" and found.causes == {}
-    assert found.alarms == {"skewed-classes"}
+    assert found.alarms == {"skewed-classes", "skewed-head-errors"}
     assert "all the same" in found.check("skewed-classes").finding.reason
 
 

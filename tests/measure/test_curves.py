@@ -68,7 +68,6 @@ def test_a_full_run_misses_little() -> None:
         "loss.before_nonfinite",
         "resume.loss_jump",
         "resume.rate_ratio",
-        "checkpoints.best_distance",
         "run.optimizer",
         "steps.planned",
         "steps.done",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ def family(*tags: str, settings: Mapping[str, Plain] | None = None, parameters: 
     """The family of a run with these tags, settings and parameters."""
     values = np.linspace(2, 1, 30)
     series = tuple(Series(tag, "", np.arange(30), values, np.full(30, np.nan), "events") for tag in tags)
-    checkpoint = Checkpoint("a.pt", 1, "file name", None, dict.fromkeys(parameters), "", (), {}, 0)  # type: ignore[arg-type]
+    tensors = dict.fromkeys(parameters, SimpleNamespace(shape=(4, 4)))
+    checkpoint = Checkpoint("a.pt", 1, "file name", None, tensors, "", (), {}, 0)  # type: ignore[arg-type]
     run = RunData(".", ".", (), series, (), settings or {}, (checkpoint,), (), (), (), ReadOptions())
     (found,) = measure_family(run, assign(series, run.options))
     assert found.text in FAMILIES

@@ -66,8 +66,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"{seen}, although the rows are sorted", pattern.value, PATTERN, pattern.unit)
     seen += f", by {swing:.0%} of its fall, and the rows are sorted by label ({z.value:.3g} standard deviations from random)"
     if measured.text("data.shuffled") == "false" and swing >= SWING.value:
-        return Finding("fail", f"{seen} and not shuffled", swing, SWING, "share")
-    return Finding("warn", seen, pattern.value, PATTERN, pattern.unit)
+        return Finding("fail", f"{seen} and not shuffled", swing, SWING, "share", pattern.first_step)
+    return Finding("warn", seen, pattern.value, PATTERN, pattern.unit, pattern.first_step)
 
 
 def _given(pattern: float, swing: float, z: float, shuffled: str = "") -> tuple[Measurement, ...]:

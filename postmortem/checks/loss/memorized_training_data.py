@@ -13,7 +13,7 @@ Collect more records, augment those that are there, regularize, or take a smalle
 
 ## When it is wrong
 A task whose labels are uncertain has a floor of its own that no model passes on validation. Stale batch-norm statistics raise the
-validation loss of a sound model: see the check of that name.
+validation loss of a sound model: see the check of that name. Splits whose shares of classes differ are not compared.
 
 ## References
 Zhang, Bengio, Hardt, Recht, Vinyals 2017 (arXiv 1611.03530): networks fit any training set, whatever they know of others.
@@ -52,15 +52,22 @@ MANY = Threshold(
     double="runs of 150 passes are only warned",
 )
 BY_HEART = 0.05
+DRIFTED = 0.3
+"""The line of the check drifting-splits."""
 NEEDS = ("fit.train_share", "fit.validation_best", "fit.fitted_part")
-USES = ("run.family", "run.passes")
+USES = ("run.family", "run.passes", "classes.drift")
 CHECKLIST = ("simplify-model",)
 FIGURE = "loss"
 
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"losses of a run of family {family} do not show overfitting" if family in ("rl", "gan", "vae") else ""
+    if family in ("rl", "gan", "vae"):
+        return f"losses of a run of family {family} do not show overfitting"
+    drift = measured.number("classes.drift")
+    if drift is not None and drift >= DRIFTED:
+        return f"the splits have other shares of classes (an effect of {drift:.2g}), so that their losses are not of the same task"
+    return ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -94,5 +101,10 @@ EXAMPLES = (
     Example("the same, passes not known", _given(1e-5, 0.15, 0.96), "warn"),
     Example("a sound run that fits early", _given(0.004, 0.024, 0.66), "pass"),
     Example("fitted at the end only", _given(0.04, 0.2, 0.1), "pass"),
+    Example(
+        "a balanced validation of skewed training data",
+        (*_given(0.0004, 0.3, 0.9), Measurement("classes.drift", 0.8, "effect", "train against val")),
+        "not-applicable",
+    ),
     Example("no validation loss", (), "not-checked"),
 )
