@@ -27,6 +27,8 @@ RELATIVE_SPREAD = 0.6
 LEAST_SPREAD = 1.0
 LARGEST_RATIO = 2.0
 """A fitted weight is at most so many times its author's."""
+SMALLEST_RATIO = 0.1
+"""Evidence that tells nothing on these runs keeps a tenth of its weight: others may show what it is for."""
 PRIOR_SPREAD = 0.7
 LARGEST_PRIOR_SHIFT = 1.5
 EXAMPLE_MARGIN = 0.15
@@ -138,4 +140,5 @@ def _log_sum(values: Floats) -> Floats:
 def _bounds(value: float, is_prior: bool) -> tuple[float, float]:
     if is_prior:
         return value - LARGEST_PRIOR_SHIFT, value + LARGEST_PRIOR_SHIFT
-    return (0.0, LARGEST_RATIO * value) if value > 0 else (LARGEST_RATIO * value, 0.0)
+    ends = (SMALLEST_RATIO * value, LARGEST_RATIO * value)
+    return min(ends), max(ends)

@@ -89,6 +89,12 @@ EXAMPLES = (
     ),
     CauseExample("100 to 1, and the recall of each class is high", "unlikely", warn=("skewed-classes",), passed=("starved-classes",)),
     CauseExample("100 to 1, learned all the same", "unlikely", warn=("skewed-classes",), passed=("prior-only-loss",)),
+    CauseExample(
+        "skewed, and the run had only begun",
+        "unlikely",
+        fail=("unfound-rare-classes", "short-travel"),
+        warn=("skewed-classes", "skewed-head-errors"),
+    ),
     CauseExample("balanced, but nothing learned", "unlikely", fail=("prior-only-loss",), passed=("skewed-classes",)),
     CauseExample("nothing is known", "unlikely"),
 )

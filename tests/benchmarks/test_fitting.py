@@ -42,7 +42,7 @@ def test_evidence_that_tells_grows_and_evidence_that_misleads_shrinks() -> None:
     given = [[1.0, 1.0, 0.0]] * 30 + [[1.0, 0.0, 1.0]] * 60
     fitted = fit([_table("a", [-3.0, 2.0, 2.0], given)], truths, np.ones(90))["a"]
     assert 2.5 < fitted["evidence-0"] <= 4.0
-    assert 0.0 <= fitted["evidence-1"] < 1.0
+    assert 0.2 <= fitted["evidence-1"] < 1.0
 
 
 def test_consequences_are_not_unlearned() -> None:
