@@ -18,7 +18,7 @@ def family(*tags: str, settings: Mapping[str, Plain] | None = None, parameters: 
     values = np.linspace(2, 1, 30)
     series = tuple(Series(tag, "", np.arange(30), values, np.full(30, np.nan), "events") for tag in tags)
     tensors = dict.fromkeys(parameters, SimpleNamespace(shape=(4, 4)))
-    checkpoint = Checkpoint("a.pt", 1, "file name", None, tensors, "", (), {}, 0)  # type: ignore[arg-type]
+    checkpoint = Checkpoint("a.pt", 1, "file name", None, tensors, "", (), {}, 0)
     run = RunData(".", ".", (), series, (), settings or {}, (checkpoint,), (), (), (), ReadOptions())
     (found,) = measure_family(run, assign(series, run.options))
     assert found.text in FAMILIES
