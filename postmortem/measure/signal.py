@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -81,7 +82,14 @@ def _chain(view: View, row: CheckpointRow) -> list[Layer]:
     plain = not view.normalizations and not view.skips and len({layer.net for layer in hidden}) == 1
     others = any(layer.kind in {"embedding", "recurrent", "lora"} for layer in view.layers.values())
     fits = plain and not others and first is not None and bool(hidden) and first.name == hidden[0].name
+    fits = fits and all(_follows(before, after) for before, after in pairwise(hidden))
     return hidden if fits and not any(layer.transposed for layer in hidden) else []
+
+
+def _follows(before: Layer, after: Layer) -> bool:
+    """Whether one layer can take what the other gives: two heads of one trunk, such as mean and log-variance, do not follow each other."""
+    given, taken = before.shape[0], after.shape[1]
+    return taken == given or (before.kind == "conv" and after.kind == "linear" and taken % given == 0)
 
 
 def _moments(row: CheckpointRow, layer: Layer, mean: float, square: float) -> tuple[Floats, Floats]:

@@ -106,3 +106,18 @@ def test_recurrent_weights_count_with_states_of_half(lab: Any) -> None:
     found = number(signal(lab, model), "signal.preactivation_rms")
     assert found.items["rnn.weight_hh_l0"] == pytest.approx(10.0, rel=1e-3)
     assert found.text == "recurrent cells"
+
+
+def test_two_heads_of_one_trunk_are_no_chain(lab: Any) -> None:
+    """In a variational autoencoder mean and log-variance both take the trunk's states: no signal is taken through one into the other."""
+    net = torch.nn.ModuleDict(
+        {
+            "encoder": torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU()),
+            "mu": torch.nn.Linear(64, 8),
+            "logvar": torch.nn.Linear(64, 8),
+            "decoder": torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ReLU(), torch.nn.Linear(64, 20)),
+        }
+    )
+    found = signal(lab, net)["signal.silenced"]
+    assert isinstance(found, Missing)
+    assert "no plain chain" in found.reason
