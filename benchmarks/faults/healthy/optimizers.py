@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from faults.nouns import Fault, Loop, Trained
+from faults.plan import Plan
 
 _COMMON = frozenset({"adversarial", "policy"})
 _HARD = _COMMON | {"saturating", "text"}
@@ -45,7 +48,7 @@ def _overflow_at_first(loop: Loop) -> None:
             first.grad.flatten()[0] = torch.inf
 
 
-def _small_batches(steps: int):  # type: ignore[no-untyped-def]
+def _small_batches(steps: int) -> Callable[[Plan], Plan]:
     return lambda plan: replace(plan, batch_size=4, steps=steps, lr=0.3 * plan.lr)
 
 
@@ -54,7 +57,7 @@ def _moving_average(trained: Trained) -> Trained:
     return replace(trained, snapshots=tuple(snapshots))
 
 
-def _averaged(trained: Trained, at: int):  # type: ignore[no-untyped-def]
+def _averaged(trained: Trained, at: int) -> dict[str, Tensor]:
     """The mean of this snapshot and the one before, weighted as an average of a short memory is."""
     now, before = trained.snapshots[at].model, trained.snapshots[max(0, at - 1)].model
     return {name: 0.85 * each + 0.15 * before[name] if each.is_floating_point() else each for name, each in now.items()}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from faults.nouns import Data, Fault
+from faults.nouns import Data, Fault, Trained
 from faults.plan import Plan
 
 _COMMON = frozenset({"adversarial", "policy"})
@@ -84,7 +84,7 @@ def _few_rare(data: Data, plan: Plan) -> Data:
     return replace(data, targets=targets, classes=data.classes + 2, class_names=names)
 
 
-def _by_own_loss(trained):  # type: ignore[no-untyped-def]
+def _by_own_loss(trained: Trained) -> Trained:
     """Judge what was learned on the data that it had, which is not that of the task."""
     known = [point.values["validation_loss"] for point in trained.points if "validation_loss" in point.values]
     return replace(trained, score=known[-1], untrained=known[0])

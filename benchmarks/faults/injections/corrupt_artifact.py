@@ -85,16 +85,6 @@ def _spoiled(trained: Trained) -> Trained:
     return replace(trained, snapshots=tuple(snapshots))
 
 
-def _one_bit(trained: Trained) -> Trained:
-    """One bit of an exponent is turned in one weight of the last snapshot, as failing memory does."""
-    kept = dict(trained.snapshots[-1].model)
-    name = max((name for name, each in kept.items() if each.dim() >= 2), key=lambda name: kept[name].numel())
-    bits = kept[name].clone().contiguous().view(torch.int32)
-    bits.view(-1)[bits.numel() // 3] ^= 1 << 29
-    kept[name] = bits.view(torch.float32)
-    return replace(trained, snapshots=(*trained.snapshots[:-1], replace(trained.snapshots[-1], model=kept)))
-
-
 FAULTS = (
     Fault(
         "cut-zip", "blatant", "The last checkpoint was cut off at 70 % of its length.", "construction",

@@ -40,9 +40,9 @@ def _with_state(logged: bool = False, keeps: bool = True) -> Callable[[Style], S
 
 def _overflow(loop: Loop, where: int = 0) -> None:
     """The gradient of one weight matrix is what float16 makes of a number beyond its range."""
-    matrices = [each for each in loop.model.parameters() if each.dim() >= 2 and each.grad is not None]
-    if matrices:
-        matrices[where].grad.flatten()[0] = torch.inf  # type: ignore[union-attr] # those without were left out
+    gradients = [each.grad for each in loop.model.parameters() if each.dim() >= 2 and each.grad is not None]
+    if gradients:
+        gradients[where].flatten()[0] = torch.inf
 
 
 def _every(loop: Loop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from faults.nouns import Data, Fault
 from faults.plan import Plan
@@ -26,9 +26,10 @@ class Stack(nn.Module):
             made += [activation(), nn.Conv2d(width, width, 3, padding=1) if convolution else nn.Linear(width, width)]
         self.more = nn.Sequential(*made)
 
-    def forward(self, inputs):  # type: ignore[no-untyped-def]
+    def forward(self, inputs: Tensor) -> Tensor:
         """What the last layer gives, before its activation."""
-        return self.more(self.first(inputs))
+        given: Tensor = self.more(self.first(inputs))
+        return given
 
 
 def _sigmoids(model: nn.Module, data: Data, plan: Plan) -> None:

@@ -91,7 +91,8 @@ def plain(data: Data, seed: int) -> nn.Module:
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type] # there is one
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return net
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 
 from faults import sources
 from faults.nouns import Data, Task
@@ -40,12 +40,13 @@ class Named(nn.Module):
         self.head = linear[-1]
         self.act = ACTIVATIONS[activation]()
 
-    def forward(self, inputs):  # type: ignore[no-untyped-def]
+    def forward(self, inputs: Tensor) -> Tensor:
         """Answers of shape (records, outputs)."""
         for name, layer in self.named_children():
             if name.startswith("fc"):
                 inputs = self.act(layer(inputs))
-        return self.head(inputs)
+        answers: Tensor = self.head(inputs)
+        return answers
 
 
 def _width(data: Data) -> int:

@@ -20,7 +20,8 @@ class LeNet(nn.Module):
         self.fc1, self.fc2, self.act = nn.Linear(16 * 4 * 4, 48), nn.Linear(48, classes), nn.Tanh()
         for layer in (self.conv1, self.conv2, self.fc1):
             nn.init.xavier_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type] # there is one
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of shape (images, classes) of images of 8 x 8 pixels."""
