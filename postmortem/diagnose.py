@@ -274,11 +274,11 @@ def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable:
     likely = [cause for cause in causes if cause.probability >= LIKELY]
     if any(failed.intersection(cause.evidence) for cause in likely):
         return "failed"
-    if likely or failed:
+    learned = any(outcome.vital and outcome.status == "pass" for outcome in outcomes)
+    if likely or len(failed) > 1 or (failed and not learned):
         return "suspect"
-    if any(outcome.vital and outcome.status == "pass" for outcome in outcomes):
-        return "healthy"
-    return "inconclusive"
+    # One check in a hundred and more that fails alone, in a run that learned, is as often the check's error as the run's.
+    return "healthy" if learned and not failed else "inconclusive"
 
 
 def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence[Outcome], problems: Sequence[Problem]) -> str:
@@ -302,6 +302,10 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     if verdict == "healthy":
         grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")
         return f"The run looks healthy: {grounds}. {coverage}"
+    alone = next((outcome for outcome in outcomes if outcome.status == "fail"), None)
+    if alone is not None:
+        grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")
+        return f"The run learned ({grounds}), and one check failed alone: {alone.title.lower()} ({alone.finding.reason}). {coverage}"
     return f"The files do not show whether this run learned. {coverage}"
 
 

@@ -147,7 +147,9 @@ LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outco
     [
         ((LIKELY_CAUSE,), (outcome("a", "fail"),), True, "failed"),
         ((LIKELY_CAUSE,), (outcome("a", "warn"),), True, "suspect"),
-        ((), (outcome("a", "fail"), outcome("b", "pass", vital=True)), True, "suspect"),
+        ((), (outcome("a", "fail"), outcome("b", "pass", vital=True)), True, "inconclusive"),
+        ((), (outcome("a", "fail"), outcome("c", "fail"), outcome("b", "pass", vital=True)), True, "suspect"),
+        ((), (outcome("a", "fail"), outcome("b", "not-checked", vital=True)), True, "suspect"),
         ((), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),
         ((), (outcome("b", "pass"),), True, "inconclusive"),
         ((), (outcome("b", "not-checked", vital=True),), True, "inconclusive"),
@@ -155,7 +157,7 @@ LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outco
     ],
 )
 def test_verdict(causes: tuple[RankedCause, ...], outcomes: tuple[Outcome, ...], readable: bool, verdict: str) -> None:
-    """Healthy needs proof of learning; a likely cause with a failed check is a failure."""
+    """Healthy needs proof of learning; a likely cause with a failed check is a failure; a failed check alone says little."""
     assert decide(causes, outcomes, readable) == verdict
 
 

@@ -3,7 +3,7 @@
 ## What it looks for
 The training loss about the step at which validation was best, and what came after: at 0.45 of ignorance or more then, 0.25 or more at
 the end, and still falling (0.1 of all its fall in the last third of the run), while the validation loss rose again by 0.03 of
-ignorance or more, or the validation accuracy fell by 5 points. All of it together fails.
+ignorance or more, and by 2.5 of its own noises, or the validation accuracy fell by 5 points. All of it together fails.
 
 ## Why it matters
 Records that share a rule are learned together, and validation gains with them. Where training goes on slowly and validation loses,
@@ -52,9 +52,16 @@ GOING_ON = Threshold(
     half="runs that have settled count",
     double="a third of wrong labels passes",
 )
+NOISES = Threshold(
+    2.5,
+    "ratio",
+    source="2 standard deviations, and the search of the best point; tuning half: 3.0 and above with wrong labels",
+    half="the best of many noisy evaluations looks like a turn",
+    double="a third of wrong labels passes",
+)
 ACCURACY_FALL = 0.05
 NEEDS = ("fit.train_at_best", "fit.train_share", "fit.validation_best", "fit.validation_last", "fit.late_progress")
-USES = ("run.family", "accuracy.validation_fall")
+USES = ("run.family", "accuracy.validation_fall", "validation.rise_noise")
 FIGURE = "loss"
 
 
@@ -73,6 +80,9 @@ def judge(measured: Measured) -> Finding:
         seen += f", and its accuracy lost {fall:.1%}"
     if rise < RISE.value and (fall is None or fall < ACCURACY_FALL):
         return Finding("pass", seen, rise, RISE, best.unit)
+    noises = measured.number("validation.rise_noise")
+    if noises is not None and noises < NOISES.value and (fall is None or fall < ACCURACY_FALL):
+        return Finding("pass", f"{seen}, a rise of {noises:.1f} times its noise", noises, NOISES, "ratio")
     if beside.value < UNFITTED.value:
         return Finding("pass", seen, beside.value, UNFITTED, beside.unit)
     if train.value < STILL.value:
@@ -103,5 +113,10 @@ EXAMPLES = (
     Example("stale statistics", _given(0.93, 0.1, 1.02, 3.0, 0.07), "pass"),
     Example("a sound run", _given(0.02, 0.02, 0.1, 0.11, 0.1), "pass"),
     Example("a linear model that settled", _given(0.61, 0.58, 0.83, 0.91, -0.04), "pass"),
+    Example(
+        "validation that swings",
+        (*_given(0.54, 0.46, 0.37, 0.54, 0.17), Measurement("validation.rise_noise", 1.4, "ratio", "'val/loss', 30 points", 80)),
+        "pass",
+    ),
     Example("no validation loss", (), "not-checked"),
 )

@@ -60,8 +60,8 @@ FIGURE = "loss"
 
 STILL_FALLING = 0.02
 """Relative fall of the training loss after the best step that counts as falling."""
-OF_PROGRESS = 0.02
-"""A rise below 2 % of the fall before it is nothing, however small the best level."""
+OF_PROGRESS = 0.05
+"""A rise below 5 % of the fall before it is nothing, however small the best level."""
 WORSE = 0.01
 """Accuracy that fell by one point or more got worse."""
 

@@ -31,9 +31,11 @@ FAR = Threshold(
 )
 EXPLAINED = 0.1
 """Share of the outputs' size that the first loss has at least: cross-entropies grow with them, squared errors with their square."""
+AT_CHANCE = 2.0
+"""Outputs of deviation 10 raise a cross-entropy by several times chance: below twice chance they were not so large."""
 
 NEEDS = ("signal.relu_output_rms", "loss.first")
-USES = ("inputs.rms", "inputs.rms_at_least", "run.pretrained", "run.settings_activation")
+USES = ("loss.first_to_chance", "inputs.rms", "inputs.rms_at_least", "run.pretrained", "run.settings_activation")
 CHECKLIST = ("initial-cross-entropy", "init-shallow")
 FIGURE = "weight-variance"
 BOUNDED = {"tanh", "sigmoid"}
@@ -51,6 +53,9 @@ def judge(measured: Measured) -> Finding:
     inputs = max(1.0, measured.number("inputs.rms") or 1.0, measured.number("inputs.rms_at_least") or 1.0)
     output = found.value / inputs
     seen = f"the initial weights give outputs of rms {output:.3g} for inputs of unit scale, and the first loss is {first.value:.3g}"
+    to_chance = measured.number("loss.first_to_chance")
+    if output > FAR.value and to_chance is not None and to_chance < AT_CHANCE:
+        return Finding("pass", f"{seen}, {to_chance:.3g} of chance: what the layers give is bounded", output, FAR, found.unit)
     if output > FAR.value and first.value >= EXPLAINED * output:
         return Finding("fail", f"{seen}; the line is {FAR.value:g}", output, FAR, found.unit, found.first_step)
     if output <= FAR.value or first.value < EXPLAINED * output:
@@ -70,6 +75,11 @@ EXAMPLES = (
     Example("uniform weights between -1 and 1", _given(61.0, 2900.0), "fail"),
     Example("He's initialization", _given(1.4, 2.1), "pass"),
     Example("bounded units keep the loss at chance", _given(61.0, 2.3), "pass"),
+    Example(
+        "few classes, and a first loss near chance",
+        (*_given(14.7, 2.41), Measurement("loss.first_to_chance", 1.05, "ratio", "ln(10)")),
+        "pass",
+    ),
     Example("large by the inputs alone", _given(61.0, 54.0, 60.0), "pass"),
     Example("no training loss", _given(61.0, 2.3)[:1], "not-checked"),
 )
