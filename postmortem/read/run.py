@@ -18,6 +18,7 @@ from postmortem.discover.names import is_database
 from postmortem.model import FileRole, FoundFile, FoundRun, Problem, ReadOptions, RunData, Series
 from postmortem.read.checkpoints.files import CheckpointData, read_checkpoints
 from postmortem.read.console.files import ConsoleData, read_console
+from postmortem.read.console.scalars import holds_training_loss, read_scalars, with_printed
 from postmortem.read.events.files import EventData, split_runs
 from postmortem.read.manifests.data import ManifestsData
 from postmortem.read.manifests.files import read_manifests
@@ -60,6 +61,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     )
     logs: list[LogData] = []
     told: list[ConsoleData] = []
+    texts: list[FoundFile] = []
     databases = tuple(file for file in of("log") if is_database(file.path.name))
     for file in (*of("log"), *of("console"), *of("config")):
         if file in databases:
@@ -70,6 +72,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
         elif log is not None and (text := guarded("console", _one(read_console), (file,))) is not None:
             # Some tables are called like text logs (`training.log`, `log.txt`), and the other way round: the content tells.
             told.append(text)
+            texts.append(file)
     manifests: ManifestsData | None = guarded("manifest", lambda files: read_manifests(files, options), (*of("manifest"), *given))
     # Tables with names that say nothing, or speak of data (`resnet18.csv`, `training.csv`); one in a folder above may be another run's.
     tables = {
@@ -80,6 +83,10 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     read = (guarded("log", _one(read_any_log), (file,)) for file in tables.values())
     logs.extend(log for log in read if log is not None)
     curves = guarded("log", lambda _: united(logs), (*of("log"), *tables.values())) or LogData()
+    logged = (*curves.series, *(series for training in trainings for series in training.series))
+    if texts and not databases and not any(holds_training_loss(series) for series in logged):
+        printed = [one for file in texts if (one := guarded("console", _one(read_scalars), (file,))) is not None]
+        curves = with_printed(curves, united(printed), logged)
     for part in (checkpoints, curves, *told, manifests):
         if part is not None:
             problems.extend(part.problems)

@@ -91,12 +91,13 @@ def read_log(file: FoundFile) -> LogData:
         table.hyperparameters,
         tuple(Problem(file.name, kind, detail) for kind, detail in table.problems),
         tuple(f"{file.name}: {note}" for note in dict.fromkeys(table.notes)),
-        resumes=_resumes(table, file),
+        resumes=resumes_of(table, file),
         kind=table.kind,
     )
 
 
-def _resumes(table: Table, file: FoundFile) -> tuple[Resume, ...]:
+def resumes_of(table: Table, file: FoundFile) -> tuple[Resume, ...]:
+    """The places at which a table was appended to, once its series were made; none where that is more often than a job is started again."""
     by_step: dict[float, list[Series]] = {}
     for step, old in table.taken_up:
         by_step.setdefault(step, []).append(old)
@@ -206,7 +207,7 @@ def _series(table: Table, file: FoundFile) -> tuple[Series, ...]:
         if count is None:
             return ()
         main = count.steps if main is None else np.fmax(main, count.steps)
-        series.extend(_of_part(table, file, part, count, walls))
+        series.extend(series_of_part(table, file, part, count, walls))
     return tuple(series)
 
 
@@ -219,11 +220,11 @@ def _one_by_one(table: Table, file: FoundFile, part: Part, chosen: Mask, walls: 
             everything = np.ones(mine.size, dtype=bool)
             count = _count(one, Part(everything, part.group, part.prefix), everything, None, counters)
             if count is not None:
-                yield from _of_part(one, file, part, count, walls[mine])
+                yield from series_of_part(one, file, part, count, walls[mine])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Counted:
+class Counted:
     """The step of each row of a part (NaN elsewhere), the column that it came from, and restarts among the rows."""
 
     name: str | None
@@ -231,7 +232,7 @@ class _Counted:
     restarts: tuple[Restart, ...] = ()
 
 
-def _count(table: Table, part: Part, rows: Mask, main: Floats | None, counters: list[str]) -> _Counted | None:
+def _count(table: Table, part: Part, rows: Mask, main: Floats | None, counters: list[str]) -> Counted | None:
     """The rows of a part counted, by one of the columns of whole numbers; None where the table is no log."""
     name = step_column(table, rows, counters)
     if name is None:
@@ -244,17 +245,18 @@ def _count(table: Table, part: Part, rows: Mask, main: Floats | None, counters: 
             return None
         elif table.kind != "history":
             table.notes.append("has no column of whole steps, iterations or epochs; rows are numbered instead")
-        return _Counted(None, np.where(rows, np.arange(table.rows), np.nan))
+        return Counted(None, np.where(rows, np.arange(table.rows), np.nan))
     steps = np.where(rows, dense(table, name), np.nan)
     lost = int(np.count_nonzero(rows & np.isnan(steps)))
     if lost:
         table.notes.append(f"{counted(lost, 'row')} without a {name} left aside")
     if part.follows and main is not None:
-        return _Counted(name, placed(steps, main))
-    return _Counted(name, *in_order(steps, name, table))
+        return Counted(name, placed(steps, main))
+    return Counted(name, *in_order(steps, name, table))
 
 
-def _of_part(table: Table, file: FoundFile, part: Part, count: _Counted, walls: Floats) -> Iterator[Series]:
+def series_of_part(table: Table, file: FoundFile, part: Part, count: Counted, walls: Floats) -> Iterator[Series]:
+    """A series for each column of some rows of a table; points that gave way after a restart go to `table.taken_up`."""
     dated = not np.all(np.isnan(walls))
     for name, (rows, values) in table.columns.items():
         if name == count.name or (dated and plain(name) in TIME_NAMES):
