@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faults import ranks
+from faults import ranks, watching
 from faults.halves import Scaler
 from faults.losses import LOSSES
 from faults.nouns import Data, Fault, Loop, LossFunction, Point, Snapshot, Task, Trained
@@ -122,6 +122,7 @@ def run(loop: Loop, loss: LossFunction, start: int, stop: int) -> None:
     plan, style, fault = loop.plan, loop.style, loop.fault
     log_every = max(1, plan.steps // style.points)
     validate_every = log_every * max(1, round(style.points / style.validations))
+    histogram_every = log_every * max(1, round(style.points / style.histograms))
     save_every = max(1, plan.steps // style.checkpoints)
     batches = (
         fault.sampler(loop.data, plan) if fault and fault.sampler else shuffled(loop.data.train, plan.batch_size, plan.seed + loop.session)
@@ -132,7 +133,8 @@ def run(loop: Loop, loss: LossFunction, start: int, stop: int) -> None:
         if step % save_every == 0 and (step > start or loop.session == 0) and (step or style.first):
             snapshot(loop)
         rate = float(loop.optimizer.param_groups[0]["lr"])
-        since.append({**one_step(loop, loss, next(batches), last=step == plan.steps), "lr": rate})
+        watched = style.watched if step % log_every == 0 else ()
+        since.append({**one_step(loop, loss, next(batches), last=step == plan.steps, watched=watched), "lr": rate})
         if step % log_every == 0:
             roles = dict.fromkeys(role for values in since for role in values)
             values = {role: _mean([logged[role] for logged in since if role in logged]) for role in roles}
@@ -141,19 +143,22 @@ def run(loop: Loop, loss: LossFunction, start: int, stop: int) -> None:
                 values["loss_scale"] = since[-1]["loss_scale"]
             if step % validate_every == 0:
                 values.update(validate(loop, loss))
-            loop.points.append(Point(step, loop.session, values))
+            histograms = watching.values(loop.model, watched) if step % histogram_every == 0 else {}
+            loop.points.append(Point(step, loop.session, values, histograms, tuple(loop.skipped)))
             since = []
+            loop.skipped.clear()
 
 
-def one_step(loop: Loop, loss: LossFunction, rows: Tensor, last: bool = False) -> dict[str, float]:
-    """One step on some records; what it logs, by role. The last one measures and updates nothing."""
+def one_step(loop: Loop, loss: LossFunction, rows: Tensor, last: bool, watched: tuple[str, ...]) -> dict[str, float]:
+    """One step on some records; what it logs, by role, with what is watched of each layer. The last one measures and updates nothing."""
     plan, fault = loop.plan, loop.fault
     loop.model.train()
     loop.optimizer.zero_grad(set_to_none=True)
     inputs = loop.data.inputs[rows]
     if plan.augmentation:
         inputs = inputs + plan.augmentation * torch.randn(inputs.shape, generator=loop.generator)
-    found = loss(loop.model, inputs, loop.data.targets[rows], loop.data, plan)
+    with watching.activations(loop.model, watched) as by_layer:
+        found = loss(loop.model, inputs, loop.data.targets[rows], loop.data, plan)
     matrices = [each for each in loop.model.parameters() if each.dim() >= 2]
     penalty = plan.penalty * sum((each.float().square().sum() for each in matrices), torch.zeros(())) if plan.penalty else torch.zeros(())
     total = found.data + penalty
@@ -164,6 +169,10 @@ def one_step(loop: Loop, loss: LossFunction, rows: Tensor, last: bool = False) -
         fault.gradients(loop)
     scale = loop.scaler.scale if loop.scaler is not None else None
     sound = loop.scaler is None or loop.scaler.passes(loop.model.parameters())
+    if loop.scaler is not None and not sound:
+        loop.skipped.append((loop.step, loop.scaler.scale))
+    by_layer |= watching.norms(loop.model, watched)
+    before = watching.copies(loop.model, watched)
     with_gradient = [each for each in loop.model.parameters() if each.grad is not None]
     gradients = [each.grad for each in with_gradient if each.grad is not None]
     norm = nn.utils.get_total_norm(gradients, foreach=False) if gradients else torch.zeros(())
@@ -189,6 +198,8 @@ def one_step(loop: Loop, loss: LossFunction, rows: Tensor, last: bool = False) -
             loop.scheduler.step()
         if fault and fault.after:
             fault.after(loop)
+        by_layer |= watching.updates(loop.model, before)
+    logged.update(by_layer)
     logged.update(loop.logged)
     loop.logged.clear()
     return logged

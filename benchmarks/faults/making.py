@@ -91,8 +91,9 @@ def _train(entry: Entry, plan: Plan, fault: Fault | None) -> Trained:
 def _write(trained: Trained, fault: Fault | None, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # Scalars that a task or a hook names itself (`rollout/ep_rew_mean`) are logged whatever the style chooses.
-    own = dict.fromkeys(role for point in trained.points for role in point.values if "/" in role)
+    # Scalars that a task or a hook names itself (`rollout/ep_rew_mean`) are logged whatever the style chooses, and so is every layer:
+    # one is watched only where the style asks for it.
+    own = dict.fromkeys(role for point in trained.points for role in point.values if "/" in role or "@" in role)
     trained = replace(trained, style=replace(trained.style, roles=tuple(dict.fromkeys((*trained.style.roles, *own)))))
     write_scalars(trained, folder)
     write_checkpoints(trained, folder)

@@ -52,12 +52,16 @@ LossFunction: TypeAlias = Callable[[nn.Module, Tensor, Tensor, Data, Plan], Loss
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """Scalars logged at one step, by role: `loss`, `validation_loss`, `accuracy`, `lr`, ..."""
+    """What is logged at one step; scalars by role: `loss`, `validation_loss`, `accuracy`, `lr`, `gradient_norm@fc1.weight`, ..."""
 
     step: int
     session: int
     """0, and 1 after a resumption."""
     values: Mapping[str, float]
+    histograms: Mapping[str, Tensor] = field(default_factory=dict)
+    """Values whose histograms are logged at this step, by role."""
+    skipped: tuple[tuple[int, float], ...] = ()
+    """Steps since the last point that the gradient scaler skipped, each with the scale that it set then."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,5 +204,7 @@ class Loop:
     snapshots: list[Snapshot] = field(default_factory=list)
     logged: dict[str, float] = field(default_factory=dict)
     """Scalars that a hook adds to the next point, by role."""
+    skipped: list[tuple[int, float]] = field(default_factory=list)
+    """Steps since the last point that the scaler skipped, and the scale that it set."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Whatever a hook wants to keep from one step to the next."""

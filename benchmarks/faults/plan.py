@@ -34,6 +34,13 @@ class Style:
     """A writer of `writing/manifests.py`: `csv`, `jsonl`, `tsv` or `none`."""
     settings: str = "none"
     """Where the settings stand: `hparams.yaml`, `config.json` or `none`."""
+    watched: tuple[str, ...] = ()
+    """What is measured layer by layer at logged steps: `gradient-norms`, `weight-norms`, `updates`, `activations`, and for writers of event
+    files `weight-histograms` and `gradient-histograms`."""
+    histograms: int = 4
+    """Times that histograms are written, evenly spaced, beside step 0."""
+    tells_skips: bool = False
+    """Whether the console tells each step that the gradient scaler skipped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,25 @@ STYLES: tuple[Style, ...] = (
     Style("tensors", "slash", 100, 20, FULL, "parallel", manifest="jsonl"),
     Style("tensorboard", "hugging-face", 20, 5, ("loss", "validation_loss", "lr"), "numbered", 2, settings="hparams.yaml"),
     Style("tensorboard", "slash", 100, 25, ("loss", "accuracy", "validation_loss", "validation_accuracy"), "tensors-only", manifest="csv"),
-)
+    Style(
+        "tensorboard", "slash", 100, 25, (*MORE, "gradient_norm", "penalty", "loss_scale"), "numbered",
+        settings="hparams.yaml", manifest="csv", watched=("gradient-norms", "weight-histograms", "gradient-histograms"),
+    ),
+    Style(
+        "tensorboard", "capital", 50, 25, (*USUAL, "loss_scale"), "by-epoch", settings="config.json", manifest="jsonl",
+        watched=("activations", "updates", "weight-histograms"), histograms=6,
+    ),
+    Style(
+        "lightning-csv", "lightning", 80, 20, (*MORE, "gradient_norm", "penalty"), "lightning", settings="hparams.yaml",
+        watched=("gradient-norms",),
+    ),
+    Style(
+        "jsonl", "bare", 60, 15, (*USUAL, "gradient_norm", "penalty", "loss_scale"), "bare", 3, settings="config.json", manifest="tsv",
+        watched=("gradient-norms", "weight-norms"),
+    ),
+    Style("console", "bare", 50, 10, (*USUAL, "gradient_norm", "loss_scale"), "numbered", 4, tells_skips=True),
+)  # fmt: skip
+"""The last five log what is seen layer by layer, or what the gradient scaler says."""
 
 
 def style_of(seed: int, kind: str) -> Style:

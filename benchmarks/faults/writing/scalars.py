@@ -13,6 +13,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from faults.nouns import Point, Trained
+from faults.writing.histograms import histogram
 from faults.writing.tags import tag_of
 from postmortem.read.events.records import frame
 
@@ -43,31 +44,49 @@ def _sessions(trained: Trained) -> list[list[Point]]:
     return [[point for point in trained.points if point.session == number] for number in numbers]
 
 
-def _events(rows: Rows, folder: Path, session: int, as_tensors: bool = False) -> None:
+def _histograms(trained: Trained, points: Iterable[Point]) -> dict[int, list[Summary.Value]]:
+    """Step -> histograms logged at it."""
+    found: dict[int, list[Summary.Value]] = {}
+    for point in points:
+        for role, values in point.histograms.items():
+            made = histogram(values)
+            if made is not None:
+                found.setdefault(point.step, []).append(Summary.Value(tag=tag_of(trained.style.tags, role), histo=made))
+    return found
+
+
+def _events(
+    rows: Rows, folder: Path, session: int, as_tensors: bool = False, histograms: Mapping[int, list[Summary.Value]] | None = None
+) -> None:
     start = FIRST_SECOND + session * SECONDS_BETWEEN_SESSIONS
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"events.out.tfevents.{start}.host.{4021 + session}.0").open("wb") as stream:
         stream.write(frame(Event(wall_time=start, file_version="brain.Event:2").SerializeToString()))
         for step, values in rows:
-            for tag, value in values.items():
-                entry = Summary.Value(tag=tag, simple_value=value)
-                if as_tensors:
-                    entry = Summary.Value(tag=tag, tensor=make_tensor_proto(value, dtype="float32"))
-                    entry.metadata.plugin_data.plugin_name = "scalars"
+            entries = [_scalar(tag, value, as_tensors) for tag, value in values.items()]
+            for entry in entries + (histograms or {}).get(step, []):
                 event = Event(wall_time=start + SECONDS_PER_STEP * step, step=step, summary=Summary(value=[entry]))
                 stream.write(frame(event.SerializeToString()))
+
+
+def _scalar(tag: str, value: float, as_tensor: bool) -> Summary.Value:
+    if not as_tensor:
+        return Summary.Value(tag=tag, simple_value=value)
+    entry = Summary.Value(tag=tag, tensor=make_tensor_proto(value, dtype="float32"))
+    entry.metadata.plugin_data.plugin_name = "scalars"
+    return entry
 
 
 def tensorboard(trained: Trained, folder: Path) -> None:
     """`tb/events.out.tfevents...`, one file a session."""
     for session, points in enumerate(_sessions(trained)):
-        _events(chosen(trained, points), folder / "tb", session)
+        _events(chosen(trained, points), folder / "tb", session, histograms=_histograms(trained, points))
 
 
 def tensors(trained: Trained, folder: Path) -> None:
     """The same with scalars as one-element tensors, as TensorFlow 2 writes them."""
     for session, points in enumerate(_sessions(trained)):
-        _events(chosen(trained, points), folder / "logs", session, as_tensors=True)
+        _events(chosen(trained, points), folder / "logs", session, as_tensors=True, histograms=_histograms(trained, points))
 
 
 def tensorboard_split(trained: Trained, folder: Path) -> None:
@@ -86,7 +105,8 @@ def _epochs(trained: Trained) -> Rows:
     since: list[Mapping[str, float]] = []
     roles = set(trained.style.roles)
     for point in trained.points:
-        since.append(point.values)
+        # Keras' callbacks know nothing of single layers.
+        since.append({role: value for role, value in point.values.items() if "@" not in role})
         if "validation_loss" in point.values and point.step:
             kept = dict.fromkeys(role for values in since for role in values if role in roles)
             of_role = {role: [values[role] for values in since if role in values] for role in kept}
@@ -130,13 +150,22 @@ def jsonl(trained: Trained, folder: Path) -> None:
 
 
 def console(trained: Trained, folder: Path) -> None:
-    """`train.log`: what a script prints."""
+    """`train.log`: what a script prints, and where the style wants it what the gradient scaler says of the steps that it skips."""
     lines = []
-    for points in _sessions(trained):
-        for step, values in chosen(trained, points):
+    for point in sorted(trained.points, key=lambda each: each.session):
+        if trained.style.tells_skips:
+            lines += [_skip_told(trained, scale) for _, scale in point.skipped]
+        for step, values in chosen(trained, (point,)):
             shown = " ".join(f"{tag.replace('/', '_')}={value:.6g}" for tag, value in values.items())
             lines.append(f"step {step}/{trained.plan.planned_steps or trained.plan.steps} {shown}")
     (folder / "train.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _skip_told(trained: Trained, scale: float) -> str:
+    """What Apex or DeepSpeed print of a skipped step, `scale` being the one that they set then."""
+    if trained.plan.seed % 2:
+        return f"Gradient overflow.  Skipping step, loss scaler 0 reducing loss scale to {scale}"
+    return f"[deepspeed] OVERFLOW! Rank 0 Skipping step. Attempted loss scale: {scale * 2:g}, reducing to {scale:g}"
 
 
 def trainer_state(trained: Trained, folder: Path) -> None:
