@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from faults import watching
 from faults.nouns import Fault, Point, Snapshot
 from faults.plan import Style
 
@@ -28,6 +29,12 @@ def with_roles(style: Style, points: tuple[Point, ...]) -> Style:
 def intervals(style: Style, steps: int) -> tuple[int, int]:
     """Steps from one logged point to the next, and from one checkpoint to the next."""
     return max(1, steps // style.points), max(1, steps // style.checkpoints)
+
+
+def logged(step: int, values: Mapping[str, float], model: nn.Module, style: Style, log_every: int) -> Point:
+    """A point with what the style wants to know of each layer: norms, and now and then histograms, after the step's updates."""
+    now = step % (log_every * max(1, round(style.points / style.histograms))) == 0
+    return Point(step, 0, {**values, **watching.norms(model, style.watched)}, watching.values(model, style.watched) if now else {})
 
 
 def setting(fault: Fault | None, name: str, usual: float) -> float:

@@ -55,6 +55,14 @@ def test_each_cause_has_its_runs_on_several_architectures() -> None:
     assert not few
 
 
+def test_every_way_for_a_pair_or_a_policy_to_collapse_has_a_task_in_each_half() -> None:
+    """Faults of trainings with loops of their own find a task that has what they want, in both halves."""
+    for cause in ("gan-collapse", "policy-collapse"):
+        for fault in registry.injections()[cause]:
+            halves = {task.half for task in registry.tasks().values() if fault.wants <= task.tags and not fault.spares & task.tags}
+            assert halves == {"tuning", "reporting"}, fault.name
+
+
 @pytest.mark.slow
 def test_a_run_is_made_as_it_says_and_once(tmp_path: Path) -> None:
     """A faulty run is proved beside its twin, leaves no word of its cause in its folder, and is not made again."""

@@ -183,3 +183,17 @@ def test_keras_files_hold_no_layers(tmp_path: Path) -> None:
     trained = _trained(3)
     write_scalars(replace(trained, style=replace(trained.style, logs="keras-csv")), tmp_path)
     assert (tmp_path / "training.log").read_text(encoding="utf-8").splitlines()[0].split(",")[:3] == ["epoch", "gradient_norm", "loss"]
+
+
+@pytest.mark.parametrize(("name", "layer"), [("moons-critic", "discriminator.0.weight"), ("rod-ppo", "trunk.0.weight")])
+def test_pairs_and_policies_are_watched_too(name: str, layer: str) -> None:
+    """Trainings with a loop of their own log gradients by layer, and histograms, where the style asks for them, and only there."""
+    task = registry.tasks()[name]
+    assert task.train is not None
+    plan = replace(task.plan, steps=6, seed=5)
+    watched = task.train(task, plan, LATEST[0], None)
+    assert all(point.values[f"gradient_norm@{layer}"] > 0 for point in watched.points)
+    assert f"gradient_norm@{layer}" in watched.style.roles
+    assert watched.points[0].histograms[f"weights@{layer}"].dim() == 2
+    plain = task.train(task, plan, STYLES[0], None)
+    assert not any("@" in role for point in plain.points for role in (*point.values, *point.histograms))

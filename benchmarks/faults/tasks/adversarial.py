@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import count, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faults.games import intervals, setting, snapshot, suited, with_roles, word
+from faults.games import intervals, logged, setting, snapshot, suited, with_roles, word
 from faults.nouns import Data, Fault, Point, Snapshot, Task, Trained
 from faults.plan import Plan, Style
 
@@ -201,9 +201,9 @@ def _batches(data: Data, plan: Plan) -> Iterator[Tensor]:
         yield data.inputs[torch.randint(data.train, (plan.batch_size,), generator=draw)]
 
 
-def train(task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
+def train(game: Game, task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
     """Train both nets by turns."""
-    game, style = GAMES[task.name], suited(style)
+    style = suited(style)
     # Two optimizers have no place in these layouts, and no pair is saved in them.
     style = replace(style, layout={"hugging-face": "numbered", "bare": "parallel"}.get(style.layout, style.layout))
     rule, penalty = word(fault, "rule", game.rule), setting(fault, "penalty", game.penalty)
@@ -244,7 +244,7 @@ def train(task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
             if "accuracy" in style.roles or plan.seed % 3 == 0:
                 squash = torch.sigmoid if rule in ("cross-entropy", "saturating") else torch.clone
                 values |= {tags[2]: float(squash(on_real.detach()).mean()), tags[3]: float(squash(on_fake.detach()).mean())}
-            points.append(Point(step, 0, values))
+            points.append(logged(step, values, pair, style, log_every))
     settings: dict[str, str | float | bool] = {"model": f"{task.architecture}-gan", "lr": plan.lr, "batch_size": plan.batch_size}
     kept = tuple(points)
     trained = Trained(
@@ -272,19 +272,31 @@ GAMES = {
     "ring-critic": Game("wasserstein", 0.3, latent=4, judge_steps=2),
 }
 TASKS = (
-    Task("ring-pair", "tuning", "pair-mlp-64", "adversarial", ring, small, _FLAT, 0.7, _ADVERSARIAL, train=train),
-    Task("digits-hinge-pair", "tuning", "pair-mlp-images", "adversarial", digits, wide_images, _IMAGES, 0.8, _ADVERSARIAL, train=train),
+    Task(
+        "ring-pair", "tuning", "pair-mlp-64", "adversarial", ring, small, _FLAT, 0.7, _ADVERSARIAL,
+        train=partial(train, GAMES["ring-pair"]),
+    ),
+    Task(
+        "digits-hinge-pair", "tuning", "pair-mlp-images", "adversarial", digits, wide_images, _IMAGES, 0.8, _ADVERSARIAL,
+        train=partial(train, GAMES["digits-hinge-pair"]),
+    ),
     Task(
         "pinwheel-critic", "tuning", "critic-mlp-128", "adversarial", pinwheel, wide,
-        Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"}, train=train,
-    ),
-    Task("grid-pair", "reporting", "pair-mlp-deeper", "adversarial", grid, deeper, _FLAT, 0.7, _ADVERSARIAL, train=train),
-    Task(
-        "digits-deeper-pair", "reporting", "pair-mlp-images-deeper", "adversarial", digits, deeper_images,
-        replace(_IMAGES, steps=1500, batch_size=128), 0.8, _ADVERSARIAL, train=train,
+        Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"},
+        train=partial(train, GAMES["pinwheel-critic"]),
     ),
     Task(
-        "ring-critic", "reporting", "critic-mlp-wide", "adversarial", ring, wide,
-        Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"}, train=train,
+        "grid-pair", "tuning", "pair-mlp-deeper", "adversarial", grid, deeper, _FLAT, 0.7, _ADVERSARIAL,
+        train=partial(train, GAMES["grid-pair"]),
+    ),
+    Task(
+        "digits-deeper-pair", "tuning", "pair-mlp-images-deeper", "adversarial", digits, deeper_images,
+        replace(_IMAGES, steps=1500, batch_size=128), 0.8, _ADVERSARIAL,
+        train=partial(train, GAMES["digits-deeper-pair"]),
+    ),
+    Task(
+        "ring-critic", "tuning", "critic-mlp-wide", "adversarial", ring, wide,
+        Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"},
+        train=partial(train, GAMES["ring-critic"]),
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from faults.games import intervals, setting, snapshot, suited, with_roles
+from faults.games import intervals, logged, setting, snapshot, suited, with_roles
 from faults.nouns import Data, Fault, Point, Snapshot, Task, Trained
 from faults.plan import Plan, Style
 
@@ -288,9 +289,9 @@ def _optimizer(plan: Plan, agent: Agent) -> torch.optim.Optimizer:
     return kind(agent.parameters(), lr=plan.lr, eps=1e-5, foreach=False)
 
 
-def train(task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
+def train(game: Game, task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
     """Collect, learn, and so on; a step is one rollout with its updates. The job dies where the weights are no numbers any more."""
-    game, style = GAMES[task.name], suited(style)
+    style = suited(style)
     torch.manual_seed(plan.seed)
     world = game.world(np.random.default_rng(plan.seed), plan.batch_size)
     agent = task.model(task.data(plan.seed), plan.seed)
@@ -316,7 +317,7 @@ def train(task: Task, plan: Plan, style: Style, fault: Fault | None) -> Trained:
             values = {tags[role]: value for role, value in told.items() if role in tags}
             if tags is TAGS[0]:
                 values[tags["entropy"]] *= -1
-            points.append(Point(step, 0, {tags["return"]: scores[-1], **values}))
+            points.append(logged(step, {tags["return"]: scores[-1], **values}, agent, style, log_every))
     kept = tuple(points)
     last = scores[-max(1, len(scores) // 10) :]
     settings: dict[str, str | float | bool] = {
@@ -336,29 +337,28 @@ def no_records(seed: int) -> Data:
     return Data(torch.zeros(256, 1), torch.zeros(256, dtype=torch.int64), 256)
 
 
-def _agent(name: str) -> Callable[[Data, int], nn.Module]:
-    game = GAMES[name]
+def maker(game: Game) -> Callable[[Data, int], nn.Module]:
+    """Of the agent that plays a game."""
     return lambda data, seed: Agent(game.seen, game.actions, game.continuous, 64, game.shared)
 
 
-_POLICY = frozenset({"policy"})
-_CONTINUOUS = _POLICY | {"continuous"}
-_DISCRETE = _POLICY | {"discrete"}
+CONTINUOUS = frozenset({"policy", "continuous"})
+DISCRETE = frozenset({"policy", "discrete"})
 TASKS = (
     Task(
-        "pole-reinforce", "tuning", "actor-critic-discrete", "policy", no_records, _agent("pole-reinforce"),
-        Plan(steps=130, batch_size=16, lr=3e-3, clip_norm=0.5), 0.6, _DISCRETE, train=train,
+        "pole-reinforce", "tuning", "actor-critic-discrete", "policy", no_records, maker(GAMES["pole-reinforce"]),
+        Plan(steps=130, batch_size=16, lr=3e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["pole-reinforce"]),
     ),
     Task(
-        "point-ppo", "tuning", "actor-critic-continuous", "policy", no_records, _agent("point-ppo"),
-        Plan(steps=50, batch_size=24, lr=1e-3, clip_norm=0.5), 0.5, _CONTINUOUS, train=train,
+        "point-ppo", "tuning", "actor-critic-continuous", "policy", no_records, maker(GAMES["point-ppo"]),
+        Plan(steps=50, batch_size=24, lr=1e-3, clip_norm=0.5), 0.5, CONTINUOUS, train=partial(train, GAMES["point-ppo"]),
     ),
     Task(
-        "maze-actor-critic", "reporting", "trunk-discrete", "policy", no_records, _agent("maze-actor-critic"),
-        Plan(steps=80, batch_size=32, lr=2e-3, clip_norm=0.5), 0.6, _DISCRETE, train=train,
+        "maze-actor-critic", "tuning", "trunk-discrete", "policy", no_records, maker(GAMES["maze-actor-critic"]),
+        Plan(steps=80, batch_size=32, lr=2e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["maze-actor-critic"]),
     ),
     Task(
-        "space-ppo", "reporting", "trunk-continuous", "policy", no_records, _agent("space-ppo"),
-        Plan(steps=60, batch_size=24, lr=1e-3, clip_norm=0.5), 0.5, _CONTINUOUS, train=train,
+        "space-ppo", "tuning", "trunk-continuous", "policy", no_records, maker(GAMES["space-ppo"]),
+        Plan(steps=60, batch_size=24, lr=1e-3, clip_norm=0.5), 0.5, CONTINUOUS, train=partial(train, GAMES["space-ppo"]),
     ),
 )  # fmt: skip
