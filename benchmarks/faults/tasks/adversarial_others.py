@@ -111,7 +111,7 @@ TASKS = (
     ),
     Task(
         "spots-pair", "reporting", "pair-cnn", "adversarial", spots, convolutions,
-        Plan(steps=1000, batch_size=64, lr=2e-3, betas=(0.5, 0.999)), 0.8, _ADVERSARIAL,
+        Plan(steps=1200, batch_size=64, lr=2e-3, betas=(0.5, 0.999)), 0.85, _ADVERSARIAL,
         train=partial(train, Game("cross-entropy", 1.0)),
     ),
 )  # fmt: skip
