@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-WEIGHTED = (nn.Linear, nn.Conv2d)
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 RECURRENT = (nn.RNN, nn.GRU, nn.LSTM)
 
 
-def layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+def layers(model: nn.Module) -> list[nn.Linear | nn.Conv1d | nn.Conv2d]:
     """Linear and convolutional layers in the order in which they were made, the head last."""
-    return [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)]
 
 
-def hidden(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+def hidden(model: nn.Module) -> list[nn.Linear | nn.Conv1d | nn.Conv2d]:
     """The same without the head."""
     return layers(model)[:-1]
 
@@ -37,7 +37,7 @@ def hidden_matrices(model: nn.Module) -> list[Tensor]:
 def hidden_biases(model: nn.Module) -> list[Tensor]:
     """Biases of hidden layers that have any, and the shifts of batch normalization."""
     found: list[Tensor] = [layer.bias for layer in hidden(model) if layer.bias is not None]
-    return found + [layer.bias for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    return found + [layer.bias for layer in model.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
 
 
 def fan_in(weight: Tensor) -> int:

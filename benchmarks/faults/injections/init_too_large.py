@@ -12,7 +12,7 @@ from faults.plan import Plan
 from faults.reach import hidden_matrices, layers, redraw
 
 _NOT_FOR = frozenset({"pretrained", "adversarial", "policy", "saturating"})
-_NORMALIZED = frozenset({"batchnorm", "transformer", "recurrent"})
+_NORMALIZED = frozenset({"batchnorm", "normalized", "transformer", "recurrent"})
 
 
 def _standard_normal(model: nn.Module, data: Data, plan: Plan) -> None:

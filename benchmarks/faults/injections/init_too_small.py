@@ -11,7 +11,7 @@ from faults.nouns import Data, Fault
 from faults.plan import Plan
 from faults.reach import hidden_matrices, layers, redraw
 
-_NOT_FOR = frozenset({"pretrained", "adversarial", "policy", "batchnorm", "transformer", "recurrent"})
+_NOT_FOR = frozenset({"pretrained", "adversarial", "policy", "batchnorm", "normalized", "transformer", "recurrent"})
 """Normalization restores the scale of a signal, and gates pass it whatever the weights are."""
 
 

@@ -50,12 +50,13 @@ def _few_channels(model: nn.Module, data: Data, plan: Plan) -> nn.Module:
 
 
 def _narrow_text(model: nn.Module, data: Data, plan: Plan) -> nn.Module:
-    """The same network with a few units in each layer."""
-    if isinstance(model, Recurrent):
-        letters = model.embedding.num_embeddings
-        return Recurrent(letters, data.classes, type(model.rnn), width=2)
-    assert isinstance(model, Transformer)
-    return Transformer(model.wte.num_embeddings, data.classes, data.inputs.shape[1], model.causal, layers=1, width=2)
+    """A network of the same kind with two units in each layer."""
+    letters = next(layer.num_embeddings for layer in model.modules() if isinstance(layer, nn.Embedding))
+    causal = data.targets.dim() > 1
+    gated: list[type[nn.GRU] | type[nn.LSTM]] = [type(layer) for layer in model.modules() if isinstance(layer, nn.GRU | nn.LSTM)]
+    if gated and not causal:
+        return Recurrent(letters, data.classes, gated[0], width=2)
+    return Transformer(letters, data.classes, data.inputs.shape[1], causal, layers=1, width=2)
 
 
 def _one_number(model: nn.Module, data: Data, plan: Plan) -> nn.Module:

@@ -61,11 +61,11 @@ TASKS = (
         frozenset({"relu", "variational"}),
     ),
     Task(
-        "shapes-autoencoder", "reporting", "autoencoder", "reconstruction", sources.shapes, plain, Plan(lr=3e-3), 0.8,
+        "shapes-autoencoder", "tuning", "autoencoder", "reconstruction", sources.shapes, plain, Plan(lr=3e-3), 0.8,
         frozenset({"relu", "autoencoder"}),
     ),
     Task(
-        "digits-variational", "reporting", "variational", "variational", sources.digits, variational, Plan(lr=2e-3), 0.85,
+        "digits-variational", "tuning", "variational", "variational", sources.digits, variational, Plan(lr=2e-3), 0.85,
         frozenset({"relu", "variational"}),
     ),
 )  # fmt: skip

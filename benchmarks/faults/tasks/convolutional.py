@@ -115,13 +115,13 @@ TASKS = (
     Task(
         "shapes-plain", "tuning", "cnn", "classification", _cropped, plain, Plan(lr=2e-3), 0.5, IMAGES,
     ),
-    Task("digits-plain", "reporting", "cnn", "classification", _digit_images, plain, Plan(lr=2e-3), 0.4, IMAGES),
+    Task("digits-plain", "tuning", "cnn", "classification", _digit_images, plain, Plan(lr=2e-3), 0.4, IMAGES),
     Task(
-        "digits-resnet", "reporting", "resnet", "classification", _digit_images, residual, Plan(lr=3e-3, steps=240), 0.4,
+        "digits-resnet", "tuning", "resnet", "classification", _digit_images, residual, Plan(lr=3e-3, steps=240), 0.4,
         IMAGES | {"batchnorm", "shortcuts"},
     ),
     Task(
-        "digits-batchnorm", "reporting", "cnn-batchnorm", "classification", _digit_images, normalized, Plan(lr=3e-3), 0.5,
+        "digits-batchnorm", "tuning", "cnn-batchnorm", "classification", _digit_images, normalized, Plan(lr=3e-3), 0.5,
         IMAGES | {"batchnorm"},
     ),
 )  # fmt: skip

@@ -132,27 +132,27 @@ TASKS = (
         frozenset({"dense", "relu", "table"}),
     ),
     Task(
-        "cancer-mlp", "reporting", "mlp", "classification", sources.breast_cancer, cancer_relu, Plan(lr=1e-3), 0.4,
+        "cancer-mlp", "tuning", "mlp", "classification", sources.breast_cancer, cancer_relu, Plan(lr=1e-3), 0.4,
         CLASSES | {"relu", "table"},
     ),
     Task(
-        "digits-deep", "reporting", "deep-plain", "classification", sources.digits, digits_deep_relu, Plan(lr=1e-3), 0.5,
+        "digits-deep", "tuning", "deep-plain", "classification", sources.digits, digits_deep_relu, Plan(lr=1e-3), 0.5,
         CLASSES | {"relu", "deep"},
     ),
     Task(
-        "digits-sigmoid", "reporting", "mlp", "classification", sources.digits, digits_sigmoid, Plan(lr=3e-3), 0.4,
+        "digits-sigmoid", "tuning", "mlp", "classification", sources.digits, digits_sigmoid, Plan(lr=3e-3), 0.4,
         CLASSES | {"sigmoid", "saturating"},
     ),
     Task(
-        "shapes-tanh", "reporting", "deep-plain", "classification", sources.centred_shapes, shapes_tanh, Plan(lr=1e-3, steps=500), 0.6,
+        "shapes-tanh", "tuning", "deep-plain", "classification", sources.centred_shapes, shapes_tanh, Plan(lr=1e-3, steps=500), 0.6,
         CLASSES | {"tanh", "deep", "saturating"},
     ),
     Task(
-        "diabetes-mlp", "reporting", "mlp", "regression", sources.diabetes, diabetes_relu, Plan(lr=1e-3, batch_size=16, steps=300), 0.75,
+        "diabetes-mlp", "tuning", "mlp", "regression", sources.diabetes, diabetes_relu, Plan(lr=1e-3, batch_size=16, steps=300), 0.75,
         frozenset({"dense", "relu", "table"}),
     ),
     Task(
-        "friedman-likelihood", "reporting", "mlp", "likelihood", sources.friedman, friedman_likelihood, Plan(lr=2e-3), 0.7,
+        "friedman-likelihood", "tuning", "mlp", "likelihood", sources.friedman, friedman_likelihood, Plan(lr=2e-3), 0.7,
         frozenset({"dense", "table", "negative"}),
     ),
 )  # fmt: skip

@@ -227,19 +227,19 @@ TASKS = (
         DENSE,
     ),
     Task(
-        "modules-finetuned", "reporting", "fine-tuning", "classification", sources.modules, modules_from_language,
+        "modules-finetuned", "tuning", "fine-tuning", "classification", sources.modules, modules_from_language,
         replace(TRANSFORMER, lr=1e-3), 0.75, TEXT | {"transformer"},
     ),
     Task(
-        "resnet-finetuned", "reporting", "fine-tuned-resnet", "classification", _few_digits, digits_from_residual, Plan(lr=1e-3), 0.5,
+        "resnet-finetuned", "tuning", "fine-tuned-resnet", "classification", _few_digits, digits_from_residual, Plan(lr=1e-3), 0.5,
         IMAGES | {"shortcuts"},
     ),
     Task(
-        "lines-finetuned", "reporting", "fine-tuned-lstm", "classification", sources.modules, modules_from_letters,
+        "lines-finetuned", "tuning", "fine-tuned-lstm", "classification", sources.modules, modules_from_letters,
         Plan(lr=2e-3), 0.85, TEXT | {"recurrent"},
     ),
     Task(
-        "halves-finetuned", "reporting", "fine-tuned-dense", "classification", _fewer_shapes, shapes_from_groups,
+        "halves-finetuned", "tuning", "fine-tuned-dense", "classification", _fewer_shapes, shapes_from_groups,
         Plan(lr=3e-4, steps=300), 0.7, DENSE,
     ),
 )  # fmt: skip

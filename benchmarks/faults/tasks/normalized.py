@@ -92,12 +92,12 @@ TASKS = (
         Plan(lr=3e-3), 0.8, frozenset({"relu", "autoencoder", "batchnorm"}),
     ),
     Task(
-        "cancer-normalized", "reporting", "mlp-batchnorm", "classification", sources.breast_cancer, dense, Plan(lr=1e-3), 0.4,
+        "cancer-normalized", "tuning", "mlp-batchnorm", "classification", sources.breast_cancer, dense, Plan(lr=1e-3), 0.4,
         frozenset({"classes", "relu", "batchnorm", "table"}),
     ),
-    Task("digits-strided", "reporting", "cnn-strided", "classification", _digit_images, strided, Plan(lr=2e-3), 0.5, IMAGES),
+    Task("digits-strided", "tuning", "cnn-strided", "classification", _digit_images, strided, Plan(lr=2e-3), 0.5, IMAGES),
     Task(
-        "digits-normalized-autoencoder", "reporting", "autoencoder-batchnorm", "reconstruction", sources.digits, autoencoder, Plan(lr=3e-3),
+        "digits-normalized-autoencoder", "tuning", "autoencoder-batchnorm", "reconstruction", sources.digits, autoencoder, Plan(lr=3e-3),
         0.7, frozenset({"relu", "autoencoder", "batchnorm"}),
     ),
 )  # fmt: skip

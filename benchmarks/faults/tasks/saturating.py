@@ -96,15 +96,15 @@ TASKS = (
         TANH | {"classes", "text", "embedding", "recurrent"},
     ),
     Task(
-        "digits-lenet", "reporting", "lenet", "classification", _digit_images, lenet, Plan(lr=2e-3), 0.4,
+        "digits-lenet", "tuning", "lenet", "classification", _digit_images, lenet, Plan(lr=2e-3), 0.4,
         TANH | {"classes", "images", "convolutional"},
     ),
     Task(
-        "shapes-squeezed", "reporting", "autoencoder-tanh", "reconstruction", sources.centred_shapes, squeezed, Plan(lr=3e-3), 0.8,
+        "shapes-squeezed", "tuning", "autoencoder-tanh", "reconstruction", sources.centred_shapes, squeezed, Plan(lr=3e-3), 0.8,
         TANH | {"autoencoder"},
     ),
     Task(
-        "modules-rnn", "reporting", "elman", "classification", sources.modules, modules_rnn, Plan(lr=3e-3, steps=500), 0.85,
+        "modules-rnn", "tuning", "elman", "classification", sources.modules, modules_rnn, Plan(lr=3e-3, steps=500), 0.85,
         TANH | {"classes", "text", "embedding", "recurrent"},
     ),
 )  # fmt: skip

@@ -132,15 +132,15 @@ TASKS = (
         TEXT | {"classes", "transformer"},
     ),
     Task(
-        "modules-lstm", "reporting", "recurrent", "classification", sources.modules, modules_lstm, Plan(lr=5e-3, steps=500), 0.8,
+        "modules-lstm", "tuning", "recurrent", "classification", sources.modules, modules_lstm, Plan(lr=5e-3, steps=500), 0.8,
         TEXT | {"classes", "recurrent"},
     ),
     Task(
-        "source-lm", "reporting", "language-model", "language", sources.source_text, source_model, TRANSFORMER, 0.75,
+        "source-lm", "tuning", "language-model", "language", sources.source_text, source_model, TRANSFORMER, 0.75,
         TEXT | {"transformer", "language"},
     ),
     Task(
-        "modules-transformer", "reporting", "text-classifier", "classification", sources.modules, modules_transformer, TRANSFORMER, 0.8,
+        "modules-transformer", "tuning", "text-classifier", "classification", sources.modules, modules_transformer, TRANSFORMER, 0.8,
         TEXT | {"classes", "transformer"},
     ),
 )  # fmt: skip
