@@ -77,7 +77,7 @@ TASKS = (
     ),
     Task(
         "checkerboard-tanh", "reporting", "mlp-tanh", "classification", sources_made.checkerboard, wrapped((64, 64, 64), "Tanh"),
-        Plan(lr=3e-3, batch_size=64, steps=900), 0.6, CLASSES | TABLE | SATURATING | {"tanh"},
+        Plan(lr=5e-3, batch_size=64, steps=1200, schedule="cosine"), 0.6, CLASSES | TABLE | SATURATING | {"tanh"},
     ),
     Task(
         "display-sigmoid", "reporting", "mlp-sigmoid", "classification", sources_made.display, dense((64, 48, 48, 32), "Sigmoid"),
