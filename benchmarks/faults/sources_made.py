@@ -83,7 +83,7 @@ def uneven(seed: int) -> Data:
     """3,600 records of six columns whose target is noisy where the third column is high: a regression for likelihoods."""
     draw = np.random.default_rng(67)
     inputs = draw.uniform(-1.7, 1.7, size=(3600, 6))
-    targets = np.sin(1.5 * inputs[:, 0]) + 0.7 * inputs[:, 1] + np.exp(-2.2 + 0.6 * inputs[:, 2]) * draw.standard_normal(3600)
+    targets = np.sin(1.5 * inputs[:, 0]) + 0.7 * inputs[:, 1] + np.exp(-2.8 + 0.6 * inputs[:, 2]) * draw.standard_normal(3600)
     return dealt(inputs, targets, seed, columns=_columns(inputs), per_column=True)
 
 
