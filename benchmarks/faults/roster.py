@@ -13,7 +13,7 @@ from faults.nouns import Fault, Half, Task
 from faults.plan import Plan, Style
 from faults.styles import style_of
 
-PER_CAUSE = {"tuning": 6, "reporting": 8}
+PER_CAUSE = {"tuning": 10, "reporting": 8}
 """Faulty runs of each cause in each half."""
 PER_TRAP = 2
 """Healthy runs of each kind in each half."""

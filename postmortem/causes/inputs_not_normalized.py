@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(2.0, "the loss stayed high with inputs of that scale", alarm=("plateaued-loss", "unscaled-inputs")),
     Evidence(1.5, "the first loss is far above chance with inputs of that scale", alarm=("initial-loss-off", "unscaled-inputs")),
     Evidence(1.5, "the loss diverged or bounced with inputs of that scale", alarm=("diverged-loss", "unscaled-inputs")),
+    Evidence(4.0, "the loss left the range of floats with inputs of that scale", alarm=("nonfinite-loss", "unscaled-inputs")),
     Evidence(1.0, "the loss bounced with inputs of that scale", alarm=("oscillating-loss", "unscaled-inputs")),
     Evidence(1.5, "units saturate with inputs of that scale", alarm=("saturated-units", "unscaled-inputs")),
     Evidence(

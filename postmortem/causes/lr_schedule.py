@@ -31,6 +31,7 @@ EVIDENCE = (
     Evidence(5.5, "the learning rate was gone long before the end", alarm=("early-decayed-rate",)),
     Evidence(1.0, "the loss stayed high after the learning rate was gone", alarm=("early-decayed-rate", "plateaued-loss")),
     Evidence(1.0, "the loss stayed flat after the learning rate was gone", alarm=("early-decayed-rate", "flat-loss")),
+    Evidence(4.5, "updates faded away while the loss was high", alarm=("faded-updates",)),
     Evidence(6.0, "the highest learning rate came at once and threw the first steps", alarm=("unwarmed-start",)),
     Evidence(5.0, "a start without warm-up is no early end", alarm=("unwarmed-start",), passed=("early-decayed-rate",)),
     Evidence(6.0, "the learning rate came back and set the run back", alarm=("restarted-rate",)),
@@ -46,7 +47,9 @@ USES = ("lr.max", "lr.dead_share", "steps.last")
 
 
 def summary(case: Case) -> str:
-    return case.said("early-decayed-rate", "rising-rate", "plateaued-loss", otherwise="The learning rate ended before the run did.")
+    return case.said(
+        "early-decayed-rate", "faded-updates", "rising-rate", "plateaued-loss", otherwise="The learning rate ended before the run did."
+    )
 
 
 def fix(case: Case) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from postmortem.model import Checkpoint, Measurement, Missing
 
 LOGGED = ("pair.judge_loss", "pair.maker_loss", "pair.certainty", "pair.distance_growth", "pair.sample_decline")
 STORED = ("pair.update_ratio", "pair.rate_ratio", "pair.coherence", "pair.gradient_growth")
-NAMES = (*LOGGED, *STORED)
+TRAVEL = "pair.travel_ratio"
+NAMES = (*LOGGED, *STORED, TRAVEL)
 LEAST_POINTS = 10
 COIN = {"cross-entropy": 2 * math.log(2), "saturating": 2 * math.log(2), "hinge": 2.0}
 """Loss over both kinds of sample of a discriminator that says nothing."""
@@ -170,9 +172,10 @@ def _decline(roled: Sequence[Roled]) -> Found:
 
 def _of_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     if not table.rows:
-        yield from missing(STORED, "the run has no readable checkpoint", "checkpoint")
+        yield from missing((*STORED, TRAVEL), "the run has no readable checkpoint", "checkpoint")
         return
     view = view_of(table, checkpoints)
+    yield _travel_ratio(view)
     row = peak_row(view)
     if row is None:
         yield from missing(STORED, "no checkpoint holds the optimizers' state", "optimizer-state")
@@ -193,6 +196,30 @@ def _update_ratio(view: View, row: CheckpointRow) -> Found:
     judge, maker = float(np.median(ratios["judge"])), float(np.median(ratios["maker"]))
     basis = f"{len(ratios['judge'])} and {len(ratios['maker'])} matrices at step {row.step}"
     return Measurement(STORED[0], ratio(judge, maker), "ratio", basis, row.step, {"discriminator": judge, "generator": maker})
+
+
+def _travel_ratio(view: View) -> Found:
+    """How far the discriminator's matrices move between checkpoints over their norms, divided by the generator's; medians.
+
+    Of the interval in which the sides are least apart: a side that has come to rest for a while is no sign.
+    """
+    found: list[tuple[float, float, float, int | None]] = []
+    for before, after in pairwise(view.rows):
+        moved: dict[str, list[float]] = {"judge": [], "maker": []}
+        for layer in view.matrices:
+            delta, weight, side = after.deltas.get(layer.name), before.tensors.get(layer.name), side_of_pair(layer.name)
+            if side and delta is not None and weight is not None and weight.norm > 0 and math.isfinite(delta.norm):
+                moved[side].append(delta.norm / weight.norm)
+        if moved["judge"] and moved["maker"]:
+            judge, maker = float(np.median(moved["judge"])), float(np.median(moved["maker"]))
+            found.append((ratio(judge, maker), judge, maker, after.step))
+    if not found:
+        return Missing(TRAVEL, "no two checkpoints hold finite matrices of both nets", "two-checkpoints")
+    least = min(found, key=lambda one: abs(math.log(one[0])) if 0 < one[0] < math.inf else math.inf)
+    items = {"discriminator": least[1], "generator": least[2]}
+    return Measurement(
+        TRAVEL, least[0], "ratio", f"{len(found)} intervals between checkpoints, the one to step {least[3]}", least[3], items
+    )
 
 
 def _rate_ratio(row: CheckpointRow) -> Found:

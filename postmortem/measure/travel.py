@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from postmortem.measure.table import TensorTable
 from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, updates_done, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
-NAMES = ("updates.overwritten", "updates.reach")
+NAMES = ("updates.overwritten", "updates.reach", "updates.faded")
+FADED = 1e-3
+"""Updates have faded where they are below this share of the largest, as a learning rate is dead below it."""
 SIGNED = ADAM_KIN | {"rmsprop", "adagrad"}
 """Algorithms that divide gradients by their own size: no element moves by more than about the learning rate in a step."""
 
@@ -25,7 +28,10 @@ def measure_travel(
     for a momentum of 0.9).
 
     `updates.reach`: the sum of all learning rates over the rms of the first weights, median of matrices: what an element can move at
-    most, in units of a usual element, where the algorithm is a signed one. `logged`: steps and values of the learning rate.
+    most, in units of a usual element, where the algorithm is a signed one.
+
+    `updates.faded`: the share of the run's steps, at its end, in whose intervals between checkpoints matrices moved at less than a
+    thousandth of their fastest pace; the median over matrices that moved at all. `logged`: steps and values of the learning rate.
     """
     if not table.rows:
         yield from missing(NAMES, "the run has no readable checkpoint", "checkpoint")
@@ -33,6 +39,30 @@ def measure_travel(
     view = view_of(table, checkpoints)
     yield _overwritten(view)
     yield _reach(view, algorithm, logged)
+    yield _faded(view)
+
+
+def _faded(view: View) -> Found:
+    name = NAMES[2]
+    rows = [row for row in view.rows if row.step is not None]
+    lengths = [(after.step or 0) - (before.step or 0) for before, after in pairwise(rows)]
+    if len(rows) < 4 or len(rows) < len(view.rows) or min(lengths) <= 0:
+        return Missing(name, "fewer than four checkpoints, or not all of known steps", "two-checkpoints")
+    items: dict[str, float] = {}
+    for layer in view.matrices:
+        deltas = [row.deltas.get(layer.name) for row in rows[1:]]
+        if layer.elements < 16 or any(delta is None or not math.isfinite(delta.norm) for delta in deltas):
+            continue
+        paces = [delta.norm / length for delta, length in zip(deltas, lengths, strict=True) if delta is not None]
+        if max(paces) > 0:
+            alive = max(at for at, pace in enumerate(paces) if pace >= FADED * max(paces))
+            items[layer.name] = sum(lengths[alive + 1 :]) / sum(lengths)
+    if not items:
+        return Missing(name, "no matrix that moved and is finite in all checkpoints", "two-checkpoints")
+    value = float(np.median(list(items.values())))
+    since = (rows[0].step or 0) + round((1 - value) * sum(lengths))
+    basis = f"{len(rows)} checkpoints, {at_step(rows[0])} to {at_step(rows[-1])}, {len(items)} matrices"
+    return Measurement(name, value, "share", basis, since if value > 0 else None, items)
 
 
 def _overwritten(view: View) -> Found:

@@ -160,3 +160,16 @@ def test_coherence_falls_where_a_side_gets_no_gradient(lab: Any) -> None:
     left = 0.9**40 * (1 - 0.9**40) / (1 - 0.9**80) / math.sqrt((0.999**40 - 0.999**80) / (1 - 0.999**80))
     assert math.isclose(found.items["discriminator"], left, rel_tol=0.02)
     assert found.value == found.items["discriminator"]
+
+
+def test_travel_of_both_sides_is_compared_where_they_are_least_apart(lab: Any) -> None:
+    """A generator that moves at a tenth of the discriminator's pace, and in one interval at a half of it, gives 2."""
+    torch.manual_seed(0)
+    weight, away = torch.randn(8, 8), torch.randn(8, 8)
+    ways = ((0.0, 0.0), (0.2, 0.02), (0.4, 0.12))
+    saved = [
+        lab.bare(100 * at, {"netD.fc.weight": weight + judge * away, "netG.fc.weight": weight + maker * away})
+        for at, (judge, maker) in enumerate(ways)
+    ]
+    found = {one.name: one for one in measure_adversaries((), pass_over(saved), saved, "gan")}
+    assert math.isclose(number(found["pair.travel_ratio"]).value, 2.0, rel_tol=0.1)

@@ -86,3 +86,37 @@ def test_adams_gradients_are_not_judged(lab: Any) -> None:
     model = lab.mlp(32)
     assert isinstance(total(lab.train(model, torch.optim.Adam(model.parameters(), 1e-3)), "adam"), Missing)
     assert np.isfinite(model[0].weight.detach().numpy()).all()
+
+
+def walked(lab: Any, lengths: tuple[float, ...]) -> list[Checkpoint]:
+    """Checkpoints 100 steps apart between which one matrix moved so far."""
+    steady = torch.randn(32, 16, generator=torch.Generator().manual_seed(1))
+    away = torch.randn(32, 16, generator=torch.Generator().manual_seed(2))
+    ways = np.cumsum((0.0, *lengths))
+    return [lab.bare(100 * at, {"fc.weight": steady + float(way) * away}) for at, way in enumerate(ways)]
+
+
+def test_updates_have_faded_where_they_are_a_thousandth(lab: Any) -> None:
+    """Two of four intervals at a ten-thousandth of the pace are half of the run; an interval at a hundredth is none of it."""
+    found = travel(walked(lab, (1.0, 0.5, 1e-4, 1e-4)))["updates.faded"]
+    assert found.value == pytest.approx(0.5)
+    assert found.first_step == 200
+    assert travel(walked(lab, (1.0, 0.5, 1e-4, 1e-2)))["updates.faded"].value == 0.0
+
+
+def test_three_checkpoints_tell_no_fading(lab: Any) -> None:
+    """One interval is nothing to compare the other with."""
+    assert "updates.faded" not in travel(walked(lab, (1.0, 0.5)))
+
+
+@pytest.mark.parametrize(("by_batch", "faded"), [(True, True), (False, False)])
+def test_a_rate_that_decays_by_batch_instead_of_by_epoch_fades(lab: Any, by_batch: bool, faded: bool) -> None:
+    """Nine tenths a step leave nothing after a quarter of the run; nine tenths every ten steps go on to the end."""
+    model = lab.mlp(32)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+
+    def decay(step: int) -> None:
+        optimizer.param_groups[0]["lr"] = 1e-2 * 0.9 ** (step if by_batch else step // 10)
+
+    saved = lab.train(model, optimizer, steps=200, before_step=decay)
+    assert (travel(saved)["updates.faded"].value > 0.3) == faded

@@ -46,7 +46,7 @@ SOME = Threshold(
 )
 
 NEEDS = ("lr.dead_share",)
-USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first", "lr.max")
+USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first", "lr.max", "updates.moved")
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
@@ -64,6 +64,8 @@ def _left(measured: Measured) -> float | None:
 
 def judge(measured: Measured) -> Finding:
     dead = measured["lr.dead_share"]
+    if measured.number("lr.max") == 0 and (measured.number("updates.moved") or 0) > 0:
+        return Finding("pass", "a learning rate of 0 was logged throughout, which is not that of the weights that moved", None, DEAD)
     seen = f"the learning rate is below a thousandth of its peak for the last {dead.value:.0%} of the run"
     if dead.value < DEAD.value:
         return Finding("pass", seen, dead.value, DEAD, dead.unit)
@@ -89,5 +91,14 @@ EXAMPLES = (
     Example("zero for the last third, no loss", _given(0.33, None), "warn"),
     Example("converged before", _given(0.33, 0.01), "pass"),
     Example("cosine to zero", _given(0.02, 0.6), "pass"),
+    Example(
+        "the rate of a frozen group was logged",
+        (
+            *_given(1.0, 0.8),
+            Measurement("lr.max", 0.0, "", "'lr', 600 points"),
+            Measurement("updates.moved", 0.4, "share", "steps 0 to 600"),
+        ),
+        "pass",
+    ),
     Example("no learning rate", (), "not-checked"),
 )
