@@ -245,7 +245,7 @@ def weigh(cause: Cause, outcomes: Mapping[str, Outcome], values: Mapping[str, Me
 def _arguments(cause: Cause, outcomes: Mapping[str, Outcome]) -> list[Argument]:
     """Evidence that counts, strongest first."""
     found = [
-        Argument((*evidence.alarm, *evidence.passed), evidence.says, round(evidence.log_odds * weight, 3))
+        Argument(evidence.checks, evidence.says, round(evidence.log_odds * weight, 3))
         for evidence in cause.evidence
         if (weight := strength(evidence, outcomes)) > 0 and evidence.log_odds
     ]
@@ -257,6 +257,8 @@ def strength(evidence: Evidence, outcomes: Mapping[str, Outcome]) -> float:
     alarms = [outcomes[id] for id in evidence.alarm if id in outcomes]
     passes = [outcomes[id] for id in evidence.passed if id in outcomes]
     if len(alarms) < len(evidence.alarm) or len(passes) < len(evidence.passed):
+        return 0.0
+    if not all(id in outcomes and outcomes[id].status == "not-applicable" for id in evidence.inapplicable):
         return 0.0
     if not all(outcome.alarmed for outcome in alarms) or not all(outcome.status == "pass" for outcome in passes):
         return 0.0

@@ -59,6 +59,7 @@ def cause_page(cause: Cause) -> str:
     lines += ["| weight | when | because |", "|---|---|---|"]
     for evidence in sorted(cause.evidence, key=lambda each: -each.log_odds):
         when = [f"`{id}` alarms" for id in evidence.alarm] + [f"`{id}` passes" for id in evidence.passed]
+        when += [f"`{id}` does not apply" for id in evidence.inapplicable]
         lines.append(f"| {evidence.log_odds:+g} | {' and '.join(when)} | {evidence.says} |")
     lines += ["", f"Brings about: {_codes(cause.explains)}.", ""]
     return "\n".join(lines)

@@ -101,6 +101,16 @@ def test_what_was_not_looked_at_is_no_evidence(status: Status) -> None:
     assert weigh(cause("one", *evidence), {"a": outcome("a", status)}, {}).probability == 0.1
 
 
+@pytest.mark.parametrize(("status", "counts"), [("not-applicable", True), ("not-checked", False), ("pass", False), ("fail", False)])
+def test_what_a_run_does_not_have_is_evidence(status: Status, counts: bool) -> None:
+    """A check that does not apply speaks where the evidence says so, and one that could not look does not."""
+    evidence = Evidence(-5.0, "x", inapplicable=("a",))
+    assert evidence.key == "a does not apply"
+    ranked = weigh(cause("one", evidence), {"a": outcome("a", status)}, {})
+    assert (ranked.probability < 0.1) == counts
+    assert weigh(cause("one", evidence), {}, {}).probability == 0.1
+
+
 def test_nothing_is_certain() -> None:
     """No amount of evidence gives a probability of 1."""
     ranked = weigh(cause("one", Evidence(99.0, "x", alarm=("a",))), {"a": outcome("a", "fail")}, {})

@@ -38,6 +38,7 @@ EVIDENCE = (
     Evidence(7.0, "running statistics stopped on the way", alarm=("halted-batchnorm",)),
     Evidence(5.0, "statistics that stopped look settled", alarm=("halted-batchnorm",), passed=("stale-batchnorm",)),
     Evidence(2.0, "validation was never better than a guess", alarm=("chance-level-validation", "stale-batchnorm")),
+    Evidence(-8.0, "the net has no batch normalization", inapplicable=("stale-batchnorm",)),
     Evidence(-4.0, "running statistics have settled", passed=("stale-batchnorm",)),
     Evidence(7.0, "running statistics are those of an earlier checkpoint", alarm=("aged-batchnorm",)),
     Evidence(5.0, "statistics of an earlier checkpoint look settled", alarm=("aged-batchnorm",), passed=("stale-batchnorm",)),

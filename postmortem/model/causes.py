@@ -14,7 +14,8 @@ from postmortem.model.measurements import Measured
 class Evidence:
     """What one state of some checks says about a cause.
 
-    It counts when every check in `alarm` failed or warned and every check in `passed` passed. A check that warned counts half.
+    It counts when every check in `alarm` failed or warned, every one in `passed` passed and every one in `inapplicable` did not apply:
+    the run has not what it looks at. A check that warned counts half.
     """
 
     log_odds: float
@@ -23,11 +24,18 @@ class Evidence:
     """One clause that finishes "...because"."""
     alarm: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
+    inapplicable: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """All checks that it names."""
+        return (*self.alarm, *self.passed, *self.inapplicable)
 
     @property
     def key(self) -> str:
         """What must be the case, in words: the name under which a fitted weight is kept."""
-        return " and ".join((*self.alarm, *(f"{id} passed" for id in self.passed)))
+        passed, unfit = (f"{id} passed" for id in self.passed), (f"{id} does not apply" for id in self.inapplicable)
+        return " and ".join((*self.alarm, *passed, *unfit))
 
 
 @dataclass(frozen=True, slots=True)
