@@ -5,13 +5,16 @@ A tag's last part says most (`Loss/learning_rate` is a learning rate), its folde
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postmortem.measure import role_words as known
 from postmortem.measure.roled import UNKNOWN, Role, side_of
 from postmortem.measure.tags import parts, split_of_tag
+
+LAYERS_OF_A_NET = 3
+"""Norms in one folder from which on they are those of layers: a total stands beside its clipped self at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Around:
     """Whether returns of episodes are among them."""
     domains: bool
     """Whether a pair of generators and a pair of discriminators are (`G_A`, `D_A`)."""
+    layered: frozenset[str]
+    """What stands before the last slash of gradient norms of which there are so many that they are of layers (`grad_norm/act1`)."""
 
     @property
     def variational(self) -> bool:
@@ -94,7 +99,9 @@ def look_around(tags: Sequence[Tag]) -> Around:
     leaves = {tag.leaf for tag in tags}
     agents = bool(every & known.RETURNS) or any(known.names_return(word) for word in every)
     agents = agents or bool(every & known.EXPLORATION and every & known.SCORES)
-    around = Around(every, defaultdict(set), defaultdict(set), defaultdict(set), False, agents, {("d", "a"), ("g", "a")} <= leaves)
+    around = Around(
+        every, defaultdict(set), defaultdict(set), defaultdict(set), False, agents, {("d", "a"), ("g", "a")} <= leaves, _layered(tags)
+    )
     has_regularization = False
     for tag in tags:
         if plain_role(tag, around) is not None:
@@ -107,7 +114,17 @@ def look_around(tags: Sequence[Tag]) -> Around:
             around.totals[tag.side].add(tag.folder_own)
         else:
             around.qualified[tag.side].add(tag.own)
-    return Around(every, around.totals, around.qualified, around.errors, has_regularization, agents, around.domains)
+    return Around(every, around.totals, around.qualified, around.errors, has_regularization, agents, around.domains, around.layered)
+
+
+def _layered(tags: Sequence[Tag]) -> frozenset[str]:
+    parents = Counter(tag.text.rpartition("/")[0] for tag in {tag.text: tag for tag in tags}.values())
+    words = {parent: {word for part in parts(parent) for word in part} for parent, count in parents.items() if count >= LAYERS_OF_A_NET}
+    return frozenset(
+        parent
+        for parent, said in words.items()
+        if said & {"gradnorm", "gnorm"} or (said & {"grad", "grads", "gradient", "gradients"} and "norm" in said)
+    )
 
 
 # --- tags that are no loss --------------------------------------------------------------------------------------------
@@ -139,7 +156,8 @@ def _counter_or_setting(tag: Tag, around: Around) -> tuple[Role, str] | None:
         return _rate(tag)
     grads = present & {"gradnorm", "gnorm"} or (every & {"grad", "grads", "gradient", "gradients"} and "norm" in every)
     if not is_loss and grads:
-        if every & known.LAYERS:
+        layered = tag.text.rpartition("/")[0] in around.layered and not set(tag.leaf) & known.TOTALS
+        if every & known.LAYERS or layered:
             return "other", "the gradient of one layer"
         return "gradient-norm", "words gradient and norm"
     if leaf[-1] in known.COEFFICIENTS or (present & known.COEFFICIENTS and not is_loss):

@@ -66,6 +66,7 @@ EXTREMES = _set("best min max std lowest")
 COEFFICIENTS = _set("coef coeff coefs coeffs coefficient lambda weight weights temperature mul mult multiplier factor")
 NO_LOSS = _set("values scores alpha ratio std signs")
 """Words that make a tag in a folder of losses no loss."""
+TOTALS = _set("total all global overall norm model pre post before after clip clipped unclipped")
 LAYERS = _set("weight bias layer layers param params conv linear kernel gamma")
 EPOCHS = _set("epoch epochs")
 EPOCH_FOLDERS = SPLIT_WORDS | _set("epoch epochs trainer current global num info progress state number")

@@ -194,3 +194,10 @@ def test_no_series_no_roles() -> None:
     """An empty run has no roles and no main series."""
     assert assign([], ReadOptions()) == ()
     assert main_training_loss([]) is None
+
+
+def test_norms_of_one_folder_are_of_layers() -> None:
+    """Three and more gradient norms side by side are those of layers, whatever these are called; a total among them is the total."""
+    found = roles("grad_norm/act1", "grad_norm/stem", "grad_norm/log_std", "grad_norm/total", "loss")
+    assert [found[f"grad_norm/{name}"] for name in ("act1", "stem", "log_std", "total")] == ["other", "other", "other", "gradient-norm"]
+    assert roles("grad_norm/train", "grad_norm/clipped", "loss")["grad_norm/train"] == "gradient-norm"
