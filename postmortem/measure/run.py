@@ -31,6 +31,7 @@ from postmortem.measure.heads import measure_heads
 from postmortem.measure.image_samples import measure_image_samples, raw_settings
 from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
+from postmortem.measure.logged_layers import measure_logged_layers
 from postmortem.measure.misread_loss import measure_misread
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
@@ -140,6 +141,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
     found.keep(measure_signal(table, run.checkpoints, _input_rms(found)))
+    found.keep(measure_logged_layers(run.series, run.histograms))
     return RunMeasurements(
         name=run.name,
         path=run.path,

@@ -12,7 +12,6 @@ from faults.plan import Plan
 
 _COMMON = frozenset({"adversarial", "policy"})
 _TEMPERATURE = 0.2
-_BITS = 10
 _CHOSEN = (1, 4, 7)
 
 
@@ -72,17 +71,18 @@ def _below_zero(plain: LossFunction) -> LossFunction:
 
 
 def _parity(data: Data, plan: Plan) -> Data:
-    """Whether an odd number of three of ten bits is set, as 1 or -1: nothing is learned for long, then all at once."""
+    """Whether an odd number of three bits is set, of as many as the task has columns, as 1 or -1: nothing for long, then all at once."""
     draw = torch.Generator().manual_seed(plan.seed)
-    bits = torch.randint(0, 2, (2400, _BITS), generator=draw)
-    odd = bits[:, list(_CHOSEN)].sum(dim=1) % 2
+    columns = data.inputs.shape[1]
+    bits = torch.randint(0, 2, (2400, columns), generator=draw)
+    odd = bits[:, [column % columns for column in _CHOSEN]].sum(dim=1) % 2
     return replace(data, inputs=2.0 * bits - 1, targets=2.0 * odd - 1, train=1800, columns=(), keys=())
 
 
 def _wide(model: nn.Module, data: Data, plan: Plan) -> nn.Module:
     """One wide hidden layer."""
     torch.manual_seed(plan.seed + 3)
-    return nn.Sequential(nn.Linear(_BITS, 128), nn.ReLU(), nn.Linear(128, 1))
+    return nn.Sequential(nn.Linear(data.inputs.shape[1], 128), nn.ReLU(), nn.Linear(128, 1))
 
 
 TRAPS = (

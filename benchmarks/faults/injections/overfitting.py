@@ -25,7 +25,8 @@ def _few(records: int) -> Callable[[Data, Plan], Data]:
 
 def _huge(model: nn.Module, data: Data, plan: Plan) -> nn.Module:
     """A network of a few hundred thousand parameters for a few dozen records."""
-    wide = perceptron(data.inputs[0].numel(), (512, 512), max(1, data.classes), "relu")
+    outputs = [layer.out_features for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+    wide = perceptron(data.inputs[0].numel(), (512, 512), outputs, "relu")
     return wide if data.inputs.dim() == 2 else nn.Sequential(nn.Flatten(), wide)
 
 

@@ -4,7 +4,8 @@
 Output units of hidden layers that had no gradient between two checkpoints, neither in their weights nor in their bias: under Adam
 the second moment then falls by exactly beta2 per update, under plain SGD the weights do not move at all. Fails where 0.5 or more
 of a layer's units are so, warns at 0.4 and more. What is left of their moments tells when they had their last gradient.
-Histograms of ReLU activations that are 0.95 zeros or more are a warning too.
+Activations that are 0.95 zeros or more, by histogram or by a logged share, are a warning too, and fail where a whole layer
+is zero (0.999) while the loss did not fall.
 
 ## Why it matters
 A ReLU unit that never fires gets no gradient and never comes back. A layer of them cuts off all that lies before it.
@@ -49,6 +50,8 @@ ZEROS = Threshold(
     double="no share is above 1: nothing would be told",
 )
 
+WHOLE = 0.999
+"""A layer whose activations are all zero passes nothing on."""
 LEARNED = 0.5
 CAME_BACK = 0.5
 
@@ -102,7 +105,8 @@ def judge(measured: Measured) -> Finding:
     if zeros is not None and zeros.value >= ZEROS.value:
         tags = tuple(tag for tag in zeros.items if zeros.items[tag] >= ZEROS.value)
         reason = f"{zeros.value:.0%} of the activations under {tags[0] if tags else 'a tag'} are exactly zero, above {ZEROS.value:.0%}"
-        return Finding("warn", reason, zeros.value, ZEROS, zeros.unit, zeros.first_step, tags)
+        silent = zeros.value >= WHOLE and not _learned(measured) and measured.number("loss.improvement") is not None
+        return Finding("fail" if silent else "warn", reason, zeros.value, ZEROS, zeros.unit, zeros.first_step, tags)
     if dead is not None and dead.value < HALF.value:
         return Finding("pass", f"at most {dead.value:.1%} of a layer's units had no gradient ({dead.basis})", dead.value, MANY, dead.unit)
     if dead is None and zeros is not None and zeros.value < ZEROS.value:
@@ -137,6 +141,11 @@ EXAMPLES = (
         "nearly half of a layer, and it learned", (_dead(0.45, 200), Measurement("loss.improvement", 0.9, "share", "60 points")), "pass"
     ),
     Example("histograms of zeros", (_zeros(0.99),), "warn"),
+    Example(
+        "a layer that is silent altogether, and a loss that stands",
+        (_zeros(1.0), Measurement("loss.improvement", 0.01, "share", "60 points")),
+        "fail",
+    ),
     Example("a few silent units", (_dead(0.03),), "pass"),
     Example("healthy histograms", (_zeros(0.5),), "pass"),
     Example(
