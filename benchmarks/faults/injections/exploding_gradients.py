@@ -83,7 +83,7 @@ def _adam(plan: Plan) -> Plan:
 _SPIKES = ("loss-spike",)
 FAULTS = (
     Fault("bursts-3000", "clear", "Every 60 steps a batch gives gradients 3,000 times the usual; nothing clips.", base=_unclipped,
-          gradients=_bursts(3000.0, 60), also=_SPIKES, spares=_NOT_FOR | {"recurrent"}),
+          gradients=_bursts(3000.0, 60), accepted=_SPIKES, spares=_NOT_FOR | {"recurrent"}),
     Fault("sgd-bursts-300", "blatant", "Every 50 steps a batch gives gradients 300 times the usual; SGD with momentum.", base=_gentle_sgd,
           gradients=_bursts(300.0, 50), accepted=_SPIKES, also=("dead-relus",), spares=_NOT_FOR | {"transformer"}),
     Fault("overflow", "blatant", "From two fifths of the run on the gradient grows without bound.", base=_gentle_sgd,
@@ -91,7 +91,7 @@ FAULTS = (
     Fault("never-zeroed", "clear", "Gradients are never set to zero and add up from step to step; SGD with momentum.", base=_gentle_sgd,
           gradients=_kept, accepted=("lr-too-high",), spares=_NOT_FOR | {"transformer"}),
     Fault("one-burst", "subtle", "One early batch gave gradients a million times the usual; Adam remembers it.", base=_adam,
-          gradients=_once(1e6, 0.08), also=_SPIKES, spares=_NOT_FOR),
+          gradients=_once(1e6, 0.08), accepted=_SPIKES, spares=_NOT_FOR),
     Fault("growing-recurrence", "clear", "Recurrent weights start at six times their scale, and nothing clips; SGD.", base=_sgd,
           model=_growing_recurrence, accepted=("init-too-large",), wants=frozenset({"recurrent"})),
 )  # fmt: skip
