@@ -77,6 +77,7 @@ def test_histograms_count_every_value(values: Tensor) -> None:
 def test_values_that_are_not_finite_have_no_histogram() -> None:
     """A histogram of NaN cannot be written: scripts leave it out."""
     assert histogram(torch.tensor([1.0, torch.nan])) is None
+    assert histogram(torch.tensor([3e30])) is None
 
 
 def _trained(number: int) -> Trained:

@@ -18,13 +18,15 @@ def _edges() -> NDArray[np.float64]:
 
 
 def histogram(values: Tensor) -> HistogramProto | None:
-    """The histogram of these values; None where one is not finite, at which `add_histogram` raises, so that scripts leave it out."""
+    """The histogram of these values; None at what `add_histogram` raises, so that scripts leave it out: NaN, infinity, nothing in reach."""
     numbers = values.flatten().double().numpy()
     if not len(numbers) or not np.isfinite(numbers).all():
         return None
     edges = _edges()
     counts, _ = np.histogram(numbers, bins=edges)
     filled = np.flatnonzero(counts)
+    if not len(filled):
+        return None
     # One empty bucket stays on the left of what is filled: a bucket tells its right edge only.
     first, last = max(0, int(filled[0]) - 1), int(filled[-1]) + 1
     return HistogramProto(
