@@ -29,6 +29,7 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.0, "no parameter changed between checkpoints", alarm=("unmoved-weights",)),
     Evidence(1.5, "the loss stayed flat while no parameter changed", alarm=("flat-loss", "unmoved-weights")),
+    Evidence(6.0, "the learning rate is 0 throughout", alarm=("zero-rate",)),
     Evidence(6.0, "the validation loss has one value throughout", alarm=("unchanging-validation",)),
     Evidence(-4.0, "the validation loss changes", passed=("unchanging-validation",)),
     Evidence(-5.0, "parameters changed between checkpoints", passed=("unmoved-weights",)),

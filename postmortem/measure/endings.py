@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postmortem.measure.loss import missing
-from postmortem.measure.roles import Roled, main_training_loss
+from postmortem.measure.roles import Roled, main_training_loss, main_validation_loss
 from postmortem.measure.settings import number_of, settings
 from postmortem.model import Measurement, Missing, RunData
 
@@ -44,6 +44,16 @@ def _interval(roled: Sequence[Roled]) -> int:
     if training is None or training.series.steps.size < 3:
         return 1
     return max(1, int(np.median(np.diff(training.series.steps))))
+
+
+def _by_epoch(roled: Sequence[Roled]) -> bool:
+    """Whether losses count epochs: Keras' `epoch_loss`, or both splits evaluated at each of consecutive numbers."""
+    training = main_training_loss(roled)
+    if training is None or _interval(roled) != 1:
+        return False
+    validation = main_validation_loss(roled, training)
+    together = validation is not None and np.array_equal(training.series.steps, validation.series.steps)
+    return training.series.tag.rpartition("/")[2].startswith("epoch_") or together
 
 
 def _epochs_done(run: RunData, roled: Sequence[Roled], planned: float) -> tuple[float, str] | None:
@@ -88,7 +98,7 @@ def _planned(run: RunData, roled: Sequence[Roled], last: int | None) -> Iterator
         interval = _interval(roled)
         if last is None:
             yield Missing("steps.done", "neither a scalar nor a checkpoint has a step", "training-loss")
-        elif last < 0.05 * steps[1] and interval == 1:
+        elif interval == 1 and (last < 0.05 * steps[1] or (last < 0.5 * steps[1] and _by_epoch(roled))):
             yield Missing("steps.done", f"the last step logged is {last}: steps may count epochs here", "training-loss")
         else:
             done = min(1.0, (last + interval) / steps[1])

@@ -173,6 +173,15 @@ def test_share_of_the_steps_done() -> None:
     assert share(done(drawn("loss", [1.0] * 100, every=10), max_steps=1000)) == 1.0
 
 
+@pytest.mark.parametrize("tags", [("epoch_loss",), ("train/epoch_loss",), ("loss", "val_loss")])
+def test_losses_by_epoch_do_not_count_planned_steps(tags: tuple[str, ...]) -> None:
+    """Twenty-five epochs of a plan in 300 steps are no eighth of it; a loss at each of 25 steps is."""
+    found = done(*(drawn(tag, [1.0] * 25) for tag in tags), max_steps=300)
+    assert isinstance(found, Missing)
+    assert "epochs" in found.reason
+    assert share(done(drawn("loss", [1.0] * 25), drawn("val_loss", [1.0] * 5, every=5), max_steps=300)) == pytest.approx(25 / 300)
+
+
 def test_share_of_the_epochs_done() -> None:
     """Epochs are counted by their tag, from 0 or in fractions, or by a loss with one point an epoch."""
     assert share(done(drawn("loss", every=50), drawn("epoch", [0, 0, 1, 1, 2, 2]), max_epochs=10)) == pytest.approx(0.3)

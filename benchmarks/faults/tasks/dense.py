@@ -132,7 +132,7 @@ TASKS = (
         frozenset({"dense", "relu", "table"}),
     ),
     Task(
-        "cancer-mlp", "tuning", "mlp", "classification", sources.breast_cancer, cancer_relu, Plan(lr=1e-3), 0.4,
+        "cancer-mlp", "tuning", "mlp", "classification", sources.breast_cancer, cancer_relu, Plan(lr=1e-3, steps=160), 0.4,
         CLASSES | {"relu", "table"},
     ),
     Task(

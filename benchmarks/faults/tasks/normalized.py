@@ -92,7 +92,7 @@ TASKS = (
         Plan(lr=3e-3), 0.8, frozenset({"relu", "autoencoder", "batchnorm"}),
     ),
     Task(
-        "cancer-normalized", "tuning", "mlp-batchnorm", "classification", sources.breast_cancer, dense, Plan(lr=1e-3), 0.4,
+        "cancer-normalized", "tuning", "mlp-batchnorm", "classification", sources.breast_cancer, dense, Plan(lr=1e-3, steps=160), 0.4,
         frozenset({"classes", "relu", "batchnorm", "table"}),
     ),
     Task("digits-strided", "tuning", "cnn-strided", "classification", _digit_images, strided, Plan(lr=2e-3), 0.5, IMAGES),

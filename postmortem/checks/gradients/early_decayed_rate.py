@@ -13,7 +13,8 @@ steps planned.
 
 ## When it is wrong
 A schedule that ends at zero when the run ends is as it should be: its tail is short. A run that had converged before the rate
-died has lost nothing. A log of the learning rate of one parameter group says nothing of the others.
+died has lost nothing. A log of the learning rate of one parameter group says nothing of the others; a rate of 0
+from the start did not decay, and is left to the checks of weights that did not move.
 
 ## References
 A seeded run of this project: a rate of zero after 6 % of the steps, which one log tool of four saw.
@@ -64,8 +65,9 @@ def _left(measured: Measured) -> float | None:
 
 def judge(measured: Measured) -> Finding:
     dead = measured["lr.dead_share"]
-    if measured.number("lr.max") == 0 and (measured.number("updates.moved") or 0) > 0:
-        return Finding("pass", "a learning rate of 0 was logged throughout, which is not that of the weights that moved", None, DEAD)
+    if measured.number("lr.max") == 0:
+        moved = ", which is not that of the weights that moved" if (measured.number("updates.moved") or 0) > 0 else ": it did not decay"
+        return Finding("pass", f"the learning rate is 0 throughout{moved}", None, DEAD)
     seen = f"the learning rate is below a thousandth of its peak for the last {dead.value:.0%} of the run"
     if dead.value < DEAD.value:
         return Finding("pass", seen, dead.value, DEAD, dead.unit)

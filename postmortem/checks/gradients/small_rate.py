@@ -55,6 +55,8 @@ CHECKLIST = ("learning-rate",)
 
 
 def applies(measured: Measured) -> str:
+    if measured.number("lr.max") == 0:
+        return "the rate is 0 throughout, which is another symptom"
     careful = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
     if careful:
         return "fine-tuning takes low rates"
