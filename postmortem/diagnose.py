@@ -269,18 +269,19 @@ def strength(evidence: Evidence, outcomes: Mapping[str, Outcome]) -> float:
 
 
 def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable: bool) -> Verdict:
-    """The verdict. `healthy` needs proof that the run learned; without it, silence is `inconclusive`."""
+    """The verdict. `healthy` needs proof that the run learned, and none against it; without, silence is `inconclusive`."""
     if not readable:
         return "unreadable"
     failed = {outcome.id for outcome in outcomes if outcome.status == "fail"}
     likely = [cause for cause in causes if cause.probability >= LIKELY]
     if any(failed.intersection(cause.evidence) for cause in likely):
         return "failed"
-    learned = any(outcome.vital and outcome.status == "pass" for outcome in outcomes)
+    vital = [outcome for outcome in outcomes if outcome.vital]
+    learned = any(outcome.status == "pass" for outcome in vital)
     if likely or len(failed) > 1 or (failed and not learned):
         return "suspect"
     # One check in a hundred and more that fails alone, in a run that learned, is as often the check's error as the run's.
-    return "healthy" if learned and not failed else "inconclusive"
+    return "healthy" if learned and not failed and not any(outcome.alarmed for outcome in vital) else "inconclusive"
 
 
 def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence[Outcome], problems: Sequence[Problem]) -> str:
@@ -308,6 +309,9 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     if alone is not None:
         grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")
         return f"The run learned ({grounds}), and one check failed alone: {alone.title.lower()} ({alone.finding.reason}). {coverage}"
+    doubt = next((outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.alarmed), "")
+    if doubt:
+        return f"The files do not show that this run learned enough: {doubt}. {coverage}"
     return f"The files do not show whether this run learned. {coverage}"
 
 

@@ -161,6 +161,7 @@ LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outco
         ((), (outcome("a", "fail"), outcome("c", "fail"), outcome("b", "pass", vital=True)), True, "suspect"),
         ((), (outcome("a", "fail"), outcome("b", "not-checked", vital=True)), True, "suspect"),
         ((), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),
+        ((), (outcome("a", "warn", vital=True), outcome("b", "pass", vital=True)), True, "inconclusive"),
         ((), (outcome("b", "pass"),), True, "inconclusive"),
         ((), (outcome("b", "not-checked", vital=True),), True, "inconclusive"),
         ((), (), False, "unreadable"),

@@ -33,6 +33,7 @@ HIGH = Threshold(
 NEEDS = ("loss.last", "loss.first")
 USES = ("loss.last_to_chance", "run.family", "run.goes_on")
 FIGURE = "loss"
+VITAL = True
 
 
 def applies(measured: Measured) -> str:
