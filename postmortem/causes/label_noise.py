@@ -35,6 +35,12 @@ EVIDENCE = (
         passed=("small-updates", "large-updates"),
     ),
     Evidence(2.5, "errors at the head do not shrink", alarm=("unshrunk-head-residuals",)),
+    Evidence(
+        4.0,
+        "validation gains nothing from training that goes well, and no batch normalization explains it",
+        alarm=("unmatched-validation",),
+        inapplicable=("stale-batchnorm",),
+    ),
     Evidence(1.0, "records stand with different labels", alarm=("conflicting-labels",)),
     Evidence(0.5, "training records lack labels", alarm=("unlabelled-records",)),
     Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),

@@ -18,6 +18,7 @@ DEAD = 1e-3
 SAME = 0.005
 """Gradient norms within 0.5 % of the maximum count as equal to it."""
 _OWN = ("epoch", "learning-rate")
+_ROUNDING = 1e-4
 EARLY = 0.05
 """Share of the points in which gradients may be wild."""
 
@@ -82,11 +83,12 @@ def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) ->
     # Where the rate is logged as long as anything is, a checkpoint further on counts in other units: logs in epochs beside steps.
     logged = max((int(one.series.steps[-1]) for one in roled if one.series.steps.size and one.role not in _OWN), default=None)
     end = int(steps[-1]) if logged is not None and int(steps[-1]) >= logged else max(int(steps[-1]), last_step or 0)
-    alive = np.flatnonzero(values >= DEAD * peak)
+    # Three milestones that divide by ten come to a thousandth as floats have it.
+    alive = np.flatnonzero(values > DEAD * peak * (1 + _ROUNDING))
     from_step = int(steps[alive[-1] + 1]) if alive[-1] + 1 < values.size else end
     span = end - min(0, int(steps[0]))
     share = (end - from_step) / span if span > 0 else 0.0
-    said = f"below {DEAD:g} of the peak {peak:.3g} from step {from_step} to {end}; {basis}"
+    said = f"at most {DEAD:g} of the peak {peak:.3g} from step {from_step} to {end}; {basis}"
     yield Measurement("lr.dead_share", share, "share", said, from_step if share > 0 else None)
 
 

@@ -109,3 +109,22 @@ def test_radius_of_recurrent_weights(lab: Any) -> None:
     }
     found = number(lab.everything([lab.bare(0, tensors)]), "weights.initial_recurrent_gain")
     assert found.value == pytest.approx(6.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 10.0])
+def test_a_penalty_in_the_loss_is_not_taken_for_large_inputs(lab: Any, penalty: float) -> None:
+    """A penalty adds the weights to their gradients, by which units of small errors seem to have large inputs: nothing is told then."""
+    model = lab.mlp(64, 32)
+
+    def penalized(step: int) -> None:
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.grad.add_(parameter.detach(), alpha=penalty)
+
+    found = lab.everything(lab.train(model, torch.optim.Adam(model.parameters(), 1e-3), before_step=penalized))["inputs.rms"]
+    if penalty:
+        assert isinstance(found, Missing)
+        assert "penalty" in found.reason
+    else:
+        assert isinstance(found, Measurement)
+        assert 0.5 < found.value / float(lab.inputs.square().mean().sqrt()) < 2

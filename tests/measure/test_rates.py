@@ -201,3 +201,9 @@ def test_checkpoints_that_count_steps_do_not_prolong_a_log_in_epochs() -> None:
     """A cosine to zero logged over 25 epochs is dead for its last point only, though checkpoints stand at step 300."""
     one = run(drawn("lr", 0.5 * (1 + np.cos(np.pi * np.linspace(0, 1, 25)))), drawn("loss", np.linspace(2, 1, 25)))
     assert rate(one, last_step=3000)["lr.dead_share"] == pytest.approx(0.0, abs=0.05)
+
+
+def test_three_milestones_by_ten_end_at_nothing() -> None:
+    """A rate that was divided by ten three times stands at a thousandth as floats have it, which is as good as none."""
+    values = np.array([0.1] * 10 + [0.1 * 0.1] * 10 + [0.1 * 0.1 * 0.1] * 10 + [0.1 * 0.1 * 0.1 * 0.1] * 70)
+    assert rate(run(drawn("lr", values)))["lr.dead_share"] == pytest.approx(0.7, abs=0.02)

@@ -1,7 +1,7 @@
 """Learning rate that reached zero too early
 
 ## What it looks for
-The share of the run, at its end, that was spent at less than a thousandth of the peak learning rate. From 0.2 on it alarms
+The share of the run, at its end, that was spent at a thousandth of the peak learning rate or less. From 0.2 on it alarms
 where the loss still stands at 0.3 of chance (of the first loss, where chance is not known) or more, and warns from 0.1 on.
 
 ## Why it matters
@@ -68,7 +68,7 @@ def judge(measured: Measured) -> Finding:
     if measured.number("lr.max") == 0:
         moved = ", which is not that of the weights that moved" if (measured.number("updates.moved") or 0) > 0 else ": it did not decay"
         return Finding("pass", f"the learning rate is 0 throughout{moved}", None, DEAD)
-    seen = f"the learning rate is below a thousandth of its peak for the last {dead.value:.0%} of the run"
+    seen = f"the learning rate is at a thousandth of its peak or below for the last {dead.value:.0%} of the run"
     if dead.value < DEAD.value:
         return Finding("pass", seen, dead.value, DEAD, dead.unit)
     left = _left(measured)
