@@ -20,6 +20,8 @@ _WHOLE = _set("ep episode episodic episodes cumulative return returns averageret
 """Words of the return of whole episodes, beside which shaped rewards and rewards of one step stand."""
 _NO_WHOLE = _set("std max min intrinsic shaped shaping time iter initial step bonus penalty loss advantage rms normalized estimate")
 _NO_ENTROPY = _set("cross coef coeff coeffs weight target alpha bonus max min scale decay")
+_OF_TEXTS = _set("completion completions ref reference")
+"""Words of runs that train a writer of texts against a reference."""
 _NO_DIVERGENCE = _set("coef coeff coeffs loss objective ref reference target beta penalty penalties early stop completions completion")
 _SPREADS = _set("std stddev sigma deviation")
 _OF_POLICY = _set("policy noise action actions train losses loss logstd log mean standard")
@@ -62,14 +64,19 @@ def spread_series(roled: Sequence[Roled]) -> Series | None:
 
 
 def divergence_series(roled: Sequence[Roled]) -> Series | None:
-    """The divergence of the policy after an update from the one before it (`approx_kl`, `info/kl`), not that from a reference model."""
+    """The divergence of the policy after an update from the one before it (`approx_kl`, `info/kl`), not that from a reference model.
+
+    A bare `kl` is that of an update beside a share of clipped ratios; else it can be a world model's, or one from a reference.
+    """
     found = {True: [], False: []}  # type: dict[bool, list[Series]]
     for one in roled:
         told = set(words(one.series.tag))
         named = {"approx", "kl"} <= told or "approxkl" in told
         if (named or {"kl"} == set(parts(one.series.tag)[-1]) - {"mean", "divergence", "old"}) and not told & _NO_DIVERGENCE:
             found[named].append(one.series)
-    return _longest(found[True]) or _longest(found[False])
+    from_reference = any(set(words(one.series.tag)) & _OF_TEXTS for one in roled)
+    bare = found[False] if clip_series(roled) is not None and not from_reference else []
+    return _longest(found[True]) or _longest(bare)
 
 
 def clip_series(roled: Sequence[Roled]) -> Series | None:

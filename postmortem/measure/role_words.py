@@ -62,7 +62,7 @@ THROUGHPUT = _set(
 )
 COSTS_OF_TIME = _set("batch data reader io")
 """PaddlePaddle's trainers log `batch_cost` and `reader_cost` in seconds, beside the loss; without one a cost is the loss."""
-EXTREMES = _set("best min max std lowest")
+EXTREMES = _set("best min max std lowest num")
 COEFFICIENTS = _set("coef coeff coefs coeffs coefficient lambda weight weights temperature mul mult multiplier factor")
 NO_LOSS = _set("values scores alpha ratio std signs")
 """Words that make a tag in a folder of losses no loss."""

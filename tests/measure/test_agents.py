@@ -143,3 +143,18 @@ def test_dip_at_the_end_is_no_loss() -> None:
     """A return that drops in the last tenth only has not been lost for good."""
     curve = np.where(RISE < 0.9, np.minimum(1, 2 * RISE) * 100, 20)
     assert number(measured(rollout__ep_rew_mean=noisy(curve, 1.0))["policy.return_fall"]).value < 0.1
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ({"train__clip_fraction": 0.1}, True),
+        ({}, False),
+        ({"train__clip_fraction": 0.1, "train__completion_length": 80.0}, False),
+        ({"train__model_loss": 3.0}, False),
+    ],
+)
+def test_a_bare_divergence_is_that_of_an_update_beside_clipped_ratios_only(beside: dict[str, float], told: bool) -> None:
+    """World models log a divergence of their own, and writers of texts one from a reference."""
+    curves = {"train__kl": np.full(POINTS, 5.0), **{tag: np.full(POINTS, value) for tag, value in beside.items()}}
+    assert isinstance(measured(EMPTY, **curves)["policy.divergence"], Measurement) == told

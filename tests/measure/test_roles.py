@@ -201,3 +201,9 @@ def test_norms_of_one_folder_are_of_layers() -> None:
     found = roles("grad_norm/act1", "grad_norm/stem", "grad_norm/log_std", "grad_norm/total", "loss")
     assert [found[f"grad_norm/{name}"] for name in ("act1", "stem", "log_std", "total")] == ["other", "other", "other", "gradient-norm"]
     assert roles("grad_norm/train", "grad_norm/clipped", "loss")["grad_norm/train"] == "gradient-norm"
+
+
+def test_counts_beside_means_are_no_losses() -> None:
+    """Statistics that are logged as `num`, `mean` and `std` have one curve, their mean."""
+    found = roles("Loss/D/loss/num", "Loss/D/loss/mean", "Loss/D/loss/std", "Loss/G/loss/num", "Loss/G/loss/mean")
+    assert found["Loss/D/loss/num"] == found["Loss/D/loss/std"] == found["Loss/G/loss/num"] == "other"
