@@ -121,6 +121,7 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
         log_next=advice,
         error=error,
         vital=check.vital,
+        decisive=check.decisive,
     )
 
 
@@ -278,7 +279,8 @@ def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable:
         return "failed"
     vital = [outcome for outcome in outcomes if outcome.vital]
     learned = any(outcome.status == "pass" for outcome in vital)
-    if likely or len(failed) > 1 or (failed and not learned):
+    decided = any(outcome.decisive and outcome.status == "fail" for outcome in outcomes)
+    if likely or decided or len(failed) > 1 or (failed and not learned):
         return "suspect"
     # One check in a hundred and more that fails alone, in a run that learned, is as often the check's error as the run's.
     return "healthy" if learned and not failed and not any(outcome.alarmed for outcome in vital) else "inconclusive"

@@ -72,6 +72,7 @@ def _check(module: ModuleType) -> Check:
         checklist=getattr(module, "CHECKLIST", ()),
         figure=getattr(module, "FIGURE", ""),
         vital=getattr(module, "VITAL", False),
+        decisive=getattr(module, "DECISIVE", False),
         applies=getattr(module, "applies", _always),
         judge=_required(module, "judge"),
         thresholds={name: value for name, value in vars(module).items() if isinstance(value, Threshold)},

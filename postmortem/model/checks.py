@@ -68,6 +68,8 @@ class Check:
     judge: Callable[[Measured], Finding]
     thresholds: Mapping[str, Threshold]
     examples: tuple[Example, ...]
+    decisive: bool = False
+    """Whether a failure alone is enough to suspect a run that learned: what is seen is no matter of degree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Outcome:
     error: str = ""
     """Where the check itself broke: type and message. The status is then `not-checked`."""
     vital: bool = False
+    decisive: bool = False
 
     @property
     def status(self) -> Status:

@@ -246,6 +246,7 @@ def _check(outcome: Outcome) -> JsonObject:
         "log_next": list(outcome.log_next),
         "error": outcome.error,
         "vital": outcome.vital,
+        "decisive": outcome.decisive,
     }
 
 
@@ -269,4 +270,5 @@ def _parse_check(data: JsonObject) -> Outcome:
         log_next=tuple(data.get("log_next", ())),
         error=data.get("error", ""),
         vital=data.get("vital", False),
+        decisive=data.get("decisive", False),
     )

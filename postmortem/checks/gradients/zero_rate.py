@@ -2,7 +2,7 @@
 
 ## What it looks for
 A highest learning rate of exactly 0, logged, saved or set. It fails, unless weights moved or the loss fell by 0.2 of its start all the
-same: then the rate of another group of parameters was logged.
+same: then the rate of another group of parameters was logged. It warns where nothing tells either.
 
 ## Why it matters
 At a rate of zero nothing is learned, whatever the gradients are.
@@ -25,7 +25,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold
 FELL = Threshold(
     0.2,
     "share",
-    source="ten times what noise does to a loss that is not learned from in the tuning half",
+    source="the project's own choice: a fifth of the starting loss is learning, and more than the noise of batches",
     half="noise of small batches counts as learning",
     double="runs whose other groups learned slowly fail",
 )
@@ -46,6 +46,8 @@ def judge(measured: Measured) -> Finding:
             return Finding("pass", f"{seen}, which is not that of the {moved:.0%} of the tensors that moved", moved, None, "share")
         if moved is None and fell is not None and fell >= FELL.value:
             return Finding("pass", f"{seen}, and the loss fell by {fell:.0%} all the same", fell, FELL, "share")
+        if moved is None and fell is None:
+            return Finding("warn", f"{seen}; neither weights nor a loss tell whether that mattered", rate.value, FELL, rate.unit)
         return Finding("fail", f"{seen}; no fall of {FELL.value:.0%} speaks against it", fell, FELL, "share", rate.first_step)
     return Finding("not-checked", "the highest learning rate is not a number")
 
@@ -62,6 +64,7 @@ def _given(rate: float, moved: float | None = None, fell: float | None = None) -
 EXAMPLES = (
     Example("a schedule that is always zero", _given(0.0, 0.0, 0.0), "fail"),
     Example("the same by logs alone", _given(0.0, None, 0.02), "fail"),
+    Example("nothing but the rate was logged", _given(0.0), "warn"),
     Example("the rate of a frozen group was logged", _given(0.0, 0.6, 0.5), "pass"),
     Example("the loss fell all the same", _given(0.0, None, 0.5), "pass"),
     Example("a usual rate", _given(1e-3), "pass"),

@@ -36,6 +36,7 @@ NEEDS = ("loss.nonfinite", "loss.nonfinite_tail")
 USES = ("loss.before_nonfinite",)
 CHECKLIST = ()
 FIGURE = "loss"
+DECISIVE = True
 
 CLIMBED = 3.0
 """A loss at three times its early median before it broke had been climbing."""
@@ -54,7 +55,8 @@ def judge(measured: Measured) -> Finding:
         return Finding(
             "fail", f"{seen}; {tail.value:.0%} of the last tenth is not finite", tail.value, ENDS_SO, tail.unit, bad.first_step, where
         )
-    return Finding("warn", f"{seen}; the end is finite", tail.value, ENDS_SO, tail.unit, bad.first_step, where)
+    end = "the end is finite" if tail.value == 0 else f"{tail.value:.0%} of the last tenth is not finite"
+    return Finding("warn", f"{seen}; {end}", tail.value, ENDS_SO, tail.unit, bad.first_step, where)
 
 
 def _given(points: float, tail: float, before: float | None = None) -> tuple[Measurement, ...]:

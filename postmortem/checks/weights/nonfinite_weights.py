@@ -34,6 +34,7 @@ ANY = Threshold(
 
 NEEDS = ("weights.nonfinite",)
 FIGURE = "tensors"
+DECISIVE = True
 
 
 def judge(measured: Measured) -> Finding:
