@@ -1,6 +1,6 @@
 """Make the fault corpus: real trainings with an injected fault, each beside its healthy twin, and healthy runs that look sick.
 
-python benchmarks/fault_corpus.py OUT [--jobs N] [--only TEXT] [--half tuning|reporting] [--list]
+python benchmarks/fault_corpus.py OUT [--jobs N] [--only TEXT] [--half tuning|reporting] [--draw NAME] [--list]
 
 Restartable: what is there as the present code would make it is left alone. Writes OUT/runs/<name>/ as trainers leave it, and
 OUT/truth/<name>.json with what was done, which no analysis reads.
@@ -14,8 +14,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_args
 
 from faults.making import is_made, make, prepare, told
+from faults.nouns import Draw
 from faults.roster import Entry, roster
 
 
@@ -26,9 +28,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--only", default="", help="entries whose line of --list contains this")
     parser.add_argument("--half", choices=("tuning", "reporting"))
+    parser.add_argument("--draw", choices=get_args(Draw))
     parser.add_argument("--list", action="store_true", help="name the entries and make nothing")
     options = parser.parse_args()
-    chosen = [entry for entry in roster() if options.half in (None, entry.half) and options.only in _line(entry)]
+    chosen = [entry for entry in roster() if options.half in (None, entry.half) and options.draw in (None, entry.draw)]
+    chosen = [entry for entry in chosen if options.only in _line(entry)]
     if options.list:
         sys.stdout.write("".join(f"{_line(entry)}\n" for entry in chosen))
         return 0
@@ -55,7 +59,7 @@ def make_named(name: str, out: Path) -> dict[str, object]:
 def _line(entry: Entry) -> str:
     what = entry.cause or f"healthy: {entry.kind}"
     fault, style = entry.fault, entry.style
-    return f"{entry.name} {entry.half} {what} {fault.name} {fault.severity} {entry.task.name} {style.logs} {style.layout}"
+    return f"{entry.name} {entry.draw} {what} {fault.name} {fault.severity} {entry.task.name} {style.logs} {style.layout}"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def make(entry: Entry, out: Path) -> dict[str, object]:
     trained = _train(entry, changed, fault)
     _write(trained, fault, out / "runs" / entry.name)
     truth: dict[str, object] = {
-        "half": entry.half,
+        "draw": entry.draw,
         "cause": entry.cause,
         "accepted": list(fault.accepted),
         "also": list(fault.also),
@@ -112,4 +112,4 @@ def told(entry: Entry, truth: Mapping[str, object]) -> str:
     what = entry.cause or f"healthy: {entry.kind}"
     ends = f"score {truth['score']} of {truth['untrained']}" + (f", twin {truth['twin_score']}" if entry.cause else "")
     mark = "" if truth["proved"] else "  NOT PROVED"
-    return f"{entry.name} {entry.half:9} {what:26} {entry.fault.name:28} {entry.task.name:20} {ends}{mark}"
+    return f"{entry.name} {entry.draw:6} {what:26} {entry.fault.name:28} {entry.task.name:20} {ends}{mark}"

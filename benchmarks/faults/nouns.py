@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from torch import Tensor, nn
 
 from faults.plan import Plan, Style
 
+Draw = Literal["first", "second"]
+"""Sets of tasks in the order in which they were written."""
 Half = Literal["tuning", "reporting"]
 Kind = Literal["classification", "language", "regression", "likelihood", "reconstruction", "variational", "adversarial", "policy"]
 
@@ -102,10 +104,10 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to train. Its halves never share architecture and data, so that nothing is reported on what was tuned on."""
+    """One thing to train. Draws never share architecture and data, so that nothing is reported on what was tuned on."""
 
     name: str
-    half: Half
+    draw: Draw
     architecture: str
     kind: Kind
     data: Callable[[int], Data]
@@ -123,6 +125,11 @@ class Task:
     """None takes that of the kind."""
     train: Callable[[Task, Plan, Style, Fault | None], Trained] | None = None
     """A training loop of its own (adversarial pairs, policies); None takes the common one."""
+
+
+def half_of(draw: Draw) -> Half:
+    """The newest draw is reported on; those before it were reported on once, were looked into, and tune since."""
+    return "reporting" if draw == get_args(Draw)[-1] else "tuning"
 
 
 def _same_plan(plan: Plan) -> Plan:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from faults.nouns import half_of
+
 View = Literal["all", "logs", "checkpoints"]
 VIEWS: tuple[View, ...] = get_args(View)
 _WEIGHTS = (".pt", ".pth", ".ckpt", ".safetensors", ".tar", ".bin", ".npz", ".msgpack", ".h5")
@@ -52,16 +54,17 @@ def truths(corpus: Path, half: str | None = None) -> tuple[list[Truth], list[str
     unproved: list[str] = []
     for path in sorted((corpus / "truth").glob("*.json")):
         told = json.loads(path.read_text(encoding="utf-8"))
-        if half not in (None, told["half"]):
+        told_half = half_of(told["draw"])
+        if half not in (None, told_half):
             continue
         if not told["proved"]:
             unproved.append(f"{path.stem} {told['cause'] or told['kind']} {told['fault']} {told['task']}")
             continue
         common = (told["severity"], told["fault"], told["task"], told["architecture"])
         also = frozenset(told["also"])
-        found.append(Truth(path.stem, told["half"], told["cause"], frozenset(told["accepted"]), also, told["kind"], *common))
+        found.append(Truth(path.stem, told_half, told["cause"], frozenset(told["accepted"]), also, told["kind"], *common))
         if told["cause"]:
-            found.append(Truth(told["twin"], told["half"], "", frozenset(), frozenset(), "twin", *common))
+            found.append(Truth(told["twin"], told_half, "", frozenset(), frozenset(), "twin", *common))
     return found, unproved
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from faults import registry
 from faults.making import is_made, make
+from faults.nouns import half_of
 from faults.roster import roster
 
 from postmortem import rules
@@ -59,7 +60,7 @@ def test_every_way_for_a_pair_or_a_policy_to_collapse_has_a_task_in_each_half() 
     """Faults of trainings with loops of their own find a task that has what they want, in both halves."""
     for cause in ("gan-collapse", "policy-collapse"):
         for fault in registry.injections()[cause]:
-            halves = {task.half for task in registry.tasks().values() if fault.wants <= task.tags and not fault.spares & task.tags}
+            halves = {half_of(task.draw) for task in registry.tasks().values() if fault.wants <= task.tags and not fault.spares & task.tags}
             assert halves == {"tuning", "reporting"}, fault.name
 
 

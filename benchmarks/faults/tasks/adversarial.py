@@ -273,29 +273,29 @@ GAMES = {
 }
 TASKS = (
     Task(
-        "ring-pair", "tuning", "pair-mlp-64", "adversarial", ring, small, _FLAT, 0.7, _ADVERSARIAL,
+        "ring-pair", "first", "pair-mlp-64", "adversarial", ring, small, _FLAT, 0.7, _ADVERSARIAL,
         train=partial(train, GAMES["ring-pair"]),
     ),
     Task(
-        "digits-hinge-pair", "tuning", "pair-mlp-images", "adversarial", digits, wide_images, _IMAGES, 0.8, _ADVERSARIAL,
+        "digits-hinge-pair", "first", "pair-mlp-images", "adversarial", digits, wide_images, _IMAGES, 0.8, _ADVERSARIAL,
         train=partial(train, GAMES["digits-hinge-pair"]),
     ),
     Task(
-        "pinwheel-critic", "tuning", "critic-mlp-128", "adversarial", pinwheel, wide,
+        "pinwheel-critic", "first", "critic-mlp-128", "adversarial", pinwheel, wide,
         Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"},
         train=partial(train, GAMES["pinwheel-critic"]),
     ),
     Task(
-        "grid-pair", "tuning", "pair-mlp-deeper", "adversarial", grid, deeper, _FLAT, 0.7, _ADVERSARIAL,
+        "grid-pair", "first", "pair-mlp-deeper", "adversarial", grid, deeper, _FLAT, 0.7, _ADVERSARIAL,
         train=partial(train, GAMES["grid-pair"]),
     ),
     Task(
-        "digits-deeper-pair", "tuning", "pair-mlp-images-deeper", "adversarial", digits, deeper_images,
+        "digits-deeper-pair", "first", "pair-mlp-images-deeper", "adversarial", digits, deeper_images,
         replace(_IMAGES, steps=1500, batch_size=128), 0.8, _ADVERSARIAL,
         train=partial(train, GAMES["digits-deeper-pair"]),
     ),
     Task(
-        "ring-critic", "tuning", "critic-mlp-wide", "adversarial", ring, wide,
+        "ring-critic", "first", "critic-mlp-wide", "adversarial", ring, wide,
         Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"},
         train=partial(train, GAMES["ring-critic"]),
     ),

@@ -101,16 +101,16 @@ _ADVERSARIAL = frozenset({"adversarial"})
 _FLAT = Plan(steps=900, batch_size=128, lr=1e-3, betas=(0.5, 0.999))
 TASKS = (
     Task(
-        "spirals-pair", "reporting", "pair-mlp-tapering", "adversarial", spirals, tapering, _FLAT, 0.7, _ADVERSARIAL,
+        "spirals-pair", "second", "pair-mlp-tapering", "adversarial", spirals, tapering, _FLAT, 0.7, _ADVERSARIAL,
         train=partial(train, Game("least-squares", 0.1, latent=6)),
     ),
     Task(
-        "moons-critic", "reporting", "critic-mlp-silu", "adversarial", moons, smooth,
+        "moons-critic", "second", "critic-mlp-silu", "adversarial", moons, smooth,
         Plan(steps=500, batch_size=128, lr=1e-3, betas=(0.5, 0.999)), 0.7, _ADVERSARIAL | {"critic"},
         train=partial(train, Game("wasserstein", 0.3, latent=8, judge_steps=2)),
     ),
     Task(
-        "spots-pair", "reporting", "pair-cnn", "adversarial", spots, convolutions,
+        "spots-pair", "second", "pair-cnn", "adversarial", spots, convolutions,
         Plan(steps=1200, batch_size=64, lr=2e-3, betas=(0.5, 0.999)), 0.85, _ADVERSARIAL,
         train=partial(train, Game("cross-entropy", 1.0)),
     ),

@@ -269,24 +269,24 @@ def vit(data: Data, seed: int) -> nn.Module:
 TRANSFORMER = Plan(optimizer="adamw", lr=2e-3, weight_decay=0.05, warm_up=0.1, schedule="cosine", clip_norm=1.0, steps=500)
 LANGUAGE = frozenset({"text", "embedding", "transformer", "language"})
 TASKS = (
-    Task("sums-gpt", "reporting", "gpt", "language", sources_made.sums, gpt, replace(TRANSFORMER, steps=320), 0.7, LANGUAGE),
+    Task("sums-gpt", "second", "gpt", "language", sources_made.sums, gpt, replace(TRANSFORMER, steps=320), 0.7, LANGUAGE),
     Task(
-        "sorting-llama", "reporting", "llama", "language", sources_made.sorted_letters, llama,
+        "sorting-llama", "second", "llama", "language", sources_made.sorted_letters, llama,
         replace(TRANSFORMER, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.1, warm_up=0.05), 0.75,
         LANGUAGE,
     ),
     Task(
-        "brackets-encoder", "reporting", "encoder-postnorm", "classification", sources_made.brackets, encoder,
+        "brackets-encoder", "second", "encoder-postnorm", "classification", sources_made.brackets, encoder,
         Plan(lr=1e-3, warm_up=0.1, schedule="linear", steps=500), 0.6,
         frozenset({"classes", "text", "embedding", "transformer", "dropout"}),
     ),
     Task(
-        "textures-vit", "reporting", "vit", "classification", sources_drawn.textures, vit,
+        "textures-vit", "second", "vit", "classification", sources_drawn.textures, vit,
         Plan(optimizer="adamw", lr=1e-3, weight_decay=0.05, warm_up=0.1, schedule="cosine", clip_norm=1.0, steps=500), 0.6,
         frozenset({"classes", "images", "transformer", "dropout"}),
     ),
     Task(
-        "gratings-mixer", "reporting", "mixer", "classification", sources_drawn.gratings, mixer,
+        "gratings-mixer", "second", "mixer", "classification", sources_drawn.gratings, mixer,
         Plan(optimizer="adamw", lr=1e-3, weight_decay=0.05, schedule="cosine", steps=500), 0.6,
         frozenset({"classes", "images", "shortcuts", "normalized"}),
     ),

@@ -53,19 +53,19 @@ def variational(data: Data, seed: int) -> nn.Module:
 
 TASKS = (
     Task(
-        "digits-autoencoder", "tuning", "autoencoder", "reconstruction", sources.digits, plain, Plan(lr=3e-3), 0.6,
+        "digits-autoencoder", "first", "autoencoder", "reconstruction", sources.digits, plain, Plan(lr=3e-3), 0.6,
         frozenset({"relu", "autoencoder"}),
     ),
     Task(
-        "shapes-variational", "tuning", "variational", "variational", sources.shapes, variational, Plan(lr=2e-3), 0.9,
+        "shapes-variational", "first", "variational", "variational", sources.shapes, variational, Plan(lr=2e-3), 0.9,
         frozenset({"relu", "variational"}),
     ),
     Task(
-        "shapes-autoencoder", "tuning", "autoencoder", "reconstruction", sources.shapes, plain, Plan(lr=3e-3), 0.8,
+        "shapes-autoencoder", "first", "autoencoder", "reconstruction", sources.shapes, plain, Plan(lr=3e-3), 0.8,
         frozenset({"relu", "autoencoder"}),
     ),
     Task(
-        "digits-variational", "tuning", "variational", "variational", sources.digits, variational, Plan(lr=2e-3), 0.85,
+        "digits-variational", "first", "variational", "variational", sources.digits, variational, Plan(lr=2e-3), 0.85,
         frozenset({"relu", "variational"}),
     ),
 )  # fmt: skip

@@ -108,31 +108,31 @@ def smooth_gaussian(data: Data, seed: int) -> nn.Module:
 AUTOENCODER, VARIATIONAL = frozenset({"autoencoder"}), frozenset({"variational"})
 TASKS = (
     Task(
-        "gratings-convolutional", "reporting", "autoencoder-convolutional", "reconstruction", sources_drawn.calm_gratings, convolutional,
+        "gratings-convolutional", "second", "autoencoder-convolutional", "reconstruction", sources_drawn.calm_gratings, convolutional,
         Plan(lr=2e-3, steps=500), 0.7, AUTOENCODER | {"relu", "convolutional"},
     ),
     Task(
-        "waves-denoising", "reporting", "autoencoder-denoising", "reconstruction", sources_drawn.flat_waves, denoising,
+        "waves-denoising", "second", "autoencoder-denoising", "reconstruction", sources_drawn.flat_waves, denoising,
         Plan(lr=2e-3, steps=600, schedule="cosine"), 0.7, AUTOENCODER | {"relu"},
     ),
     Task(
-        "letters-sigmoid", "reporting", "autoencoder-sigmoid", "reconstruction", sources_drawn.centred_letters, sigmoid,
+        "letters-sigmoid", "second", "autoencoder-sigmoid", "reconstruction", sources_drawn.centred_letters, sigmoid,
         Plan(lr=3e-3, steps=800), 0.8, AUTOENCODER | {"sigmoid", "saturating"},
     ),
     Task(
-        "waves-tanh", "reporting", "autoencoder-tanh-wide", "reconstruction", sources_drawn.flat_waves, tanh,
+        "waves-tanh", "second", "autoencoder-tanh-wide", "reconstruction", sources_drawn.flat_waves, tanh,
         Plan(lr=1e-3, steps=600, batch_size=64), 0.7, AUTOENCODER | {"tanh", "saturating"},
     ),
     Task(
-        "letters-variational", "reporting", "variational-batchnorm", "variational", sources_drawn.centred_letters, normalized_gaussian,
+        "letters-variational", "second", "variational-batchnorm", "variational", sources_drawn.centred_letters, normalized_gaussian,
         Plan(lr=2e-3, steps=500), 0.9, VARIATIONAL | {"relu", "batchnorm"},
     ),
     Task(
-        "glyphs-variational", "reporting", "variational-convolutional", "variational", sources_drawn.calm_letters, convolutional_gaussian,
+        "glyphs-variational", "second", "variational-convolutional", "variational", sources_drawn.calm_letters, convolutional_gaussian,
         Plan(lr=2e-3, steps=600), 0.9, VARIATIONAL | {"relu", "convolutional"},
     ),
     Task(
-        "waves-variational", "reporting", "variational-gelu", "variational", sources_drawn.flat_waves, smooth_gaussian,
+        "waves-variational", "second", "variational-gelu", "variational", sources_drawn.flat_waves, smooth_gaussian,
         Plan(optimizer="adamw", lr=2e-3, weight_decay=0.01, schedule="cosine", steps=600), 0.9, VARIATIONAL,
     ),
 )  # fmt: skip

@@ -109,19 +109,19 @@ def _cropped(seed: int) -> Data:
 IMAGES = frozenset({"classes", "images", "relu", "convolutional"})
 TASKS = (
     Task(
-        "shapes-batchnorm", "tuning", "cnn-batchnorm", "classification", sources.shapes, normalized, Plan(lr=3e-3), 0.5,
+        "shapes-batchnorm", "first", "cnn-batchnorm", "classification", sources.shapes, normalized, Plan(lr=3e-3), 0.5,
         IMAGES | {"batchnorm"},
     ),
     Task(
-        "shapes-plain", "tuning", "cnn", "classification", _cropped, plain, Plan(lr=2e-3), 0.5, IMAGES,
+        "shapes-plain", "first", "cnn", "classification", _cropped, plain, Plan(lr=2e-3), 0.5, IMAGES,
     ),
-    Task("digits-plain", "tuning", "cnn", "classification", _digit_images, plain, Plan(lr=2e-3), 0.4, IMAGES),
+    Task("digits-plain", "first", "cnn", "classification", _digit_images, plain, Plan(lr=2e-3), 0.4, IMAGES),
     Task(
-        "digits-resnet", "tuning", "resnet", "classification", _digit_images, residual, Plan(lr=3e-3, steps=240), 0.4,
+        "digits-resnet", "first", "resnet", "classification", _digit_images, residual, Plan(lr=3e-3, steps=240), 0.4,
         IMAGES | {"batchnorm", "shortcuts"},
     ),
     Task(
-        "digits-batchnorm", "tuning", "cnn-batchnorm", "classification", _digit_images, normalized, Plan(lr=3e-3), 0.5,
+        "digits-batchnorm", "first", "cnn-batchnorm", "classification", _digit_images, normalized, Plan(lr=3e-3), 0.5,
         IMAGES | {"batchnorm"},
     ),
 )  # fmt: skip

@@ -114,45 +114,45 @@ def friedman_likelihood(data: Data, seed: int) -> nn.Module:
 
 CLASSES = frozenset({"classes", "dense"})
 TASKS = (
-    Task("digits-mlp", "tuning", "mlp", "classification", sources.digits, digits_relu, Plan(), 0.4, CLASSES | {"relu"}),
+    Task("digits-mlp", "first", "mlp", "classification", sources.digits, digits_relu, Plan(), 0.4, CLASSES | {"relu"}),
     Task(
-        "digits-tanh", "tuning", "deep-plain", "classification", sources.digits, digits_tanh, Plan(lr=1e-3), 0.4,
+        "digits-tanh", "first", "deep-plain", "classification", sources.digits, digits_tanh, Plan(lr=1e-3), 0.4,
         CLASSES | {"tanh", "deep", "saturating"},
     ),
     Task(
-        "shapes-deep", "tuning", "deep-plain", "classification", sources.centred_shapes, shapes_relu, Plan(lr=1e-3, steps=500), 0.6,
+        "shapes-deep", "first", "deep-plain", "classification", sources.centred_shapes, shapes_relu, Plan(lr=1e-3, steps=500), 0.6,
         CLASSES | {"relu", "deep"},
     ),
     Task(
-        "wine-sigmoid", "tuning", "mlp", "classification", sources.wine, wine_sigmoid, Plan(lr=3e-3, batch_size=16), 0.4,
+        "wine-sigmoid", "first", "mlp", "classification", sources.wine, wine_sigmoid, Plan(lr=3e-3, batch_size=16), 0.4,
         CLASSES | {"sigmoid", "saturating", "table"},
     ),
     Task(
-        "friedman-mlp", "tuning", "mlp", "regression", sources.friedman, friedman_relu, Plan(lr=2e-3), 0.4,
+        "friedman-mlp", "first", "mlp", "regression", sources.friedman, friedman_relu, Plan(lr=2e-3), 0.4,
         frozenset({"dense", "relu", "table"}),
     ),
     Task(
-        "cancer-mlp", "tuning", "mlp", "classification", sources.breast_cancer, cancer_relu, Plan(lr=1e-3, steps=160), 0.4,
+        "cancer-mlp", "first", "mlp", "classification", sources.breast_cancer, cancer_relu, Plan(lr=1e-3, steps=160), 0.4,
         CLASSES | {"relu", "table"},
     ),
     Task(
-        "digits-deep", "tuning", "deep-plain", "classification", sources.digits, digits_deep_relu, Plan(lr=1e-3), 0.5,
+        "digits-deep", "first", "deep-plain", "classification", sources.digits, digits_deep_relu, Plan(lr=1e-3), 0.5,
         CLASSES | {"relu", "deep"},
     ),
     Task(
-        "digits-sigmoid", "tuning", "mlp", "classification", sources.digits, digits_sigmoid, Plan(lr=3e-3), 0.4,
+        "digits-sigmoid", "first", "mlp", "classification", sources.digits, digits_sigmoid, Plan(lr=3e-3), 0.4,
         CLASSES | {"sigmoid", "saturating"},
     ),
     Task(
-        "shapes-tanh", "tuning", "deep-plain", "classification", sources.centred_shapes, shapes_tanh, Plan(lr=1e-3, steps=500), 0.6,
+        "shapes-tanh", "first", "deep-plain", "classification", sources.centred_shapes, shapes_tanh, Plan(lr=1e-3, steps=500), 0.6,
         CLASSES | {"tanh", "deep", "saturating"},
     ),
     Task(
-        "diabetes-mlp", "tuning", "mlp", "regression", sources.diabetes, diabetes_relu, Plan(lr=1e-3, batch_size=16, steps=300), 0.75,
+        "diabetes-mlp", "first", "mlp", "regression", sources.diabetes, diabetes_relu, Plan(lr=1e-3, batch_size=16, steps=300), 0.75,
         frozenset({"dense", "relu", "table"}),
     ),
     Task(
-        "friedman-likelihood", "tuning", "mlp", "likelihood", sources.friedman, friedman_likelihood, Plan(lr=2e-3), 0.7,
+        "friedman-likelihood", "first", "mlp", "likelihood", sources.friedman, friedman_likelihood, Plan(lr=2e-3), 0.7,
         frozenset({"dense", "table", "negative"}),
     ),
 )  # fmt: skip

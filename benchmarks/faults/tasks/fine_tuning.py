@@ -212,34 +212,34 @@ TEXT = frozenset({"classes", "text", "embedding", "pretrained"})
 DENSE = frozenset({"classes", "dense", "relu", "pretrained"})
 TASKS = (
     Task(
-        "digits-finetuned", "tuning", "fine-tuning", "classification", _few_digits, digits_from_shapes, Plan(lr=1e-3), 0.5, IMAGES,
+        "digits-finetuned", "first", "fine-tuning", "classification", _few_digits, digits_from_shapes, Plan(lr=1e-3), 0.5, IMAGES,
     ),
     Task(
-        "scripts-finetuned", "tuning", "fine-tuned-transformer", "classification", sources.scripts, scripts_from_language,
+        "scripts-finetuned", "first", "fine-tuned-transformer", "classification", sources.scripts, scripts_from_language,
         replace(TRANSFORMER, lr=5e-4, steps=300), 0.6, TEXT | {"transformer"},
     ),
     Task(
-        "names-finetuned", "tuning", "fine-tuned-recurrent", "classification", sources.scripts, scripts_from_letters,
+        "names-finetuned", "first", "fine-tuned-recurrent", "classification", sources.scripts, scripts_from_letters,
         Plan(lr=1e-3, steps=300), 0.6, TEXT | {"recurrent"},
     ),
     Task(
-        "groups-finetuned", "tuning", "fine-tuned-mlp", "classification", _fewer_digits, digits_from_groups, Plan(lr=3e-4, steps=300), 0.6,
+        "groups-finetuned", "first", "fine-tuned-mlp", "classification", _fewer_digits, digits_from_groups, Plan(lr=3e-4, steps=300), 0.6,
         DENSE,
     ),
     Task(
-        "modules-finetuned", "tuning", "fine-tuning", "classification", sources.modules, modules_from_language,
+        "modules-finetuned", "first", "fine-tuning", "classification", sources.modules, modules_from_language,
         replace(TRANSFORMER, lr=1e-3), 0.75, TEXT | {"transformer"},
     ),
     Task(
-        "resnet-finetuned", "tuning", "fine-tuned-resnet", "classification", _few_digits, digits_from_residual, Plan(lr=1e-3), 0.5,
+        "resnet-finetuned", "first", "fine-tuned-resnet", "classification", _few_digits, digits_from_residual, Plan(lr=1e-3), 0.5,
         IMAGES | {"shortcuts"},
     ),
     Task(
-        "lines-finetuned", "tuning", "fine-tuned-lstm", "classification", sources.modules, modules_from_letters,
+        "lines-finetuned", "first", "fine-tuned-lstm", "classification", sources.modules, modules_from_letters,
         Plan(lr=2e-3), 0.85, TEXT | {"recurrent"},
     ),
     Task(
-        "halves-finetuned", "tuning", "fine-tuned-dense", "classification", _fewer_shapes, shapes_from_groups,
+        "halves-finetuned", "first", "fine-tuned-dense", "classification", _fewer_shapes, shapes_from_groups,
         Plan(lr=3e-4, steps=300), 0.7, DENSE,
     ),
 )  # fmt: skip

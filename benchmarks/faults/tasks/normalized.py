@@ -83,21 +83,21 @@ def autoencoder(data: Data, seed: int) -> nn.Module:
 IMAGES = frozenset({"classes", "images", "relu", "convolutional", "batchnorm"})
 TASKS = (
     Task(
-        "digits-normalized", "tuning", "mlp-batchnorm", "classification", sources.digits, dense, Plan(lr=2e-3), 0.4,
+        "digits-normalized", "first", "mlp-batchnorm", "classification", sources.digits, dense, Plan(lr=2e-3), 0.4,
         frozenset({"classes", "relu", "batchnorm"}),
     ),
-    Task("shapes-strided", "tuning", "cnn-strided", "classification", sources.shapes, strided, Plan(lr=2e-3), 0.6, IMAGES),
+    Task("shapes-strided", "first", "cnn-strided", "classification", sources.shapes, strided, Plan(lr=2e-3), 0.6, IMAGES),
     Task(
-        "shapes-normalized-autoencoder", "tuning", "autoencoder-batchnorm", "reconstruction", sources.centred_shapes, autoencoder,
+        "shapes-normalized-autoencoder", "first", "autoencoder-batchnorm", "reconstruction", sources.centred_shapes, autoencoder,
         Plan(lr=3e-3), 0.8, frozenset({"relu", "autoencoder", "batchnorm"}),
     ),
     Task(
-        "cancer-normalized", "tuning", "mlp-batchnorm", "classification", sources.breast_cancer, dense, Plan(lr=1e-3, steps=160), 0.4,
+        "cancer-normalized", "first", "mlp-batchnorm", "classification", sources.breast_cancer, dense, Plan(lr=1e-3, steps=160), 0.4,
         frozenset({"classes", "relu", "batchnorm", "table"}),
     ),
-    Task("digits-strided", "tuning", "cnn-strided", "classification", _digit_images, strided, Plan(lr=2e-3), 0.5, IMAGES),
+    Task("digits-strided", "first", "cnn-strided", "classification", _digit_images, strided, Plan(lr=2e-3), 0.5, IMAGES),
     Task(
-        "digits-normalized-autoencoder", "tuning", "autoencoder-batchnorm", "reconstruction", sources.digits, autoencoder, Plan(lr=3e-3),
+        "digits-normalized-autoencoder", "first", "autoencoder-batchnorm", "reconstruction", sources.digits, autoencoder, Plan(lr=3e-3),
         0.7, frozenset({"relu", "autoencoder", "batchnorm"}),
     ),
 )  # fmt: skip

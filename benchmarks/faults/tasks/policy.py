@@ -346,19 +346,19 @@ CONTINUOUS = frozenset({"policy", "continuous"})
 DISCRETE = frozenset({"policy", "discrete"})
 TASKS = (
     Task(
-        "pole-reinforce", "tuning", "actor-critic-discrete", "policy", no_records, maker(GAMES["pole-reinforce"]),
+        "pole-reinforce", "first", "actor-critic-discrete", "policy", no_records, maker(GAMES["pole-reinforce"]),
         Plan(steps=130, batch_size=16, lr=3e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["pole-reinforce"]),
     ),
     Task(
-        "point-ppo", "tuning", "actor-critic-continuous", "policy", no_records, maker(GAMES["point-ppo"]),
+        "point-ppo", "first", "actor-critic-continuous", "policy", no_records, maker(GAMES["point-ppo"]),
         Plan(steps=50, batch_size=24, lr=1e-3, clip_norm=0.5), 0.5, CONTINUOUS, train=partial(train, GAMES["point-ppo"]),
     ),
     Task(
-        "maze-actor-critic", "tuning", "trunk-discrete", "policy", no_records, maker(GAMES["maze-actor-critic"]),
+        "maze-actor-critic", "first", "trunk-discrete", "policy", no_records, maker(GAMES["maze-actor-critic"]),
         Plan(steps=80, batch_size=32, lr=2e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["maze-actor-critic"]),
     ),
     Task(
-        "space-ppo", "tuning", "trunk-continuous", "policy", no_records, maker(GAMES["space-ppo"]),
+        "space-ppo", "first", "trunk-continuous", "policy", no_records, maker(GAMES["space-ppo"]),
         Plan(steps=60, batch_size=24, lr=1e-3, clip_norm=0.5), 0.5, CONTINUOUS, train=partial(train, GAMES["space-ppo"]),
     ),
 )  # fmt: skip

@@ -141,19 +141,19 @@ GAMES = {
 }
 TASKS = (
     Task(
-        "bandit-reinforce", "reporting", "bandit-discrete", "policy", no_records, maker(GAMES["bandit-reinforce"]),
+        "bandit-reinforce", "second", "bandit-discrete", "policy", no_records, maker(GAMES["bandit-reinforce"]),
         Plan(steps=150, batch_size=32, lr=5e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["bandit-reinforce"]),
     ),
     Task(
-        "corridor-ppo", "reporting", "corridor-discrete", "policy", no_records, maker(GAMES["corridor-ppo"]),
+        "corridor-ppo", "second", "corridor-discrete", "policy", no_records, maker(GAMES["corridor-ppo"]),
         Plan(steps=70, batch_size=32, lr=2e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["corridor-ppo"]),
     ),
     Task(
-        "arm-ppo", "reporting", "arm-continuous", "policy", no_records, maker(GAMES["arm-ppo"]),
+        "arm-ppo", "second", "arm-continuous", "policy", no_records, maker(GAMES["arm-ppo"]),
         Plan(steps=70, batch_size=24, lr=1e-3, clip_norm=0.5), 0.6, CONTINUOUS, train=partial(train, GAMES["arm-ppo"]),
     ),
     Task(
-        "rod-ppo", "reporting", "rod-continuous", "policy", no_records, maker(GAMES["rod-ppo"]),
+        "rod-ppo", "second", "rod-continuous", "policy", no_records, maker(GAMES["rod-ppo"]),
         Plan(steps=60, batch_size=16, lr=3e-3, clip_norm=0.5), 0.6, CONTINUOUS, train=partial(train, GAMES["rod-ppo"]),
     ),
 )  # fmt: skip

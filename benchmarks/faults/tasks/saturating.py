@@ -84,27 +84,27 @@ def modules_rnn(data: Data, seed: int) -> nn.Module:
 TANH = frozenset({"tanh", "saturating"})
 TASKS = (
     Task(
-        "shapes-lenet", "tuning", "lenet", "classification", _cropped, lenet, Plan(lr=2e-3), 0.6,
+        "shapes-lenet", "first", "lenet", "classification", _cropped, lenet, Plan(lr=2e-3), 0.6,
         TANH | {"classes", "images", "convolutional"},
     ),
     Task(
-        "digits-squeezed", "tuning", "autoencoder-tanh", "reconstruction", sources.digits, squeezed, Plan(lr=3e-3), 0.6,
+        "digits-squeezed", "first", "autoencoder-tanh", "reconstruction", sources.digits, squeezed, Plan(lr=3e-3), 0.6,
         TANH | {"autoencoder"},
     ),
     Task(
-        "scripts-rnn", "tuning", "elman", "classification", sources.scripts, scripts_rnn, Plan(lr=3e-3), 0.6,
+        "scripts-rnn", "first", "elman", "classification", sources.scripts, scripts_rnn, Plan(lr=3e-3), 0.6,
         TANH | {"classes", "text", "embedding", "recurrent"},
     ),
     Task(
-        "digits-lenet", "tuning", "lenet", "classification", _digit_images, lenet, Plan(lr=2e-3), 0.4,
+        "digits-lenet", "first", "lenet", "classification", _digit_images, lenet, Plan(lr=2e-3), 0.4,
         TANH | {"classes", "images", "convolutional"},
     ),
     Task(
-        "shapes-squeezed", "tuning", "autoencoder-tanh", "reconstruction", sources.centred_shapes, squeezed, Plan(lr=3e-3), 0.8,
+        "shapes-squeezed", "first", "autoencoder-tanh", "reconstruction", sources.centred_shapes, squeezed, Plan(lr=3e-3), 0.8,
         TANH | {"autoencoder"},
     ),
     Task(
-        "modules-rnn", "tuning", "elman", "classification", sources.modules, modules_rnn, Plan(lr=3e-3, steps=500), 0.85,
+        "modules-rnn", "first", "elman", "classification", sources.modules, modules_rnn, Plan(lr=3e-3, steps=500), 0.85,
         TANH | {"classes", "text", "embedding", "recurrent"},
     ),
 )  # fmt: skip

@@ -99,23 +99,23 @@ def brackets_simple(data: Data, seed: int) -> nn.Module:
 TEXT = frozenset({"text", "embedding", "recurrent"})
 TASKS = (
     Task(
-        "roman-both", "reporting", "gru-bidirectional", "classification", sources_made.roman_hundreds, roman_both,
+        "roman-both", "second", "gru-bidirectional", "classification", sources_made.roman_hundreds, roman_both,
         Plan(lr=5e-3, steps=400, schedule="cosine"), 0.5, TEXT | {"classes", "dropout"},
     ),
     Task(
-        "quantities-stacked", "reporting", "lstm-stacked", "classification", sources_made.quantities, quantities_stacked,
+        "quantities-stacked", "second", "lstm-stacked", "classification", sources_made.quantities, quantities_stacked,
         Plan(lr=5e-3, steps=500, clip_norm=1.0), 0.5, TEXT | {"classes"},
     ),
     Task(
-        "dates-lstm", "reporting", "lstm-language-model", "language", sources_made.dates, dates_model,
+        "dates-lstm", "second", "lstm-language-model", "language", sources_made.dates, dates_model,
         Plan(lr=4e-3, steps=500, clip_norm=1.0), 0.6, TEXT | {"language"},
     ),
     Task(
-        "series-gru", "reporting", "gru-regressor", "regression", sources_made.series, series_gru,
+        "series-gru", "second", "gru-regressor", "regression", sources_made.series, series_gru,
         Plan(lr=3e-3, steps=500), 0.4, frozenset({"recurrent"}),
     ),
     Task(
-        "brackets-simple", "reporting", "rnn-simple", "classification", sources_made.brackets, brackets_simple,
+        "brackets-simple", "second", "rnn-simple", "classification", sources_made.brackets, brackets_simple,
         Plan(optimizer="rmsprop", lr=1e-3, steps=600), 0.6, TEXT | {"classes", "tanh", "saturating"},
     ),
 )  # fmt: skip

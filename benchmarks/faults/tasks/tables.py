@@ -68,55 +68,55 @@ CLASSES, TABLE = frozenset({"classes", "dense"}), frozenset({"dense", "table"})
 SATURATING = frozenset({"saturating"})
 TASKS = (
     Task(
-        "clusters-selu", "reporting", "mlp-selu", "classification", sources_made.clusters, wrapped((64, 64, 64), "SELU"),
+        "clusters-selu", "second", "mlp-selu", "classification", sources_made.clusters, wrapped((64, 64, 64), "SELU"),
         Plan(optimizer="sgd", lr=0.01, weight_decay=1e-4, schedule="cosine", steps=600), 0.4, CLASSES | TABLE,
     ),
     Task(
-        "spirals-relu", "reporting", "mlp-wide", "classification", sources_made.spirals, dense((96, 96), "ReLU"),
+        "spirals-relu", "second", "mlp-wide", "classification", sources_made.spirals, dense((96, 96), "ReLU"),
         Plan(lr=3e-3, batch_size=64, steps=600), 0.5, CLASSES | TABLE | {"relu"},
     ),
     Task(
-        "checkerboard-tanh", "reporting", "mlp-tanh", "classification", sources_made.checkerboard, wrapped((64, 64, 64), "Tanh"),
+        "checkerboard-tanh", "second", "mlp-tanh", "classification", sources_made.checkerboard, wrapped((64, 64, 64), "Tanh"),
         Plan(lr=5e-3, batch_size=64, steps=1200, schedule="cosine"), 0.6, CLASSES | TABLE | SATURATING | {"tanh"},
     ),
     Task(
-        "display-sigmoid", "reporting", "mlp-sigmoid", "classification", sources_made.display, dense((64, 48, 48, 32), "Sigmoid"),
+        "display-sigmoid", "second", "mlp-sigmoid", "classification", sources_made.display, dense((64, 48, 48, 32), "Sigmoid"),
         Plan(lr=2e-3, steps=500), 0.6, CLASSES | TABLE | SATURATING | {"sigmoid"},
     ),
     Task(
-        "impedance-relu", "reporting", "mlp-regressor", "regression", sources_made.impedance, wrapped((64, 64), "ReLU"),
+        "impedance-relu", "second", "mlp-regressor", "regression", sources_made.impedance, wrapped((64, 64), "ReLU"),
         Plan(optimizer="adamw", lr=2e-3, weight_decay=0.01, batch_size=64, steps=500), 0.4, TABLE | {"relu"},
     ),
     Task(
-        "phase-silu", "reporting", "mlp-silu", "regression", sources_made.phase, dense((64, 64, 64), "SiLU"),
+        "phase-silu", "second", "mlp-silu", "regression", sources_made.phase, dense((64, 64, 64), "SiLU"),
         Plan(lr=2e-3, batch_size=64, steps=600, schedule="linear"), 0.4, TABLE,
     ),
     Task(
-        "sparse-sigmoid", "reporting", "mlp-regressor-sigmoid", "regression", sources_made.sparse, dense((64, 48), "Sigmoid"),
+        "sparse-sigmoid", "second", "mlp-regressor-sigmoid", "regression", sources_made.sparse, dense((64, 48), "Sigmoid"),
         Plan(lr=3e-3, steps=600), 0.4, TABLE | SATURATING | {"sigmoid"},
     ),
     Task(
-        "sparse-dropout", "reporting", "mlp-dropout", "regression", sources_made.sparse, dense((128, 128), "ReLU", dropout=0.1),
+        "sparse-dropout", "second", "mlp-dropout", "regression", sources_made.sparse, dense((128, 128), "ReLU", dropout=0.1),
         Plan(optimizer="rmsprop", lr=1e-3, batch_size=64, steps=500), 0.45, TABLE | {"relu", "dropout"},
     ),
     Task(
-        "uneven-likelihood", "reporting", "mlp-gaussian", "likelihood", sources_made.uneven, wrapped((64, 64), "ReLU", outputs=2),
+        "uneven-likelihood", "second", "mlp-gaussian", "likelihood", sources_made.uneven, wrapped((64, 64), "ReLU", outputs=2),
         Plan(lr=1e-3, batch_size=64, steps=500, schedule="cosine", weight_decay=1e-4), 0.6, TABLE | {"relu", "negative"},
     ),
     Task(
-        "series-likelihood", "reporting", "mlp-forecast", "likelihood", sources_made.series, dense((48, 48), "Tanh", outputs=2),
+        "series-likelihood", "second", "mlp-forecast", "likelihood", sources_made.series, dense((48, 48), "Tanh", outputs=2),
         Plan(lr=2e-3, steps=500, weight_decay=1e-4, schedule="cosine"), 0.6, SATURATING | {"dense", "tanh", "negative"},
     ),
     Task(
-        "letters-deep", "reporting", "deep-relu", "classification", sources_drawn.centred_letters, wrapped((64,) * 12, "ReLU"),
+        "letters-deep", "second", "deep-relu", "classification", sources_drawn.centred_letters, wrapped((64,) * 12, "ReLU"),
         Plan(optimizer="sgd", lr=0.01, steps=600, schedule="linear", weight_decay=1e-4), 0.5, CLASSES | {"relu", "deep"},
     ),
     Task(
-        "waves-deep", "reporting", "deep-tanh", "classification", sources_drawn.flat_waves, dense((64,) * 8, "Tanh"),
+        "waves-deep", "second", "deep-tanh", "classification", sources_drawn.flat_waves, dense((64,) * 8, "Tanh"),
         Plan(optimizer="adamw", lr=5e-4, weight_decay=0.05, steps=700, batch_size=64), 0.6, CLASSES | SATURATING | {"tanh", "deep"},
     ),
     Task(
-        "letters-deep-gelu", "reporting", "deep-gelu", "classification", sources_drawn.centred_letters, dense((96,) * 8, "GELU"),
+        "letters-deep-gelu", "second", "deep-gelu", "classification", sources_drawn.centred_letters, dense((96,) * 8, "GELU"),
         Plan(optimizer="adamw", lr=5e-4, weight_decay=0.05, schedule="cosine", warm_up=0.05, steps=500), 0.5, CLASSES | {"deep"},
     ),
 )  # fmt: skip

@@ -120,27 +120,27 @@ TRANSFORMER = Plan(optimizer="adamw", lr=2e-3, weight_decay=0.01, warm_up=0.05, 
 TEXT = frozenset({"text", "embedding"})
 TASKS = (
     Task(
-        "scripts-gru", "tuning", "recurrent", "classification", sources.scripts, scripts_gru, Plan(lr=5e-3), 0.5,
+        "scripts-gru", "first", "recurrent", "classification", sources.scripts, scripts_gru, Plan(lr=5e-3), 0.5,
         TEXT | {"classes", "recurrent"},
     ),
     Task(
-        "names-lm", "tuning", "language-model", "language", sources.names, names_model, TRANSFORMER, 0.7,
+        "names-lm", "first", "language-model", "language", sources.names, names_model, TRANSFORMER, 0.7,
         TEXT | {"transformer", "language"},
     ),
     Task(
-        "scripts-transformer", "tuning", "text-classifier", "classification", sources.scripts, scripts_transformer, TRANSFORMER, 0.6,
+        "scripts-transformer", "first", "text-classifier", "classification", sources.scripts, scripts_transformer, TRANSFORMER, 0.6,
         TEXT | {"classes", "transformer"},
     ),
     Task(
-        "modules-lstm", "tuning", "recurrent", "classification", sources.modules, modules_lstm, Plan(lr=5e-3, steps=500), 0.8,
+        "modules-lstm", "first", "recurrent", "classification", sources.modules, modules_lstm, Plan(lr=5e-3, steps=500), 0.8,
         TEXT | {"classes", "recurrent"},
     ),
     Task(
-        "source-lm", "tuning", "language-model", "language", sources.source_text, source_model, TRANSFORMER, 0.75,
+        "source-lm", "first", "language-model", "language", sources.source_text, source_model, TRANSFORMER, 0.75,
         TEXT | {"transformer", "language"},
     ),
     Task(
-        "modules-transformer", "tuning", "text-classifier", "classification", sources.modules, modules_transformer, TRANSFORMER, 0.8,
+        "modules-transformer", "first", "text-classifier", "classification", sources.modules, modules_transformer, TRANSFORMER, 0.8,
         TEXT | {"classes", "transformer"},
     ),
 )  # fmt: skip

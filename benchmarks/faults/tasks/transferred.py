@@ -136,23 +136,23 @@ PRETRAINED = frozenset({"classes", "pretrained"})
 FINE = Plan(optimizer="adamw", lr=5e-4, weight_decay=0.01, warm_up=0.1, schedule="linear", steps=400)
 TASKS = (
     Task(
-        "letters-transferred", "reporting", "transferred-cnn", "classification", _few_letters, letters_from_others,
+        "letters-transferred", "second", "transferred-cnn", "classification", _few_letters, letters_from_others,
         Plan(optimizer="sgd", lr=0.01, schedule="cosine", steps=300), 0.5, PRETRAINED | {"images", "relu", "batchnorm", "convolutional"},
     ),
     Task(
-        "quantities-transferred", "reporting", "transferred-gpt", "classification", sources_made.quantities, quantities_from_language,
+        "quantities-transferred", "second", "transferred-gpt", "classification", sources_made.quantities, quantities_from_language,
         replace(FINE, lr=1e-3, clip_norm=1.0), 0.6, PRETRAINED | {"text", "embedding", "transformer"},
     ),
     Task(
-        "roman-transferred", "reporting", "transferred-gru", "classification", sources_made.roman_tens, tens_from_hundreds,
+        "roman-transferred", "second", "transferred-gru", "classification", sources_made.roman_tens, tens_from_hundreds,
         Plan(lr=2e-3, steps=400), 0.6, PRETRAINED | {"text", "embedding", "recurrent", "dropout"},
     ),
     Task(
-        "groups-transferred", "reporting", "transferred-mlp", "classification", _few_flat_letters, letters_from_groups,
+        "groups-transferred", "second", "transferred-mlp", "classification", _few_flat_letters, letters_from_groups,
         Plan(lr=3e-4, steps=300), 0.6, PRETRAINED | {"dense", "relu"},
     ),
     Task(
-        "textures-transferred", "reporting", "transferred-vit", "classification", sources_drawn.textures, textures_from_gratings,
+        "textures-transferred", "second", "transferred-vit", "classification", sources_drawn.textures, textures_from_gratings,
         FINE, 0.6, PRETRAINED | {"images", "transformer"},
     ),
 )  # fmt: skip

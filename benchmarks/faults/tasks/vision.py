@@ -222,39 +222,39 @@ IMAGES = frozenset({"classes", "images", "convolutional"})
 NORMALIZED = IMAGES | {"relu", "batchnorm"}
 TASKS = (
     Task(
-        "letters-vgg", "reporting", "vgg", "classification", sources_drawn.letters, vgg,
+        "letters-vgg", "second", "vgg", "classification", sources_drawn.letters, vgg,
         Plan(optimizer="sgd", lr=0.01, weight_decay=5e-4, schedule="steps", steps=600), 0.4, IMAGES | {"relu", "dropout"},
     ),
     Task(
-        "gratings-depthwise", "reporting", "cnn-depthwise", "classification", sources_drawn.gratings, depthwise,
+        "gratings-depthwise", "second", "cnn-depthwise", "classification", sources_drawn.gratings, depthwise,
         Plan(optimizer="adamw", lr=3e-3, weight_decay=0.01, schedule="cosine", steps=240), 0.5, NORMALIZED,
     ),
     Task(
-        "bars-densenet", "reporting", "densenet", "classification", sources_drawn.bars, densenet,
+        "bars-densenet", "second", "densenet", "classification", sources_drawn.bars, densenet,
         Plan(optimizer="sgd", lr=0.05, weight_decay=1e-4, schedule="cosine", steps=240), 0.5, NORMALIZED | {"shortcuts"},
     ),
     Task(
-        "textures-squeeze", "reporting", "cnn-squeeze", "classification", sources_drawn.textures, squeeze,
+        "textures-squeeze", "second", "cnn-squeeze", "classification", sources_drawn.textures, squeeze,
         Plan(optimizer="rmsprop", lr=1e-3, steps=360), 0.5, NORMALIZED | {"shortcuts"},
     ),
     Task(
-        "pairs-bottleneck", "reporting", "resnet-bottleneck", "classification", sources_drawn.pairs, bottleneck,
+        "pairs-bottleneck", "second", "resnet-bottleneck", "classification", sources_drawn.pairs, bottleneck,
         Plan(optimizer="sgd", lr=0.05, weight_decay=1e-4, steps=280, schedule="cosine"), 0.6, NORMALIZED | {"shortcuts"},
     ),
     Task(
-        "gratings-leaky", "reporting", "cnn-leaky", "classification", sources_drawn.gratings, leaky,
+        "gratings-leaky", "second", "cnn-leaky", "classification", sources_drawn.gratings, leaky,
         Plan(lr=1e-3, steps=400), 0.5, IMAGES,
     ),
     Task(
-        "bars-tanh", "reporting", "cnn-tanh", "classification", sources_drawn.bars, tanh,
+        "bars-tanh", "second", "cnn-tanh", "classification", sources_drawn.bars, tanh,
         Plan(optimizer="sgd", lr=0.03, steps=600, weight_decay=5e-4, schedule="cosine"), 0.6, IMAGES | {"tanh", "saturating"},
     ),
     Task(
-        "letters-grouped", "reporting", "cnn-groupnorm", "classification", sources_drawn.letters, grouped,
+        "letters-grouped", "second", "cnn-groupnorm", "classification", sources_drawn.letters, grouped,
         Plan(lr=3e-3, steps=400), 0.5, IMAGES | {"normalized"},
     ),
     Task(
-        "waves-temporal", "reporting", "temporal-cnn", "classification", sources_drawn.waves, temporal,
+        "waves-temporal", "second", "temporal-cnn", "classification", sources_drawn.waves, temporal,
         Plan(lr=2e-3, steps=400), 0.5, frozenset({"classes", "relu", "batchnorm", "shortcuts"}),
     ),
 )  # fmt: skip
