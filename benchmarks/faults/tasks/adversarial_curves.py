@@ -1,4 +1,4 @@
-"""Adversarial pairs on closed curves and on drawn pieces: batch normalization and residuals, and nets named as projects name them."""
+"""Adversarial pairs on outlines, crosses and drawn pieces: batch normalization and residuals, and nets named as projects name them."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ def circles(seed: int) -> Data:
     part = torch.randint(8, (RECORDS,), generator=draw)
     inner = part < 3
     turn = torch.where(inner, part / 3, (part - 3) / 5) + torch.rand(RECORDS, generator=draw) / torch.where(inner, 3, 5)
-    points = torch.where(inner, 0.7, 1.8)[:, None] * _along(turn)
-    return Data(points + 0.08 * torch.randn(RECORDS, 2, generator=draw), part, RECORDS)
+    points = torch.where(inner, 1.0, 2.0)[:, None] * _along(turn)
+    return Data(points + 0.05 * torch.randn(RECORDS, 2, generator=draw), part, RECORDS)
 
 
 def _along(turn: Tensor) -> Tensor:
     return torch.stack([(2 * math.pi * turn).cos(), (2 * math.pi * turn).sin()], dim=1)
 
 
-def lissajous(seed: int) -> Data:
-    """A curve that swings once across while it swings twice up, in six parts."""
+def star(seed: int) -> Data:
+    """The outline of a star with five points."""
     draw = torch.Generator().manual_seed(seed)
-    turn = torch.rand(RECORDS, generator=draw)
-    points = torch.stack([1.8 * (2 * math.pi * turn).sin(), 1.3 * (4 * math.pi * turn).sin()], dim=1)
-    return Data(points + 0.08 * torch.randn(RECORDS, 2, generator=draw), (6 * turn).long(), RECORDS)
+    side = torch.randint(10, (RECORDS,), generator=draw)
+    corners = (1.3 + 0.8 * (torch.arange(11) % 2))[:, None] * _along(torch.arange(11) / 10)
+    share = torch.rand(RECORDS, 1, generator=draw)
+    points = (1 - share) * corners[side] + share * corners[side + 1]
+    return Data(points + 0.05 * torch.randn(RECORDS, 2, generator=draw), side // 2, RECORDS)
 
 
-def rose(seed: int) -> Data:
-    """Three petals, each in a near and a far part."""
+def crosses(seed: int) -> Data:
+    """Four crosses, one towards each corner, of two strokes each."""
     draw = torch.Generator().manual_seed(seed)
-    petal = torch.randint(3, (RECORDS,), generator=draw)
-    within = torch.rand(RECORDS, generator=draw) - 0.5
-    radius = 2 * (math.pi * within).cos()
-    points = radius[:, None] * _along((petal + within) / 3)
-    return Data(points + 0.06 * torch.randn(RECORDS, 2, generator=draw), 2 * petal + (radius > 1.4).long(), RECORDS)
+    stroke = torch.randint(8, (RECORDS,), generator=draw)
+    middle = torch.tensor([[-1.3, -1.3], [-1.3, 1.3], [1.3, -1.3], [1.3, 1.3]])[stroke // 2]
+    along = 1.2 * torch.rand(RECORDS, 1, generator=draw) - 0.6
+    points = middle + along * torch.eye(2)[stroke % 2]
+    return Data(points + 0.06 * torch.randn(RECORDS, 2, generator=draw), stroke, RECORDS)
 
 
 PIECES = ("0000111100000000", "0110011000000000", "0100111000000000", "0110110000000000", "1100011000000000", "1000111000000000")
@@ -109,7 +111,7 @@ class Residual(nn.Module):
 
 def residual(data: Data, seed: int) -> nn.Module:
     """Two residual blocks of 64 in the generator, one of 96 in the critic."""
-    maker = nn.Sequential(nn.Linear(4, 64), Residual(64), Residual(64), nn.ReLU(), nn.Linear(64, 2))
+    maker = nn.Sequential(nn.Linear(8, 64), Residual(64), Residual(64), nn.ReLU(), nn.Linear(64, 2))
     judge = nn.Sequential(nn.Linear(2, 96), Residual(96), nn.ReLU(), nn.Linear(96, 1))
     return Named(("generator", maker), ("critic", judge))
 
@@ -134,12 +136,12 @@ TASKS = (
         train=partial(train, Game("hinge", 0.5, latent=12)),
     ),
     Task(
-        "lissajous-critic", "third", "critic-residual", "adversarial", lissajous, residual,
-        Plan(steps=500, batch_size=128, lr=1e-3, betas=(0.5, 0.9)), 0.7, _ADVERSARIAL | {"critic"},
-        train=partial(train, Game("wasserstein", 0.3, latent=4, judge_steps=2)),
+        "star-critic", "third", "critic-residual", "adversarial", star, residual,
+        Plan(steps=600, batch_size=128, lr=1e-3, betas=(0.5, 0.9)), 0.7, _ADVERSARIAL | {"critic"},
+        train=partial(train, Game("wasserstein", 0.3, latent=8, judge_steps=2)),
     ),
     Task(
-        "rose-critic", "third", "critic-mlp-gelu", "adversarial", rose, narrowing,
+        "crosses-critic", "third", "critic-mlp-gelu", "adversarial", crosses, narrowing,
         Plan(steps=400, batch_size=96, lr=1e-3, betas=(0.0, 0.9)), 0.7, _ADVERSARIAL | {"critic"},
         train=partial(train, Game("wasserstein", 0.5, latent=6, judge_steps=3)),
     ),

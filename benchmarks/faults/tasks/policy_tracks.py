@@ -127,7 +127,7 @@ GAMES = {
     "catch-ppo": Game(Catch, 168, 3, False, True, 21, 3.0, 4, 0.01),
     "lake-a2c": Game(Lake, 25, 4, False, False, 30, 0.86, 1, 0.01),
     "lane-ppo": Game(Lane, 5, 2, True, False, 50, 9.04, 4, 0.0),
-    "valley-ppo": Game(Valley, 2, 1, True, True, 60, 13.0, 4, 0.0),
+    "valley-ppo": Game(Valley, 2, 1, True, True, 60, 12.0, 4, 0.0),
 }
 TASKS = (
     Task(
@@ -145,7 +145,7 @@ TASKS = (
     ),
     Task(
         "valley-ppo", "third", "elu-continuous", "policy", no_records, _maker(Narrowing),
-        Plan(steps=50, batch_size=24, optimizer="adamw", lr=1e-3, clip_norm=1.0), 0.6, CONTINUOUS,
+        Plan(steps=50, batch_size=24, optimizer="adamw", lr=2e-3, clip_norm=1.0), 0.6, CONTINUOUS,
         train=partial(train, GAMES["valley-ppo"]),
     ),
 )  # fmt: skip
