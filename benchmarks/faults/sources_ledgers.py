@@ -115,24 +115,25 @@ def houses(seed: int) -> Data:
 
 
 def shells(seed: int) -> Data:
-    """4,800 points in six dimensions, in four shells around the middle of equal numbers."""
+    """4,800 points in four dimensions, in four shells around the middle of equal numbers."""
     from sklearn.datasets import make_gaussian_quantiles
 
-    inputs, targets = make_gaussian_quantiles(n_samples=4800, n_features=6, n_classes=4, random_state=13)
-    columns = tuple(f"axis{column}" for column in range(6))
+    inputs, targets = make_gaussian_quantiles(n_samples=4800, n_features=4, n_classes=4, random_state=13)
+    columns = tuple(f"axis{column}" for column in range(4))
     return dealt(inputs, targets.astype(np.int64), seed, ("core", "inner", "outer", "rim"), columns, per_column=True)
 
 
 def turbines(seed: int) -> Data:
-    """3,200 readings of wind turbines, nine columns, and their power: nothing, a cube, a plateau; now and then a wrong reading."""
+    """3,200 readings of wind turbines, nine columns, and their power: nothing, a rise, a plateau; less in the wake of others."""
     draw = np.random.default_rng(127)
     wind, turn = draw.weibull(2.0, size=3200) * 9, draw.uniform(0, 2 * np.pi, size=3200)
     warm, pressure = draw.normal(10, 8, size=3200), draw.normal(1000, 15, size=3200)
     damp, rough = draw.uniform(20, 100, size=3200), draw.uniform(0.05, 0.25, size=3200)
-    off, pitch, height = draw.normal(0, 15, size=3200), draw.uniform(0, 8, size=3200), draw.uniform(60, 120, size=3200)
+    off, pitch, height = draw.normal(0, 25, size=3200), draw.uniform(0, 8, size=3200), draw.uniform(60, 120, size=3200)
     density = pressure / (2.87 * (warm + 273.15))
-    felt = wind * (height / 80) ** rough * np.cos(np.radians(off)).clip(0)
-    power = np.where(felt < 3, 0.0, 2.0 / (1 + np.exp(-(felt - 8.5) / 1.3))) * density * (1 - 0.04 * pitch)
+    wake = 0.3 * np.exp(-(((turn - 1.6) / 0.5) ** 2)) + 0.3 * np.exp(-(((turn - 4.5) / 0.5) ** 2))
+    felt = wind * (height / 80) ** rough * np.cos(np.radians(off)).clip(0) * (1 - wake)
+    power = np.where(felt < 3, 0.0, 2.0 / (1 + np.exp(-(felt - 8.5) / 1.3))) * density * (1 - 0.08 * pitch)
     wrong = draw.random(3200) < 0.03
     power = power + 0.05 * draw.standard_normal(3200) + wrong * draw.normal(0, 1.0, size=3200)
     inputs = np.column_stack([wind, np.sin(turn), np.cos(turn), warm, pressure, damp, off, pitch, height])

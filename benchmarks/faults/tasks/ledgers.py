@@ -149,7 +149,7 @@ TASKS = (
     ),
     Task(
         "pipes-mish", "third", "mlp-mish", "regression", sources_ledgers.pipes, trunk((64, 64, 64), nn.Mish),
-        Plan(lr=2e-3, batch_size=64, steps=700, schedule="linear"), 0.3, TABLE | DENSE,
+        Plan(lr=1e-3, batch_size=64, steps=700, schedule="linear"), 0.3, TABLE | DENSE,
     ),
     Task(
         "visits-poisson", "third", "mlp-poisson", "likelihood", sources_ledgers.visits, trunk((64, 64), nn.ELU, calm=True),
@@ -161,12 +161,12 @@ TASKS = (
     ),
     Task(
         "shells-tanh", "third", "mlp-tanh-shallow", "classification", sources_ledgers.shells, trunk((80, 40), nn.Tanh),
-        Plan(optimizer="sgd", lr=0.06, weight_decay=1e-4, batch_size=32, steps=1200, schedule="cosine"), 0.5,
+        Plan(optimizer="sgd", lr=0.06, weight_decay=1e-4, batch_size=32, steps=1200, schedule="cosine"), 0.65,
         CLASSES | TABLE | DENSE | SATURATING | {"tanh"},
     ),
     Task(
-        "turbines-sigmoid", "third", "mlp-huber-sigmoid", "regression", sources_ledgers.turbines, trunk((48, 24), nn.Sigmoid),
-        Plan(lr=3e-3, batch_size=32, steps=700, schedule="linear"), 0.4, TABLE | DENSE | SATURATING | {"sigmoid"}, huber,
+        "turbines-sigmoid", "third", "mlp-huber-sigmoid", "regression", sources_ledgers.turbines, trunk((64, 32), nn.Sigmoid),
+        Plan(lr=5e-3, batch_size=32, steps=900, schedule="linear"), 0.4, TABLE | DENSE | SATURATING | {"sigmoid"}, huber,
     ),
     Task(
         "movements-tapering", "third", "deep-relu-tapering", "classification", sources_ledgers.movements,
