@@ -54,9 +54,9 @@ class Scanned(nn.Module):
     def __init__(self, letters: int, classes: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(letters, 12)
-        self.conv1, self.act, self.pool = nn.Conv1d(12, 32, 9, padding=4), nn.ReLU(), nn.MaxPool1d(4)
+        self.conv1, self.act, self.pool = nn.Conv1d(12, 24, 9, padding=4), nn.ReLU(), nn.MaxPool1d(4)
         nn.init.kaiming_normal_(self.conv1.weight, nonlinearity="relu")
-        self.drop1, self.bi_lstm, self.drop2 = nn.Dropout(0.2), nn.LSTM(32, 24, batch_first=True, bidirectional=True), nn.Dropout(0.2)
+        self.drop1, self.bi_lstm, self.drop2 = nn.Dropout(0.2), nn.LSTM(24, 24, batch_first=True, bidirectional=True), nn.Dropout(0.2)
         self.dense = nn.Linear(48, classes)
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ TASKS = (
     ),
     Task(
         "motifs-scanned", "third", "conv-lstm", "classification", sources_strings.motifs, motifs_scanned,
-        Plan(optimizer="adamw", lr=3e-3, weight_decay=0.01, steps=500), 0.6, TEXT | {"relu", "dropout", "convolutional"},
+        Plan(optimizer="adamw", lr=3e-3, weight_decay=0.01, steps=400, schedule="cosine"), 0.6, TEXT | {"relu", "dropout", "convolutional"},
     ),
     Task(
         "tongues-rnn", "third", "rnn-elman", "classification", sources_strings.tongues, tongues_rnn,
