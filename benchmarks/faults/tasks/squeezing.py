@@ -14,12 +14,12 @@ from faults.tasks.tables import stack
 
 
 class TiedCode(nn.Module):
-    """ReLU layers to a code, and back through the same matrices turned over, with biases of their own."""
+    """Leaky layers to a code, and back through the same matrices turned over, with biases of their own."""
 
     def __init__(self, length: int, inner: int, latent: int) -> None:
         super().__init__()
-        self.relu, self.enc1, self.enc2 = nn.ReLU(), nn.Linear(length, inner), nn.Linear(inner, latent)
-        nn.init.kaiming_normal_(self.enc1.weight, nonlinearity="relu")
+        self.act, self.enc1, self.enc2 = nn.LeakyReLU(0.1), nn.Linear(length, inner), nn.Linear(inner, latent)
+        nn.init.kaiming_normal_(self.enc1.weight, a=0.1)
         nn.init.xavier_normal_(self.enc2.weight)
         # Kept beside the layers, so that the way back holds the same matrices whatever is put in front of a layer.
         self.tied = (self.enc1.weight, self.enc2.weight)
@@ -27,8 +27,8 @@ class TiedCode(nn.Module):
 
     def forward(self, records: Tensor) -> Tensor:
         """What is made of the records, of their shape."""
-        code = self.enc2(self.relu(self.enc1(records)))
-        wide = self.relu(linear(code, self.tied[1].t(), self.dec_bias1))
+        code = self.enc2(self.act(self.enc1(records)))
+        wide = self.act(linear(code, self.tied[1].t(), self.dec_bias1))
         return linear(wide, self.tied[0].t(), self.dec_bias2)
 
 
@@ -116,7 +116,7 @@ AUTOENCODER, VARIATIONAL = frozenset({"autoencoder"}), frozenset({"variational"}
 TASKS = (
     Task(
         "spectra-tied", "third", "autoencoder-tied", "reconstruction", sources_signals.spectra, spectra_tied,
-        Plan(optimizer="sgd", lr=0.05, steps=1000, schedule="cosine", weight_decay=1e-4), 0.5, AUTOENCODER | {"relu"},
+        Plan(optimizer="sgd", lr=0.05, steps=1000, schedule="cosine", weight_decay=1e-4), 0.5, AUTOENCODER,
     ),
     Task(
         "pulses-sequence", "third", "autoencoder-recurrent", "reconstruction", sources_signals.framed_pulses, pulses_sequence,
