@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from postmortem import rules
-from postmortem.checklist import ITEMS
+from postmortem.checklist import ITEMS, LEADS
 from postmortem.model import (
     Argument,
     Case,
@@ -36,13 +36,29 @@ from postmortem.model import (
 
 LIKELY = 0.5
 """A cause at or above this is named in the verdict."""
-SHOWN = 0.2
-"""A cause below this is not listed: the prior of a cause of which nothing is known must never be printed as a suspicion."""
+SHOWN = 0.15
+"""A cause whose own evidence gives less is not listed: the prior of one of which nothing is known must never be printed as a suspicion."""
+RIVALRY = 0.75
+"""By what share a cause loses beside a certain first one that does not bring it about: runs seldom have two faults, and one fault raises
+many alarms. Cross-validated on the tuning half: 0.46 was printed of such causes on average, and 0.15 were true."""
+FOLLOWING = 0.45
+"""The same of causes that the first brings about: 0.79 was printed, 0.45 were true."""
 WARN_WEIGHT = 0.5
 """A warning is half a failure's evidence."""
 CERTAINTY = 0.995
 """No sum of evidence from files alone is more certain than this, in either direction."""
 
+REASONS = (3, 1)
+"""Reasons that an item of the checklist gives: of alarms and gaps, and of what passed."""
+_OTHERS: dict[Status, str] = {
+    "fail": "failed",
+    "warn": "warned",
+    "pass": "passed",
+    "not-checked": "could not be made",
+    "not-applicable": "did not apply",
+}
+NAMED = 2
+"""Checks that could not be made and are named behind an answer; more are counted."""
 _WORST_FIRST: tuple[Status, ...] = ("fail", "warn", "pass", "not-checked", "not-applicable")
 
 
@@ -69,9 +85,9 @@ def judge(run: RunMeasurements, selection: Selection | None = None) -> RunReport
         check.id: run_check(check, values, missing) if selection.wants(check.id, checks) else _left_out(check) for check in checks.values()
     }
     considered = [cause for cause in causes.values() if selection.wants(cause.id, causes)]
-    ranked = rank(considered, outcomes, values)
-    verdict = decide(ranked, tuple(outcomes.values()), readable=_anything_read(run))
-    shown = () if verdict == "healthy" else tuple(cause for cause in ranked if cause.probability >= SHOWN)
+    suspected = contend([cause for cause in rank(considered, outcomes, values) if cause.probability >= SHOWN])
+    verdict = decide(suspected, tuple(outcomes.values()), readable=_anything_read(run))
+    shown = () if verdict == "healthy" else suspected
     return RunReport(
         name=run.name,
         path=run.path,
@@ -172,6 +188,31 @@ def rank(causes: Iterable[Cause], outcomes: Mapping[str, Outcome], values: Mappi
     return tuple(result)
 
 
+def contend(ranked: Sequence[RankedCause]) -> tuple[RankedCause, ...]:
+    """The same causes in the same order, each beside the first in its probability: what one cause accounts for is no evidence for two."""
+    if not ranked:
+        return ()
+    first, tree = ranked[0], {ranked[0].id}
+    surest = {first.id: first.probability}
+    for cause in ranked[1:]:
+        if cause.explained_by in tree:
+            tree.add(cause.id)
+            surest[first.id] = max(surest[first.id], cause.probability)
+    found = [first]
+    for cause in ranked[1:]:
+        share = FOLLOWING if cause.id in tree else RIVALRY
+        probability = round(cause.probability * (1 - share * surest[first.id]), 3)
+        lost = round(_logit(probability) - _logit(cause.probability), 3)
+        follows = f"it would follow from another cause: {first.title.lower()}" if cause.id in tree else ""
+        says = follows or f"another cause accounts for the run: {first.title.lower()}"
+        found.append(replace(cause, probability=probability, arguments=(*cause.arguments, Argument((), says, lost))))
+    return tuple(found)
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
 def _roots_in_order(ordered: Sequence[RankedCause], roots: Mapping[str, str]) -> list[RankedCause]:
     """Roots, each at the rank of the most likely cause of its tree: a cause that explains the top one is the top one."""
     by_id = {cause.id: cause for cause in ordered}
@@ -201,7 +242,7 @@ def find_onset(causes: Sequence[RankedCause], outcomes: Mapping[str, Outcome]) -
     """The earliest alarm with a step in the evidence of the first cause and of those that it brings about, directly or not."""
     tree: list[RankedCause] = []
     for cause in causes:
-        if cause.probability >= LIKELY and (not tree or cause.explained_by in {each.id for each in tree}):
+        if cause.explained_by in {each.id for each in tree} or (not tree and cause.probability >= LIKELY):
             tree.append(cause)
     signs = [outcomes[id] for cause in tree for id in cause.evidence if id in outcomes and outcomes[id].alarmed]
     dated = [(sign.finding.first_step, sign) for sign in signs if sign.finding.first_step is not None]
@@ -325,13 +366,26 @@ def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
         statuses: list[Status] = [outcome.status for outcome in serving]
         status: Status = min(statuses, key=_WORST_FIRST.index, default="not-checked")
         speaking = [outcome for outcome in serving if outcome.status == status]
-        reason = "; ".join(dict.fromkeys(outcome.finding.reason for outcome in speaking)) or "no check answers this item"
-        unlooked = [outcome for outcome in serving if outcome.status == "not-checked"]
-        if status == "pass" and unlooked:
-            reason += f" (not looked at: {', '.join(outcome.title.lower() for outcome in unlooked)})"
+        speaking.sort(key=lambda outcome: LEADS[id].index(outcome.id) if outcome.id in LEADS[id] else len(LEADS[id]))
+        reason = _answer(status, speaking, [outcome for outcome in serving if outcome.status == "not-checked"])
         advice = tuple(dict.fromkeys(key for outcome in speaking for key in outcome.log_next)) if status == "not-checked" else ()
         items.append(ChecklistItem(id, title, status, tuple(outcome.id for outcome in serving), reason, advice))
     return tuple(items)
+
+
+def _answer(status: Status, speaking: Sequence[Outcome], unlooked: Sequence[Outcome]) -> str:
+    """The reasons that are most to the point, and how many more there are."""
+    reasons = list(dict.fromkeys(outcome.finding.reason for outcome in speaking))
+    if not reasons:
+        return "no check answers this item"
+    most = REASONS[status == "pass"]
+    told = "; ".join(reasons[:most])
+    if len(reasons) > most:
+        told += f"; {_count(len(reasons) - most, 'more check')} {_OTHERS[status]}"
+    if status == "pass" and unlooked:
+        names = [outcome.title.lower() for outcome in unlooked]
+        told += f" (not looked at: {', '.join(names)})" if len(names) <= NAMED else f" ({len(names)} could not be made)"
+    return told
 
 
 def _anything_read(run: RunMeasurements) -> bool:

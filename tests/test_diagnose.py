@@ -8,7 +8,21 @@ from dataclasses import replace
 import pytest
 
 from postmortem.checklist import ITEMS
-from postmortem.diagnose import CERTAINTY, Selection, answer_checklist, decide, find_onset, headline, judge, rank, run_check, weigh
+from postmortem.diagnose import (
+    CERTAINTY,
+    FOLLOWING,
+    RIVALRY,
+    Selection,
+    answer_checklist,
+    contend,
+    decide,
+    find_onset,
+    headline,
+    judge,
+    rank,
+    run_check,
+    weigh,
+)
 from postmortem.model import (
     Artifacts,
     Case,
@@ -196,6 +210,17 @@ def test_checklist_takes_the_worst_that_looked() -> None:
     assert items["overfit-small-set"].status == "not-checked"
 
 
+def test_a_checklist_item_answers_in_a_sentence() -> None:
+    """Of many checks that pass the one that is most to the point speaks, the others are counted; of alarms three speak."""
+    passing = [outcome(id, "pass", checklist=("learning-rate",)) for id in ("a", "b", "small-updates", "c")]
+    unlooked = [outcome(id, "not-checked", checklist=("learning-rate",)) for id in ("d", "e", "f")]
+    found = {item.id: item for item in answer_checklist((*passing, *unlooked))}["learning-rate"]
+    assert found.reason == "small-updates seen; 3 more checks passed (3 could not be made)"
+    alarms = [outcome(id, "fail", checklist=("learning-rate",)) for id in ("a", "b", "c", "d")]
+    found = {item.id: item for item in answer_checklist(tuple(alarms))}["learning-rate"]
+    assert found.reason == "a seen; b seen; c seen; 1 more check failed"
+
+
 EMPTY = RunMeasurements("r", "runs/r", (), (), (), Artifacts(), (), (), ())
 
 
@@ -241,7 +266,8 @@ def test_headline_of_a_healthy_run_names_what_could_not_be_read() -> None:
 
 
 def test_trouble_begins_at_the_earliest_sign_of_the_first_cause_and_its_consequences() -> None:
-    """A consequence that shows first is where it began; signs of causes beside the first, and causes below even, do not count."""
+    """A consequence that shows first is where it began, however it ranks; signs of causes beside the first, and a first below even, do not
+    count."""
     outcomes = {
         "late": Outcome("late", "", "", Finding("fail", "", first_step=50, where=("head",)), (), ""),
         "early": Outcome("early", "", "", Finding("warn", "", first_step=7, where=("fc2", "fc1")), (), ""),
@@ -254,6 +280,29 @@ def test_trouble_begins_at_the_earliest_sign_of_the_first_cause_and_its_conseque
 
     tree = (ranked("root", "late"), ranked("leaf", "blunt early", by="root"), ranked("beside", "other"))
     assert find_onset(tree, outcomes) == Onset(7, "early", "fc2")
-    assert find_onset((ranked("root", "late"), ranked("leaf", "early", 0.3, "root")), outcomes) == Onset(50, "late", "head")
+    assert find_onset((ranked("root", "late"), ranked("leaf", "early", 0.3, "root")), outcomes) == Onset(7, "early", "fc2")
     assert find_onset((ranked("root", "late", 0.4),), outcomes) is None
     assert find_onset((ranked("root", "unheard-of"),), outcomes) is None
+
+
+def test_what_one_cause_accounts_for_is_no_evidence_for_two() -> None:
+    """Beside a first cause of 0.9 a rival of 0.8 keeps 0.8 (1 - 0.75 0.9), a consequence more, and both say why; the first keeps all."""
+
+    def ranked(id: str, probability: float, by: str = "") -> RankedCause:
+        return RankedCause(id, f"Title of {id}", probability, "", None, (), (), (), "", "", explained_by=by)
+
+    first, leaf, rival = contend((ranked("root", 0.9), ranked("leaf", 0.8, "root"), ranked("rival", 0.8)))
+    assert first == ranked("root", 0.9)
+    assert rival.probability == pytest.approx(0.8 * (1 - RIVALRY * 0.9), abs=1e-3)
+    assert leaf.probability == pytest.approx(0.8 * (1 - FOLLOWING * 0.9), abs=1e-3)
+    assert rival.arguments[-1].says == "another cause accounts for the run: title of root"
+    # The arguments still add up to the probability.
+    before, after = math.log(0.8 / 0.2), math.log(rival.probability / (1 - rival.probability))
+    assert rival.arguments[-1].log_odds == pytest.approx(after - before, abs=1e-3)
+    assert contend(()) == ()
+
+
+def test_beside_an_unlikely_first_cause_a_rival_keeps_most() -> None:
+    """Nothing is accounted for by a cause of 0.3: one of 0.25 keeps nearly eight tenths of it."""
+    ranked = tuple(RankedCause(id, id, p, "", None, (), (), (), "", "") for id, p in (("one", 0.3), ("two", 0.25)))
+    assert contend(ranked)[1].probability == pytest.approx(0.25 * (1 - RIVALRY * 0.3), abs=1e-3)

@@ -10,8 +10,8 @@ from itertools import pairwise
 from postmortem.diagnose import LIKELY
 from scoring.judging import Judged
 
-BINS = (0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
-"""Edges of the bins of printed probabilities; nothing below the first is printed."""
+BINS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
+"""Edges of the bins of printed probabilities; in the first are mostly causes that lose to a likelier one beside them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ EVIDENCE = (
     Evidence(5.0, "class counts are far apart and one class is named for every record", alarm=("majority-class-only", "skewed-classes")),
     Evidence(9.5, "rare classes are never found", alarm=("starved-classes",)),
     Evidence(5.5, "errors on validation leave no room for rare classes that are found", alarm=("unfound-rare-classes",)),
+    Evidence(3.5, "some classes have hardly a record", alarm=("scarce-classes",)),
     Evidence(
         3.0, "some classes have hardly a record, and nothing shows that they are found", alarm=("unfound-rare-classes", "skewed-classes")
     ),

@@ -35,6 +35,7 @@ EVIDENCE = (
     Evidence(-5.0, "no parameter changed at all, so that none stands out", alarm=("unmoved-weights",)),
     Evidence(-4.0, "identical units pass no gradient on", alarm=("identical-units",)),
     Evidence(-3.0, "dead units pass no gradient on", alarm=("silent-units",)),
+    Evidence(-6.0, "units that never fire leave layers before them without a gradient", alarm=("silent-units", "unmoved-layers")),
     Evidence(-4.0, "units that start silent pass no gradient on", alarm=("silenced-initial-units",)),
     Evidence(-3.0, "channels that are silent pass no gradient on", alarm=("silent-channels", "unmoved-layers")),
     Evidence(-3.0, "the learning rate was gone", alarm=("early-decayed-rate",)),

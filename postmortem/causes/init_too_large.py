@@ -36,6 +36,12 @@ EVIDENCE = (
     Evidence(6.5, "recurrent weights started far too large", alarm=("growing-recurrence",)),
     Evidence(4.5, "the first outputs are far larger than what is to be learned", alarm=("large-first-outputs",)),
     Evidence(1.0, "the signal grows with depth from the start", alarm=("large-initial-weights", "unstable-initial-gain")),
+    Evidence(
+        3.0, "the first loss is far above chance, and the signal grows with depth", alarm=("initial-loss-off", "unstable-initial-gain")
+    ),
+    Evidence(6.0, "the signal grows with depth until the loss is not finite", alarm=("nonfinite-first-loss", "unstable-initial-gain")),
+    Evidence(6.0, "weights started too large for a finite loss", alarm=("large-initial-weights", "nonfinite-first-loss")),
+    Evidence(-6.0, "the loss follows the squares of the weights: a penalty makes it", alarm=("penalty-shaped-loss",)),
     Evidence(-3.5, "hidden weights started at a usual scale", passed=("large-initial-weights",)),
     Evidence(-2.0, "the first loss is as chance has it", passed=("initial-loss-off",)),
     Evidence(-2.0, "the inputs are far from unit scale, which lifts the first loss too", alarm=("unscaled-inputs",)),

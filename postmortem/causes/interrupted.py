@@ -33,6 +33,10 @@ EVIDENCE = (
     Evidence(4.0, "the run ended short of its plan and a file is cut off", alarm=("abrupt-end", "damaged-files")),
     Evidence(0.5, "it had stood still before it ended", alarm=("abrupt-end", "stalled-progress")),
     Evidence(0.5, "it had slowed down all along, as a leak makes it", alarm=("abrupt-end", "slowing-throughput")),
+    Evidence(4.0, "the learning rate's schedule had not come to its end", alarm=("unfinished-schedule",)),
+    Evidence(-5.0, "the scheduler began again at a resume", alarm=("desynchronized-scheduler", "unfinished-schedule")),
+    Evidence(-5.0, "the schedule began again, which leaves it unfinished", alarm=("cut-schedule", "unfinished-schedule")),
+    Evidence(-4.0, "the optimizer counts from another step, as its schedule does", alarm=("optimizer-step-lag", "unfinished-schedule")),
     Evidence(-4.0, "the run reached its planned end", passed=("abrupt-end",)),
     Evidence(-4.0, "the job's log or tracker says that it came to its end", passed=("crashed-job",)),
 )

@@ -44,6 +44,7 @@ EVIDENCE = (
     Evidence(2.5, "the head's width is not the number of classes", alarm=("mismatched-head",)),
     Evidence(5.0, "labels run past the head's rows, and the loss refused them or became NaN", alarm=("labels-beyond-head",)),
     Evidence(2.0, "the head's bias counts the classes in another order than the manifest", alarm=("misordered-head-bias",)),
+    Evidence(5.0, "labels past the head, and a first loss that is not finite", alarm=("labels-beyond-head", "nonfinite-first-loss")),
     Evidence(7.0, "the loss refused labels that the head has no class for", alarm=("out-of-range-labels",)),
     Evidence(8.0, "validation is right far less often than a guess: its classes are numbered otherwise", alarm=("inverted-accuracy",)),
     Evidence(9.0, "the loss is what a known mistake gives, by its formula", alarm=("misread-loss-formula",)),

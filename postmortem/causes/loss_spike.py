@@ -35,6 +35,7 @@ EVIDENCE = (
     Evidence(9.0, "the loss follows the order of records that are sorted and not shuffled", alarm=("epoch-patterned-loss",)),
     Evidence(-3.0, "no level of the loss rose above the one before", passed=("lasting-jump",)),
     Evidence(-1.0, "no point of the loss jumped", passed=("spiky-loss",)),
+    Evidence(-6.0, "the loss jumped where the run was resumed", alarm=("resumed-loss-jump",)),
     Evidence(-2.0, "the optimizer's state was lost there", alarm=("optimizer-step-lag",)),
     Evidence(-2.0, "updates are too large throughout", alarm=("large-updates",)),
     Evidence(-1.0, "the loss diverged for good", alarm=("diverged-loss",)),

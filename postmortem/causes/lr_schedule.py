@@ -38,6 +38,7 @@ EVIDENCE = (
     Evidence(5.0, "a rate that came back did not end early", alarm=("restarted-rate",), passed=("early-decayed-rate",)),
     Evidence(6.0, "the learning rate was still rising at the end", alarm=("rising-rate",)),
     Evidence(5.0, "the learning rate was still rising at the end and the loss is high", alarm=("high-final-loss", "rising-rate")),
+    Evidence(-6.0, "the loss follows the squares of the weights: a penalty makes it", alarm=("penalty-shaped-loss",)),
     Evidence(-5.0, "the learning rate did not go or rise late", passed=("early-decayed-rate", "rising-rate")),
     Evidence(-5.0, "the validation loss has one value throughout, from the start", alarm=("unchanging-validation",)),
     Evidence(-4.0, "no parameter changed at all, so that the rate was 0 from the start", alarm=("unmoved-weights",)),

@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(7.0, "the optimizer has counted fewer steps than the run", alarm=("optimizer-step-lag",)),
     Evidence(1.0, "the loss jumped", alarm=("optimizer-step-lag", "spiky-loss")),
     Evidence(4.0, "the loss stood above its own earlier record where the run was resumed", alarm=("resumed-loss-jump",)),
+    Evidence(4.0, "the loss lost a good part of what was learned where the run was resumed", alarm=("lasting-jump", "resumed-loss-jump")),
     Evidence(8.5, "layers were drawn anew in the middle of the run while the others went on", alarm=("reinitialized-layers",)),
     Evidence(4.0, "layers were drawn anew while the optimizer went on", alarm=("reinitialized-layers",), passed=("optimizer-step-lag",)),
     Evidence(-4.5, "the optimizer's count agrees with the run's", passed=("optimizer-step-lag",)),
@@ -40,6 +41,7 @@ EVIDENCE = (
     Evidence(-4.0, "the gradient scaler skipped the steps that are missing", alarm=("collapsed-loss-scale",)),
     Evidence(4.0, "the optimizer's settings changed in the middle of the run", alarm=("changed-optimizer-settings",)),
     Evidence(4.0, "the loss jumped and the optimizer's settings changed", alarm=("changed-optimizer-settings", "resumed-loss-jump")),
+    Evidence(2.0, "the rate is above the usual range since the settings changed", alarm=("changed-optimizer-settings", "large-rate")),
     Evidence(7.0, "the scheduler began to count again", alarm=("desynchronized-scheduler",)),
     Evidence(
         3.5, "the scheduler began again while the optimizer went on", alarm=("desynchronized-scheduler",), passed=("optimizer-step-lag",)

@@ -28,6 +28,8 @@ NAMES = (
 )
 
 _FEWEST_ELEMENTS = 256
+_FEWEST_TO_BREAK = 64
+"""Fewer elements tell that they were drawn anew only where they went on before and after."""
 _NO_RELATION = 0.05
 """Cosine within which a tensor has nothing to do with what it was; or 4 / sqrt(elements), where noise alone reaches further."""
 _BROKEN = 0.5
@@ -58,7 +60,7 @@ def _cosines(view: View, before: CheckpointRow, after: CheckpointRow) -> dict[st
     found = {}
     for layer in view.parameters:
         delta = after.deltas.get(layer.name)
-        if delta is None or layer.elements < _FEWEST_ELEMENTS or len(layer.shape) < 2 or not math.isfinite(delta.cosine_weights):
+        if delta is None or layer.elements < _FEWEST_TO_BREAK or len(layer.shape) < 2 or not math.isfinite(delta.cosine_weights):
             continue
         if before.tensors[layer.name].variance > 0 and after.tensors[layer.name].variance > 0:
             found[layer.name] = delta.cosine_weights
@@ -68,10 +70,12 @@ def _cosines(view: View, before: CheckpointRow, after: CheckpointRow) -> dict[st
 def _is_new(layer: Layer, before: CheckpointRow, after: CheckpointRow, cosine: float, around: Sequence[float]) -> bool:
     """Whether a tensor was drawn between two checkpoints; `around`: its cosines over the stretch before and the one after."""
     old, new = before.tensors[layer.name], after.tensors[layer.name]
-    unrelated = abs(cosine) < max(_NO_RELATION, 4 / math.sqrt(layer.elements))
+    unrelated = abs(cosine) < max(_NO_RELATION, 4 / math.sqrt(layer.elements)) and layer.elements >= _FEWEST_ELEMENTS
     broken = abs(cosine) < _BROKEN and bool(around) and min(around) > _GOES_ON
     if not (unrelated or broken) or not 1 / _NORM_RATIO <= new.norm / old.norm <= _NORM_RATIO:
         return False
+    if broken and len(around) == 2:
+        return True
     # What was as freshly drawn before had nothing to lose: a first stretch at a high rate turns it anywhere.
     return not (layer.is_matrix and looks_fresh(old, layer, before.tensors.get(layer.bias)))
 

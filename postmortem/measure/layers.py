@@ -204,12 +204,18 @@ def _layer(name: str, stats: TensorStats, tensors: Mapping[str, TensorStats]) ->
 
 
 def _embeddings_by_shape(found: list[Layer]) -> list[Layer]:
-    """A first matrix without bias that is far taller than wide is a lookup table, whatever it is called."""
-    for position, layer in enumerate(found):
-        if layer.kind in {"linear", "conv", "embedding", "recurrent"}:
-            if layer.kind == "linear" and not layer.bias and layer.fan_out >= 8 * layer.fan_in and len(found) > 1:
-                found[position] = replace(layer, kind="embedding")
-            break
+    """A first matrix without bias is a lookup table, whatever it is called, where it is far taller than wide, or where what comes next
+    takes as many inputs as it has columns and nothing as many as it has rows (`encoder.weight` of many language models)."""
+    readers = [(position, layer) for position, layer in enumerate(found) if layer.kind in {"linear", "conv", "embedding", "recurrent"}]
+    if len(readers) >= 2:
+        (position, layer), others = readers[0], [other for _, other in readers[1:]]
+        tall = layer.fan_out >= 8 * layer.fan_in
+        # Of a file that is sorted by name the head may stand between a table and the recurrence that it feeds.
+        next_ones = [others[0], *(other for other in others if other.kind == "recurrent")]
+        fed = any(other.kind in {"linear", "recurrent"} and other.fan_in == layer.fan_in for other in next_ones)
+        looked_up = fed and not any(other.fan_in == layer.fan_out for other in others)
+        if layer.kind == "linear" and not layer.bias and (tall or looked_up):
+            found[position] = replace(layer, kind="embedding")
     return found
 
 

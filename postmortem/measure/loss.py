@@ -82,7 +82,7 @@ LOSS_ROLES = ("training-loss", "data-loss", "part-of-loss", "regularization")
 
 def measure_nonfinite(roled: Sequence[Roled]) -> Iterator[Measurement | Missing]:
     """Non-finite points of all training losses; where the first came, what went before it, and whether the end is finite."""
-    names = ("loss.nonfinite", "loss.before_nonfinite", "loss.nonfinite_tail")
+    names = ("loss.nonfinite", "loss.before_nonfinite", "loss.nonfinite_tail", "loss.finite_before")
     losses = [one for one in roled if one.role in LOSS_ROLES and one.split in ("train", "") and one.series.values.size]
     if not losses:
         yield from missing(names, "no training loss was logged", "training-loss")
@@ -93,6 +93,11 @@ def measure_nonfinite(roled: Sequence[Roled]) -> Iterator[Measurement | Missing]
     points = sum(one.series.values.size for one in losses)
     basis = f"{points} points of {len(losses)} training-loss tags"
     yield Measurement("loss.nonfinite", sum(items.values()), "points", basis, min(firsts, default=None), items)
+    if items:
+        counts = {tag: float(np.argmax(flags)) for tag, flags in bad.items() if tag in items}
+        yield Measurement("loss.finite_before", min(counts.values()), "points", basis, min(firsts), counts)
+    else:
+        yield Missing("loss.finite_before", "no loss is non-finite", "training-loss")
     worst = max(losses, key=lambda one: int(bad[one.series.tag].sum()))
     yield _tail(worst)
     yield _before(worst) if items else Missing("loss.before_nonfinite", "no loss is non-finite", "training-loss")

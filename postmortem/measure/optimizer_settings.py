@@ -13,6 +13,7 @@ from postmortem.model import Checkpoint, Measurement, Missing, Optimizer
 
 NAMES = (
     "optimizer.settings_changed",
+    "optimizer.base_rate_rise",
     "optimizer.rate_spread",
     "optimizer.zero_rate",
     "optimizer.unusual",
@@ -32,6 +33,7 @@ _SCHEDULES_THEIR_OWN = ("prodigy", "dadapt-adam")
 def measure_settings(view: View, saved: Sequence[CheckpointRow]) -> Iterator[Found]:
     """The measurements named in `NAMES`, over the rows that hold an optimizer."""
     yield _changed(view, saved)
+    yield _base_rate_rise(view, saved)
     row = peak_row(view, 0) or saved[-1]
     yield from _rates(view, row)
     yield _unusual(view, saved[-1])
@@ -76,6 +78,25 @@ def _changed(view: View, saved: Sequence[CheckpointRow]) -> Found:
                     first, text = after.step, f"{key} {old[key]} -> {new[key]} by {at_step(after)}"
     basis = f"groups in {len(saved)} checkpoints, {at_step(saved[0])} to {at_step(saved[-1])}"
     return Measurement(name, len(changes), "settings", basis, first, changes, text)
+
+
+def _base_rate_rise(view: View, saved: Sequence[CheckpointRow]) -> Found:
+    """Largest factor by which the base rate `initial_lr` of a group rose from one checkpoint to the next; 1 where none rose."""
+    name = "optimizer.base_rate_rise"
+    if len(saved) < 2:
+        return Missing(name, "one checkpoint with the optimizer's state, two are needed", "two-checkpoints")
+    largest, first, seen = 1.0, None, False
+    for before, after in pairwise(saved):
+        old, new = _settings(view, before), _settings(view, after)
+        for key in old:
+            was, now = _number(old[key]), _number(new.get(key))
+            if key.startswith("initial_lr") and was is not None and now is not None and was > 0:
+                seen = True
+                if now / was > largest:
+                    largest, first = now / was, after.step
+    if not seen:
+        return Missing(name, "no group of the optimizer keeps a base rate", "optimizer-state")
+    return Measurement(name, largest, "ratio", f"initial_lr of groups in {len(saved)} checkpoints", first)
 
 
 def _both_undefined(old: object, new: object) -> bool:

@@ -35,6 +35,7 @@ from postmortem.measure.logged_layers import measure_logged_layers
 from postmortem.measure.misread_loss import measure_misread
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
+from postmortem.measure.penalties import measure_penalty_shape
 from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.priors import known_classes, measure_majority
@@ -44,6 +45,7 @@ from postmortem.measure.replicas import measure_replicas
 from postmortem.measure.residuals import measure_residuals
 from postmortem.measure.resumption import measure_resumption
 from postmortem.measure.roles import assign, main_training_loss
+from postmortem.measure.schedules import measure_schedule
 from postmortem.measure.settings import named_labels, number_of, settings
 from postmortem.measure.signal import measure_signal
 from postmortem.measure.spectra import measure_spectra
@@ -136,6 +138,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_misread(roled, found.number("loss.chance"), found.number("run.batch_size")))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
+    found.keep(iter([measure_schedule(roled), measure_penalty_shape(table, roled)]))
     found.keep(measure_resumption(table, run.checkpoints, roled))
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""

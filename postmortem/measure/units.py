@@ -16,6 +16,7 @@ number of positions and the weights' with the inputs' mean only, so that the rat
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -49,6 +50,13 @@ _EXACT_TYPES = ("float32", "float64", "")
 """Types in which a moment times beta2 is what it should be; in bfloat16 rounding takes back a thousandth."""
 _TELLING = ADAM_KIN | {"rmsprop", "sgd"}
 """Algorithms whose state holds squares of gradients, or a mean of gradients whose squares can be taken."""
+_ENTRANCES = frozenset({"linear", "conv", "embedding", "recurrent"})
+_ADDED = re.compile(r"(^|[._])(pos|position|positional|cls|class|dist|register)_?(s|embed(ding)?s?|emb|tokens?|encoding)?(\.weight)?$")
+_PATCHES = "patch"
+"""In names of convolutions that cut images into tokens: next stands the first block's own norm, and a residual path leads by it."""
+_DECAYED_SHARE = 0.1
+_COLLAPSED_TO = 0.1
+"""Weights that coupled decay brought down to this share of their start were moved by it more than by the data."""
 _VANISHED = 1e-6
 """Below this share of the head's gradient a layer's lack of gradients is vanishing, not death."""
 
@@ -207,6 +215,9 @@ def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], s
                 found[layer.name] = 1.0
         elif delta.norm > _CLEAR_MOVE * weight:
             found[layer.name] = float(np.mean(still))
+    if not known and not any(found.values()):
+        # Whether decay moved them is not known: a unit that moved need not have had a gradient.
+        return {}, "no optimizer state, and units that moved may have done so by weight decay"
     return found, reason
 
 
@@ -280,6 +291,8 @@ def _input_squares(view: View) -> tuple[dict[str, Floats], str, int | None]:
             if weight.algorithm not in _TELLING or weight.inputs_second is None or bias.vector_second is None:
                 continue
             outputs = float(bias.vector_second.sum())
+            if _decayed(view, row, layer, float(weight.inputs_second.sum())):
+                continue
             if outputs > 0 and math.isfinite(outputs) and np.all(np.isfinite(weight.inputs_second)):
                 found[layer.name] = weight.inputs_second / outputs
         if found:
@@ -295,7 +308,7 @@ def _input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int |
         return
     items = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
     yield Measurement("units.input_rms", max(items.values()), "ratio", f"{basis}, {len(items)} Linear layers", step, items)
-    leading = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
+    leading = _entrance(view)
     nets = {layer.net for layer in view.matrices}
     if leading is None or leading.name not in inputs or len(nets) > 1:
         yield from missing(NAMES[3:5], "the data do not enter through one Linear layer with a bias and moments", "input-statistics")
@@ -312,6 +325,24 @@ def _input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int |
         yield Measurement("inputs.spread", float(roots.max() / np.median(roots)), "ratio", basis, step, columns)
     else:
         yield Missing("inputs.spread", "the first layer has fewer than two inputs that vary", "input-statistics")
+
+
+def _entrance(view: View) -> Layer | None:
+    """The layer that the data enter through: learned positions and class tokens, which often stand before it, are no such layer."""
+    return next((layer for layer in view.layers.values() if layer.kind in _ENTRANCES and not _ADDED.search(layer.name.lower())), None)
+
+
+def _decayed(view: View, row: CheckpointRow, layer: Layer, outputs: float) -> bool:
+    """Whether weight decay that is part of the gradients is a tenth of a layer's second moments or more."""
+    update, decay = row.updates[layer.name], view.setting(row, layer.name, "weight_decay")
+    if not decay or update.decay_norm != 0 or not math.isfinite(norm := row.tensors[layer.name].norm):
+        return False
+    start = view.rows[0].tensors.get(layer.name)
+    if start is not None and norm < _COLLAPSED_TO * start.norm:
+        return True
+    # A buffer adds up what decay brings at each step.
+    gathered = 1 / (1 - (view.setting(row, layer.name, "momentum") or 0.0)) if update.algorithm == "sgd" else 1.0
+    return bool((gathered * decay * norm) ** 2 > _DECAYED_SHARE * outputs)
 
 
 def _units_apart(view: View, layer: Layer, step: int | None) -> float:
@@ -341,8 +372,9 @@ def _not_of_inputs(layer: Layer, apart: float) -> str:
 def _convolved_inputs(view: View) -> Found:
     """What the inputs' root mean square is at least, by a first convolution with a bias and no normalization behind it."""
     name = "inputs.rms_at_least"
-    leading = next((layer for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), None)
-    if leading is None or leading.kind != "conv" or leading.normalized or leading.transposed or len({one.net for one in view.matrices}) > 1:
+    leading = _entrance(view)
+    normalized = leading is not None and leading.normalized and _PATCHES not in leading.name.lower()
+    if leading is None or leading.kind != "conv" or normalized or leading.transposed or len({one.net for one in view.matrices}) > 1:
         return Missing(name, "the data do not enter through one convolution with a bias that is not normalized", "input-statistics")
     for row in reversed(view.rows):
         weight, bias = row.updates.get(leading.name), row.updates.get(leading.bias)
@@ -351,6 +383,8 @@ def _convolved_inputs(view: View) -> Found:
         if weight.algorithm not in _TELLING or weight.units_second is None or bias.vector_second is None:
             continue
         outputs, total = float(bias.vector_second.sum()), float(weight.units_second.sum())
+        if _decayed(view, row, leading, total):
+            return Missing(name, "weight decay is part of the gradients, and a good part of them", "input-statistics")
         if outputs > 0 and math.isfinite(outputs) and math.isfinite(total):
             if (apart := _units_apart(view, leading, row.step)) > ONE_PROPORTION:
                 return Missing(name, _not_of_inputs(leading, apart), "input-statistics")
@@ -365,8 +399,8 @@ def _hidden_scales(view: View, inputs: dict[str, Floats], basis: str, step: int 
     Normalization sets it to 1 by itself, so that it says nothing there.
     """
     name = "units.hidden_rms"
-    first = next((layer.name for layer in view.layers.values() if layer.kind in {"linear", "conv", "embedding", "recurrent"}), "")
-    items = {layer: float(np.sqrt(np.mean(squares))) for layer, squares in inputs.items() if layer != first}
+    first = _entrance(view)
+    items = {layer: float(np.sqrt(np.mean(squares))) for layer, squares in inputs.items() if first is None or layer != first.name}
     if view.normalizations or not items:
         why = "normalization sets the scale of hidden units" if view.normalizations else "no second Linear layer with a bias has moments"
         return Missing(name, why, "optimizer-state")

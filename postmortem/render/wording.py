@@ -25,7 +25,10 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
-_CERTAINTY = ((0.9, "very likely"), (0.7, "likely"), (0.5, "more likely than not"), (0.2, "possible"))
+_CERTAINTY = ((0.9, "very likely"), (0.7, "likely"), (0.5, "more likely than not"), (0.15, "possible"))
+
+HARDLY = 1.25
+"""A factor of the odds below this is not worth a number."""
 
 _WITHOUT_NAME = frozenset({"", "count", "value", "loss"})
 """Units that would only repeat what is measured."""
@@ -121,11 +124,9 @@ def certainty(probability: float) -> str:
 def odds(log_odds: float) -> str:
     """What one argument does to the odds of a cause."""
     factor = math.exp(min(abs(log_odds), 50))
-    return (
-        f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:,.2g}-fold"
-        if factor < 10
-        else (f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:,.0f}-fold")
-    )
+    if factor < HARDLY:
+        return "hardly changes the odds"
+    return f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:,.{1 if factor < 10 else 0}f}-fold"
 
 
 def size(count: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,6 +49,24 @@ def test_layers_that_were_not_loaded_are_named_with_their_step(lab: Any, lost: t
     found = measured(saved)["weights.redrawn"]
     assert list(found.items) == [f"{name}.weight" for name in lost] and found.first_step == 350
     assert found.text == "step_000300.pt" and status(saved) == "fail"
+
+
+def test_a_small_head_that_was_drawn_anew_is_told_where_it_went_on_before_and_after(lab: Any) -> None:
+    """A head of 64 elements is named where it keeps its direction on both sides of the break; without what follows it is not."""
+    noise = np.random.default_rng(0)
+    trunk, old, new = noise.standard_normal((32, 20)), noise.standard_normal((2, 32)), noise.standard_normal((2, 32))
+    heads = [old, old, old, new, new]
+
+    def files(count: int) -> Saved:
+        drift = [1 + 0.01 * noise.standard_normal(trunk.shape) for _ in range(count)]
+        return [
+            lab.bare(100 * (at + 1), {"fc.weight": trunk * drift[at], "fc.bias": np.ones(32), "head.weight": heads[at] * (1 + 0.01 * at)})
+            for at in range(count)
+        ]
+
+    found = measured(files(5))["weights.redrawn"]
+    assert list(found.items) == ["head.weight"] and found.first_step == 400
+    assert measured(files(3))["weights.redrawn"].value == 0
 
 
 def test_a_restart_from_scratch_in_the_middle_names_every_matrix(lab: Any) -> None:

@@ -128,3 +128,54 @@ def test_a_penalty_in_the_loss_is_not_taken_for_large_inputs(lab: Any, penalty: 
     else:
         assert isinstance(found, Measurement)
         assert 0.5 < found.value / float(lab.inputs.square().mean().sqrt()) < 2
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_decay_inside_the_gradients_is_not_taken_for_inputs(lab: Any, kind: str) -> None:
+    """Where coupled weight decay outweighs what the data bring, the moments tell of the weights, and the inputs' scale is not told."""
+    for decay in (0.0, 3.0):
+        model = lab.mlp(64, 32)
+        optimizer: torch.optim.Optimizer = torch.optim.Adam(model.parameters(), 1e-4, weight_decay=decay)
+        if kind == "sgd":
+            optimizer = torch.optim.SGD(model.parameters(), 1e-4, 0.9, weight_decay=decay)
+        found = lab.everything(lab.train(model, optimizer))["inputs.rms"]
+        assert isinstance(found, Missing if decay else Measurement), (decay, found)
+
+
+@pytest.mark.parametrize("name", ["pos_embed", "cls_token", "encoder.pos_embedding"])
+def test_learned_positions_are_not_what_the_data_enter_through(lab: Any, name: str) -> None:
+    """A table that is added to the patches stands before the convolution that cuts them: the inputs are read off the convolution."""
+
+    class Patches(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            holder = self
+            *parts, last = name.split(".")
+            for part in parts:
+                holder.add_module(part, torch.nn.Module())
+                holder = getattr(holder, part)
+            holder.register_parameter(last, torch.nn.Parameter(torch.zeros(1, 5, 8)))
+            self.patch_embed = torch.nn.Conv2d(1, 8, (4, 1), stride=(4, 1))
+            self.norm = torch.nn.LayerNorm(8)
+            self.head = torch.nn.Linear(8, 10)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            tokens = self.patch_embed(inputs.unflatten(1, (1, 4, 5))).flatten(2).transpose(1, 2) + self.get_parameter(name)
+            answers: torch.Tensor = self.head((tokens + self.norm(tokens)).mean(1))
+            return answers
+
+    torch.manual_seed(0)
+    model = Patches()
+    inputs = (lab.inputs + 1.0) * 50
+    saved = lab.train(model, torch.optim.Adam(model.parameters(), 1e-3), inputs=inputs)
+    actual = float(inputs.square().mean().sqrt())
+    assert 0.2 * actual < number(lab.everything(saved), "inputs.rms_at_least").value < 1.5 * actual
+
+
+def test_units_that_moved_are_no_proof_of_life_without_any_state(lab: Any) -> None:
+    """Where no row stood still and no optimizer is known, decay may have moved them all: nothing is said."""
+    model = lab.mlp(32, 32)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    saved = [lab.bare(one.step, {name: held.values for name, held in one.tensors.items()}) for one in lab.train(model, optimizer)]
+    found = lab.everything(saved)["units.dead"]
+    assert isinstance(found, Missing) and "weight decay" in found.reason

@@ -60,6 +60,18 @@ def test_embeddings_are_no_layers_of_depth(lab: Any) -> None:
     assert patches["patch_embed.weight"].kind == "conv"
 
 
+def test_a_lookup_table_is_told_by_what_it_feeds(lab: Any) -> None:
+    """A first matrix without bias whose columns, and not its rows, are what a recurrence or the next matrix takes is a lookup table."""
+    cells = {"rnn.weight_ih_l0": np.ones((192, 32)), "rnn.weight_hh_l0": np.ones((192, 48))}
+    head = {"decoder.weight": np.ones((10, 48)), "decoder.bias": np.ones(10)}
+    for order in ({**cells, **head}, {**head, **cells}):
+        assert classified(lab, {"encoder.weight": np.ones((38, 32)), **order})["encoder.weight"].kind == "embedding"
+    chain = classified(lab, {"fc1.weight": np.ones((64, 32)), "fc2.weight": np.ones((10, 64))})
+    assert chain["fc1.weight"].kind == "linear"
+    square = classified(lab, {"fc1.weight": np.ones((32, 32)), "fc2.weight": np.ones((10, 32))})
+    assert square["fc1.weight"].kind == "linear"
+
+
 def test_masks_copies_and_adapters_are_set_apart(lab: Any) -> None:
     """Masks and averaged copies are no parameters; LoRA's matrices and recurrent ones are no hidden layers."""
     found = classified(

@@ -49,6 +49,18 @@ def test_a_setting_that_changed_is_told_with_its_step(lab: Any) -> None:
     assert found.value == 1 and found.first_step == 4 and "betas of group 1" in found.text and "(0.5, 0.9)" in found.text
 
 
+def test_a_base_rate_that_rose_is_told_and_one_that_fell_is_not(lab: Any) -> None:
+    """From 1e-3 to 1e-2 the base rate rose tenfold, at the checkpoint that has it; back to 1e-3 is no rise, and no base rate is a gap."""
+    first, second, third = (with_group(one, 0, initial_lr=1e-3) for one in saved(lab))
+    name = "optimizer.base_rate_rise"
+    steady = number(measured([first, second, third]), name)
+    assert steady.value == 1 and steady.first_step is None
+    risen = number(measured([first, with_group(second, 0, initial_lr=1e-2), with_group(third, 0, initial_lr=1e-2)]), name)
+    assert risen.value == pytest.approx(10) and risen.first_step == 4
+    assert number(measured([with_group(first, 0, initial_lr=1e-2), second, third]), name).value == 1
+    assert isinstance(measured(saved(lab))[name], Missing)
+
+
 def test_spread_and_stillness_of_rates(lab: Any) -> None:
     """A group at a ten thousandth of the rate is a spread of 1e4, one at 0 is a still group with its tensors counted."""
     even = measured(saved(lab))

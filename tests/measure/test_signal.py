@@ -121,3 +121,13 @@ def test_two_heads_of_one_trunk_are_no_chain(lab: Any) -> None:
     found = signal(lab, net)["signal.silenced"]
     assert isinstance(found, Missing)
     assert "no plain chain" in found.reason
+
+
+def test_a_few_units_far_out_do_not_make_a_layer_saturated(lab: Any) -> None:
+    """The layer's number is that of its median unit: three biases of 50 among 64 leave it where it was."""
+    model = lab.mlp(64, 64, activation=torch.nn.Tanh)
+    before = number(signal(lab, model), "signal.preactivation_rms").items["0.weight"]
+    with torch.no_grad():
+        model[0].bias[:3] = 50.0
+    after = number(signal(lab, model), "signal.preactivation_rms").items["0.weight"]
+    assert after == pytest.approx(before, rel=0.1)

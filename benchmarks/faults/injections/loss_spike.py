@@ -114,7 +114,7 @@ _BURSTS = ("exploding-gradients",)
 FAULTS = (
     Fault(
         "batches-of-raw-inputs", "clear", "Three batches, a tenth into the run, had inputs 10,000 times too large.", base=_unclipped,
-        loss=_bad_inputs(0.1, 1e4, 3), accepted=("inputs-not-normalized",),
+        loss=_bad_inputs(0.1, 1e4, 3), accepted=("inputs-not-normalized", *_BURSTS),
         spares=GAMES | {"text", "batchnorm", "saturating", "variational"},
     ),
     Fault(

@@ -2,7 +2,7 @@
 
 ## What it looks for
 The highest learning rate of the run: above 0.03 for Adam, its kin and RMSprop; above 1 for SGD, and where the optimizer is not known.
-It only warns: a rate alone is no fault.
+Up to 0.01 (SGD: 0.1) it passes; what lies between may be right or not, and nothing is said. It only warns: a rate alone is no fault.
 
 ## Why it matters
 Rates that were meant for another optimizer, or that lost a decimal, are the commonest mistake of all, and often the rate is all that a
@@ -36,6 +36,8 @@ PLAIN_RATE = Threshold(
     half="large rates of normalized networks are warned",
     double="rates twenty times too high pass",
 )
+USUAL_SIGNED, USUAL = 0.01, 0.1
+"""Up to here rates are usual: of Adam and its kin (and of whom nothing is known), and of SGD, with momentum or without."""
 SIGNED = ("adam", "adamw", "nadam", "radam", "lamb", "rmsprop", "adamax", "lion", "adafactor")
 
 NEEDS = ("lr.max",)
@@ -50,8 +52,11 @@ def judge(measured: Measured) -> Finding:
     seen = f"the highest learning rate is {rate.value:.2g}, for {name or 'an unknown optimizer'}"
     if rate.value > line.value:
         return Finding("warn", f"{seen}; usual rates end at {line.value:g}", rate.value, line, rate.unit, rate.first_step)
-    if rate.value <= line.value:
+    usual = USUAL if name and name not in SIGNED else USUAL_SIGNED
+    if rate.value <= usual:
         return Finding("pass", seen, rate.value, line, rate.unit)
+    if rate.value <= line.value:
+        return Finding("not-checked", f"{seen}: between {usual:g} and {line.value:g} a rate may be right or far too high")
     return Finding("not-checked", "the learning rate is not a number")
 
 
@@ -64,6 +69,7 @@ EXAMPLES = (
     Example("SGD's rate for Adam", _rate(0.1, "adam"), "warn"),
     Example("a rate of 3", _rate(3.0), "warn"),
     Example("SGD with momentum", _rate(0.1, "sgd"), "pass"),
+    Example("SGD's rate for whatever it is", _rate(0.1), "not-checked"),
     Example("Adam's default", _rate(1e-3, "adam"), "pass"),
     Example("no learning rate", (), "not-checked"),
 )

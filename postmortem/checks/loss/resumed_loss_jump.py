@@ -2,7 +2,8 @@
 
 ## What it looks for
 Steps that two files of one run hold: before it died, and after it was resumed from an earlier checkpoint. Above 0.1 of the
-progress made until then, and beyond 5 standard errors of the noise, the later record standing higher is warned of.
+progress made until then, and beyond 5 standard errors of the noise, the later record standing higher is warned of; above 0.5 of the
+progress it fails.
 
 ## Why it matters
 With weights, optimizer, scheduler and scaler restored, a run repeats its own steps but for the order of the data. A higher loss
@@ -24,6 +25,13 @@ from __future__ import annotations
 
 from postmortem.model import Example, Finding, Measured, Measurement, Threshold
 
+LOST = Threshold(
+    0.5,
+    "ratio",
+    source="the project's own choice: half of all progress lost; resumed healthy runs of the fault corpus lose none",
+    half="a resume with a reset learning rate fails",
+    double="a resume that starts anew is only warned about",
+)
 JUMP = Threshold(
     0.1,
     "ratio",
@@ -52,7 +60,11 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", seen, jump.value, JUMP, jump.unit)
     above = f"the loss stood {jump.value:.2g} of the progress made above its own earlier record"
     seen = f"resumed at step {jump.first_step}, {above} ({jump.basis})"
-    return Finding("warn", seen, jump.value, JUMP, jump.unit, jump.first_step)
+    if jump.value > LOST.value:
+        return Finding("fail", seen, jump.value, LOST, jump.unit, jump.first_step)
+    if jump.value > JUMP.value:
+        return Finding("warn", seen, jump.value, JUMP, jump.unit, jump.first_step)
+    return Finding("not-checked", "the jump of the loss is not a number")
 
 
 def _given(jump: float, count: float = 1.0) -> tuple[Measurement, ...]:
@@ -63,6 +75,7 @@ def _given(jump: float, count: float = 1.0) -> tuple[Measurement, ...]:
 
 
 EXAMPLES = (
+    Example("a layer that was not loaded", _given(0.9), "fail"),
     Example("resumed with a new optimizer", _given(0.4), "warn"),
     Example("resumed with all of its state", _given(0.0), "pass"),
     Example("never resumed", (Measurement("resume.count", 0.0, "", "files"),), "not-applicable"),

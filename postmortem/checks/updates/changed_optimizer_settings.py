@@ -3,7 +3,8 @@
 ## What it looks for
 Settings of the optimizer's groups that no schedule of the learning rate touches (betas, epsilon, weight decay, momentum, the base
 rate `initial_lr`) and that differ from one checkpoint to the next. Where 1 of them or more
-changed in exactly one interval it fails if the logs show that the run was resumed, and warns otherwise.
+changed in exactly one interval it fails if the logs show that the run was resumed, or if the base rate rose 2 times or more over 3
+checkpoints or more; it warns otherwise.
 
 ## Why it matters
 Loading an optimizer's state loads its param_groups as well: what the configuration says is overwritten by what was saved. A
@@ -32,8 +33,16 @@ CHANGED = Threshold(
     double="a single setting that came back from an old file passes unseen",
 )
 
+RISEN = Threshold(
+    2.0,
+    "ratio",
+    source="the project's own choice: second stages and restarts by hand lower the base rate, and no scheduler raises it",
+    half="a base rate that was rounded anew fails",
+    double="a doubled rate is only warned about",
+)
+
 NEEDS = ("optimizer.settings_changed", "checkpoints.steps")
-USES = ("resume.count",)
+USES = ("resume.count", "optimizer.base_rate_rise")
 FIGURE = "loss"
 
 
@@ -52,6 +61,9 @@ def judge(measured: Measured) -> Finding:
     if (measured.number("resume.count") or 0) >= 1:
         reason = f"{seen}, and the logs show that the run was resumed"
         return Finding("fail", reason, float(len(once)), CHANGED, found.unit, found.first_step, once)
+    rise = measured.number("optimizer.base_rate_rise") or 1.0
+    if measured["checkpoints.steps"].value >= 3 and rise >= RISEN.value:
+        return Finding("fail", f"{seen}; the base rate rose {rise:.3g} times", rise, RISEN, RISEN.unit, found.first_step, once)
     return Finding("warn", seen, float(len(once)), CHANGED, found.unit, found.first_step, once)
 
 
@@ -64,9 +76,15 @@ def _given(checkpoints: int, **times: float) -> tuple[Measurement, ...]:
     )
 
 
+def _rise(ratio: float) -> Measurement:
+    return Measurement("optimizer.base_rate_rise", ratio, "ratio", "initial_lr of groups in 6 checkpoints", 400)
+
+
 EXAMPLES = (
     Example("resumed with another rate", (*_given(6, initial_lr=1), Measurement("resume.count", 1.0, "", "files", 400)), "fail"),
     Example("betas that came back from an old checkpoint", _given(6, betas=1), "warn"),
+    Example("ten times the base rate from the middle on", (*_given(6, initial_lr=1), _rise(10.0)), "fail"),
+    Example("a second stage at a tenth of the rate", (*_given(6, initial_lr=1), _rise(1.0)), "warn"),
     Example("two checkpoints, another base rate", _given(2, initial_lr=1), "warn"),
     Example("weight decay on a schedule", _given(6, weight_decay=5), "pass"),
     Example("a healthy run", _given(6), "pass"),

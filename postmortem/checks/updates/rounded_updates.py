@@ -3,8 +3,9 @@
 ## What it looks for
 The share of half-precision weights whose last update, rebuilt from the optimizer's state, is below half a unit in their last
 place. Fails where it is 0.5 or more and at least 0.5 of the elements are the same bit for bit in the last two checkpoints; warns
-where the first holds and the second is not known, or between 0.25 and 0.5. Where the update cannot be rebuilt, the equal bits
-alone are judged: at the full learning rate by the same lines, else from 0.9 on, beside a loss that did not fall.
+where the first holds and the second is not known, or between 0.25 and 0.5, or where the loss lost more than half of its start.
+Where the update cannot be rebuilt, the equal bits alone are judged: at the full learning rate by the same lines, else from 0.9 on,
+beside a loss that did not fall.
 
 ## Why it matters
 bfloat16 keeps 8 bits: next to a weight of 1.0 an update below 0.002 is rounded to nothing, each time. The run stands still with
@@ -42,6 +43,8 @@ SAME = Threshold(
 SAME_IN_PART = 0.25
 SAME_ALONE = 0.9
 FELL = 0.2
+LEARNED = 0.5
+"""A run that lost more than half of its first loss went on in spite of the rounding: stalled ones of the fault corpus lost less."""
 HALF_TYPES = ("bfloat16", "float16")
 
 NEEDS = ("precision.stored",)
@@ -65,7 +68,10 @@ def judge(measured: Measured) -> Finding:
     seen = f"{stuck.value:.0%} of the {stuck.text} weights have an update below half a unit in the last place{observed}"
     where = tuple(sorted((name for name in stuck.items if stuck.items[name] >= STUCK.value), key=lambda name: -stuck.items[name]))
     if stuck.value >= STUCK.value:
-        if same is not None and same >= SAME.value:
+        fell = measured.number("loss.improvement")
+        if fell is not None and fell > LEARNED:
+            seen += f"; the loss lost {fell:.0%} of its start all the same"
+        elif same is not None and same >= SAME.value:
             return Finding("fail", seen, stuck.value, STUCK, stuck.unit, stuck.first_step, where)
         if same is None or same >= SAME_IN_PART:
             return Finding("warn", seen, stuck.value, STUCK, stuck.unit, stuck.first_step, where)

@@ -1,0 +1,71 @@
+"""Training loss that is the size of the weights
+
+## What it looks for
+The training loss over the sum of squared weights, at each checkpoint. Where the sum changes 2-fold or more over the run and the ratio
+stays within a factor of 1.1, the loss is a penalty on the weights and next to nothing else, and it fails.
+
+## Why it matters
+The run lowers its loss by shrinking its weights. Nothing in the log says so where the penalty is added inside the model or the loss
+function: the curve falls smoothly, and the data are not learned.
+
+## What to do
+Log the penalty beside the data loss, and lower its weight until the two are of one size: `weight_decay` of the optimizer does it
+without touching the loss.
+
+## When it is wrong
+Three checkpoints can agree by chance where loss and weights both fall a little: the change of 2-fold keeps that out.
+
+## References
+Own reasoning: of a loss a + w S with a below a tenth of w S, the ratio to S is within 1.1 of w. Goodfellow, Bengio, Courville 2016, 7.1.1.
+"""
+
+from __future__ import annotations
+
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+
+SAME = Threshold(
+    1.1,
+    "ratio",
+    source="a data loss below a tenth of the penalty moves the ratio by a tenth at most",
+    half="penalties that leave a data loss of a twentieth pass",
+    double="losses that fall as fast as the weights by chance fail",
+)
+CHANGED = 2.0
+"""Largest over smallest sum of squares, below which any slow loss keeps its ratio."""
+
+NEEDS = ("loss.per_squares_spread",)
+USES = ("run.family",)
+CHECKLIST = ("regularization-loss",)
+FIGURE = "loss"
+
+
+def applies(measured: Measured) -> str:
+    family = measured.text("run.family")
+    return f"the loss of a run of family {family} says nothing of its weights" if family in ("rl", "gan") else ""
+
+
+def judge(measured: Measured) -> Finding:
+    found = measured["loss.per_squares_spread"]
+    changed, weight = found.items.get("range", 1.0), found.items.get("weight", float("nan"))
+    seen = f"the loss stays within {found.value - 1:.0%} of {weight:.2g} times the sum of squared weights, which changed {changed:.3g}-fold"
+    if changed < CHANGED:
+        return Finding("not-checked", f"the sum of squared weights changed {changed:.3g}-fold only: any loss keeps its ratio to it")
+    if found.value <= SAME.value:
+        return Finding("fail", seen, found.value, SAME, found.unit, found.first_step)
+    if found.value > SAME.value:
+        told = f"the loss over the sum of squared weights changes {found.value:.3g}-fold"
+        return Finding("pass", told, found.value, SAME, found.unit)
+    return Finding("not-checked", "the loss over the weights' squares is not a number")
+
+
+def _given(spread: float, changed: float) -> tuple[Measurement, ...]:
+    items = {"range": changed, "weight": 0.5}
+    return (Measurement("loss.per_squares_spread", spread, "ratio", "'train/loss' over the squares of all matrices", 0, items),)
+
+
+EXAMPLES = (
+    Example("half the sum of squares in the loss", _given(1.03, 3.5), "fail"),
+    Example("a loss that is learned while weights grow", _given(14.0, 2.8), "pass"),
+    Example("a flat loss of weights that stand", _given(1.01, 1.02), "not-checked"),
+    Example("two checkpoints", (), "not-checked"),
+)
