@@ -12,7 +12,8 @@ given another length than the run: either way the low rates, in which most of th
 Look for what ended the job, and resume it; or give the scheduler the number of updates that the run really makes.
 
 ## When it is wrong
-Early stopping ends runs on purpose. A schedule that counts updates beside a log that counts batches looks the same, and is worth a look.
+Early stopping ends runs on purpose: where settings allow it, or the job says that it came to its end, nothing is said. A schedule that
+counts updates beside a log that counts batches looks the same, and is worth a look.
 
 ## References
 Loshchilov and Hutter 2017 (arXiv 1608.03983): cosine decay to zero over the length of the run.
@@ -31,13 +32,17 @@ DONE = Threshold(
 )
 
 NEEDS = ("lr.schedule_done",)
-USES = ("run.family",)
+USES = ("run.early_stopping", "job.end")
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
 
 def judge(measured: Measured) -> Finding:
     done = measured["lr.schedule_done"]
+    by_plan = measured.text("run.early_stopping") == "true" or measured.text("job.end") in ("finished", "early-stopped")
+    if done.value < DONE.value and by_plan:
+        seen = f"the learning rate had gone {done.value:.0%} of a {done.text} decay"
+        return Finding("not-checked", f"{seen}; the run was free to end there, by its settings or by what the job left behind")
     if done.value < DONE.value:
         seen = f"the learning rate had gone {done.value:.0%} of a {done.text} decay that ends at step {done.first_step} ({done.basis})"
         return Finding("warn", seen, done.value, DONE, done.unit, done.first_step)
@@ -52,6 +57,11 @@ def _given(done: float, form: str = "cosine") -> tuple[Measurement, ...]:
 
 EXAMPLES = (
     Example("a job that died half way", _given(0.5), "warn"),
+    Example(
+        "a run that may stop early",
+        (*_given(0.5), Measurement("run.early_stopping", float("nan"), "", "setting 'patience'", text="true")),
+        "not-checked",
+    ),
     Example("a line that was to be four times as long", _given(0.25, "linear"), "warn"),
     Example("a schedule that ended with the run", _given(1.0), "pass"),
     Example("the last points were not logged", _given(0.96, "linear"), "pass"),
