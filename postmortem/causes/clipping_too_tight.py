@@ -41,6 +41,18 @@ EVIDENCE = (
     Evidence(2.0, "the weights hardly moved while they were", alarm=("short-gradients", "short-travel")),
     Evidence(4.0, "the gradient norm sits at one value, the loss still fell", alarm=("constant-gradient-norm", "unfinished-descent")),
     Evidence(3.0, "the gradient norm sits at one value and gradients are short", alarm=("constant-gradient-norm", "short-gradients")),
+    Evidence(
+        5.0,
+        "the weights hardly moved at a usual rate while the loss ends high",
+        alarm=("high-final-loss", "short-travel"),
+        passed=("small-rate",),
+    ),
+    Evidence(
+        3.0,
+        "the loss hardly differs between evaluations at a usual rate",
+        alarm=("high-final-loss", "still-validation"),
+        passed=("small-rate",),
+    ),
     Evidence(-8.0, "units that start silent pass no gradient on", alarm=("silenced-initial-units",)),
     Evidence(-4.0, "dead units pass no gradient on", alarm=("silent-units",)),
     Evidence(-4.0, "parts of the net never moved, for want of a gradient", alarm=("unmoved-layers",)),

@@ -2,7 +2,8 @@
 
 ## What it looks for
 The highest learning rate of the run: below 3e-5 for Adam, its kin and RMSprop; below 3e-4 for SGD; below 1e-5 where the optimizer is
-not known. It only warns: a rate alone is no fault. Runs that start from trained weights are left out.
+not known. From 3e-4 on (SGD and unknown: 0.01) it passes; what lies between may be right or too low, and nothing is said. It only
+warns: a rate alone is no fault. Runs that start from trained weights are left out.
 
 ## Why it matters
 Rates that were meant for fine-tuning or for another optimizer are a common mistake, and often the rate is all that a log tells besides
@@ -44,6 +45,8 @@ UNKNOWN_RATE = Threshold(
     half="rates for fine-tuning pass in training from nothing",
     double="fine-tuning that no setting speaks of is warned",
 )
+USUAL_SIGNED, USUAL = 3e-4, 0.01
+"""From here on no rate is too low for a net that is trained from nothing: of Adam and its kin, and of SGD and of whom nothing is known."""
 SIGNED = ("adam", "adamw", "nadam", "radam", "lamb", "rmsprop", "adamax", "lion", "adafactor")
 
 LATE_START = 0.1
@@ -72,8 +75,11 @@ def judge(measured: Measured) -> Finding:
     seen = f"the highest learning rate is {rate.value:.2g}, for {name or 'an unknown optimizer'}"
     if rate.value < line.value:
         return Finding("warn", f"{seen}; usual rates begin at {line.value:g}", rate.value, line, rate.unit, rate.first_step)
-    if rate.value >= line.value:
+    usual = USUAL_SIGNED if name in SIGNED else USUAL
+    if rate.value >= usual:
         return Finding("pass", seen, rate.value, line, rate.unit)
+    if rate.value >= line.value:
+        return Finding("not-checked", f"{seen}: between {line.value:g} and {usual:g} a rate may be right or too low")
     return Finding("not-checked", "the learning rate is not a number")
 
 
@@ -101,5 +107,7 @@ EXAMPLES = (
         "not-applicable",
     ),
     Example("Adam's default", _rate(1e-3, "adam"), "pass"),
+    Example("Adam's rate for whatever it is", _rate(1e-3), "not-checked"),
+    Example("a rate of large language models", _rate(1e-4, "adamw"), "not-checked"),
     Example("no learning rate", (), "not-checked"),
 )
