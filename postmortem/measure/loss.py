@@ -93,11 +93,10 @@ def measure_nonfinite(roled: Sequence[Roled]) -> Iterator[Measurement | Missing]
     points = sum(one.series.values.size for one in losses)
     basis = f"{points} points of {len(losses)} training-loss tags"
     yield Measurement("loss.nonfinite", sum(items.values()), "points", basis, min(firsts, default=None), items)
-    if items:
-        counts = {tag: float(np.argmax(flags)) for tag, flags in bad.items() if tag in items}
-        yield Measurement("loss.finite_before", min(counts.values()), "points", basis, min(firsts), counts)
-    else:
-        yield Missing("loss.finite_before", "no loss is non-finite", "training-loss")
+    # Where none is bad, all points of the shortest are before the first that would be.
+    counts = {tag: float(np.argmax(flags)) for tag, flags in bad.items() if tag in items}
+    counts = counts or {tag: float(flags.size) for tag, flags in bad.items()}
+    yield Measurement("loss.finite_before", min(counts.values()), "points", basis, min(firsts, default=None), counts)
     worst = max(losses, key=lambda one: int(bad[one.series.tag].sum()))
     yield _tail(worst)
     yield _before(worst) if items else Missing("loss.before_nonfinite", "no loss is non-finite", "training-loss")

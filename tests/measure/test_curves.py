@@ -66,7 +66,6 @@ def test_a_full_run_misses_little() -> None:
         "run.class_weights",
         "run.early_stopping",
         "loss.before_nonfinite",
-        "loss.finite_before",
         "resume.loss_jump",
         "resume.rate_ratio",
         "run.optimizer",

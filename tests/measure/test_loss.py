@@ -178,3 +178,13 @@ def test_finite_losses_have_nothing_before() -> None:
 def test_ratios_are_cut(part: float, whole: float, expected: float) -> None:
     """A ratio over nothing is a million, not infinite."""
     assert ratio(part, whole) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "before", "step"), [([np.nan, 1.0, 2.0], 0, 0), ([2.0, 1.0, np.inf, 1.0], 2, 20), ([2.0, 1.0], 2, None)]
+)
+def test_points_before_the_first_that_is_not_finite(values: list[float], before: int, step: int | None) -> None:
+    """They are counted from the start of the log, all of them where every point is finite."""
+    found = nonfinite(drawn("train/loss", values))["loss.finite_before"]
+    assert isinstance(found, Measurement)
+    assert (found.value, found.first_step) == (before, step)

@@ -42,8 +42,9 @@ def judge(measured: Measured) -> Finding:
     before, tail = measured["loss.finite_before"], measured["loss.nonfinite_tail"]
     step = before.first_step
     if before.value > 0:
-        seen = f"{before.value:.0f} points of the loss were finite before the first that is not"
-        return Finding("pass", seen, before.value, FIRST, before.unit)
+        all_finite = f"the loss was finite from its first point on ({before.basis})"
+        seen = all_finite if step is None else f"{before.value:.0f} points of the loss were finite before the first that is not"
+        return Finding("pass", seen)
     if step is None or step > FIRST.value:
         return Finding("not-checked", f"the first point of the loss, of step {step}, is not finite, and what went before was not logged")
     if tail.value <= LASTS:
@@ -51,7 +52,7 @@ def judge(measured: Measured) -> Finding:
     return Finding("fail", f"the loss was not finite from step {step} on, before any update", float(step), FIRST, FIRST.unit, step)
 
 
-def _given(before: float, step: int, tail: float) -> tuple[Measurement, ...]:
+def _given(before: float, step: int | None, tail: float) -> tuple[Measurement, ...]:
     return (
         Measurement("loss.finite_before", before, "points", "60 points of 1 training-loss tag", step, {"train/loss": before}),
         Measurement("loss.nonfinite_tail", tail, "share", "last 6 points of 'train/loss'"),
@@ -64,5 +65,6 @@ EXAMPLES = (
     Example("the first logged point, of step 50", _given(0, 50, 1.0), "not-checked"),
     Example("a NaN where nothing was there to log", _given(0, 0, 0.0), "pass"),
     Example("a run that broke later", _given(40, 400, 1.0), "pass"),
-    Example("a finite loss", (), "not-checked"),
+    Example("a finite loss", _given(60, None, 0.0), "pass"),
+    Example("no loss was logged", (), "not-checked"),
 )

@@ -60,7 +60,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     train, best, going = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.late_progress"]
     seen = f"training ends at {train.value:.2g} of ignorance and validation came to {best.value:.2g}"
-    seen += f"; the last third brought {going.value:.0%} of the fall"
+    seen += f"; the last third brought {f'{going.value:.0%}' if going.value >= 0 else 'nothing'} of the fall"
     if train.value < HIGH.value:
         return Finding("pass", seen, train.value, HIGH, train.unit)
     if going.value >= SLOW.value or not LOWEST <= best.value / train.value <= HIGHEST:
