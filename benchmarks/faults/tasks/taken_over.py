@@ -196,8 +196,6 @@ FRESH: dict[str, Callable[[Data], nn.Module]] = {
     "forms-taken-over": _fresh_deit,
 }
 """By task, the network before anything was loaded."""
-# The injection that loads nothing knows two such tables. A third name in it would make every older run of its cause anew.
-transferred.FRESH.update(FRESH)
 
 
 def _few_sounds(seed: int) -> Data:
