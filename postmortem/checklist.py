@@ -23,26 +23,3 @@ ITEMS: dict[str, str] = {
     "update-ratio": "Is the ratio of updates to weights near 1e-3?",
     "weight-variance": "Is the variance of weights even across depth?",
 }
-
-LEADS: dict[str, tuple[str, ...]] = {
-    "overfit-small-set": ("unfitted-training-data", "settled-high-loss"),
-    "standard-corpus": ("unfamiliar-corpus",),
-    "mean-centering": ("unscaled-inputs", "uncentred-inputs"),
-    "balanced-classes": ("skewed-classes", "unfound-rare-classes"),
-    "beyond-undersampling": ("unweighted-classes",),
-    "simplify-model": ("rising-validation-loss", "wide-generalization-gap", "oversized-model"),
-    "init-shallow": ("large-initial-weights", "small-initial-weights"),
-    "init-deep": ("unstable-initial-gain", "growing-recurrence"),
-    "pretrained-models": ("unloaded-pretrained-weights", "renamed-tensors"),
-    "learning-rate": ("small-updates", "diverged-loss", "large-rate"),
-    "initial-cross-entropy": ("initial-loss-off",),
-    "regularization-loss": ("dominant-regularization", "short-weight-memory"),
-    "steep-loss-reduction": ("steep-early-drop",),
-    "saturated-tanh-sigmoid": ("saturated-units",),
-    "dead-relus": ("silent-units", "silenced-initial-units", "silent-channels"),
-    "gradient-clipping": ("constant-gradient-norm", "gradient-norm-burst"),
-    "plot-gradients": ("gradient-depth-slope", "growing-gradient-norm"),
-    "update-ratio": ("small-updates", "large-updates"),
-    "weight-variance": ("skewed-weight-variance",),
-}
-"""Item -> the checks that answer it most to the point: of twenty that pass, a reader wants one or two numbers."""

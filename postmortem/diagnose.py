@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from postmortem import rules
-from postmortem.checklist import ITEMS, LEADS
+from postmortem.checklist import ITEMS
 from postmortem.model import (
     Argument,
     Case,
@@ -192,20 +192,18 @@ def contend(ranked: Sequence[RankedCause]) -> tuple[RankedCause, ...]:
     """The same causes in the same order, each beside the first in its probability: what one cause accounts for is no evidence for two."""
     if not ranked:
         return ()
-    first, tree = ranked[0], {ranked[0].id}
-    surest = {first.id: first.probability}
+    first, tree, surest = ranked[0], {ranked[0].id}, ranked[0].probability
     for cause in ranked[1:]:
         if cause.explained_by in tree:
             tree.add(cause.id)
-            surest[first.id] = max(surest[first.id], cause.probability)
+            surest = max(surest, cause.probability)
     found = [first]
     for cause in ranked[1:]:
-        share = FOLLOWING if cause.id in tree else RIVALRY
-        probability = round(cause.probability * (1 - share * surest[first.id]), 3)
-        lost = round(_logit(probability) - _logit(cause.probability), 3)
-        follows = f"it would follow from another cause: {first.title.lower()}" if cause.id in tree else ""
-        says = follows or f"another cause accounts for the run: {first.title.lower()}"
-        found.append(replace(cause, probability=probability, arguments=(*cause.arguments, Argument((), says, lost))))
+        follows = cause.id in tree
+        probability = round(cause.probability * (1 - (FOLLOWING if follows else RIVALRY) * surest), 3)
+        says = "it would follow from another cause" if follows else "another cause accounts for the run"
+        lost = Argument((), f"{says}: {first.title.lower()}", round(_logit(probability) - _logit(cause.probability), 3))
+        found.append(replace(cause, probability=probability, arguments=(*cause.arguments, lost)))
     return tuple(found)
 
 
@@ -361,12 +359,13 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
 def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
     """Every item of the checklist, answered by the worst outcome among its checks that looked."""
     items = []
+    known = rules.checks()
     for id, title in ITEMS.items():
         serving = [outcome for outcome in outcomes if id in outcome.checklist]
         statuses: list[Status] = [outcome.status for outcome in serving]
         status: Status = min(statuses, key=_WORST_FIRST.index, default="not-checked")
         speaking = [outcome for outcome in serving if outcome.status == status]
-        speaking.sort(key=lambda outcome: LEADS[id].index(outcome.id) if outcome.id in LEADS[id] else len(LEADS[id]))
+        speaking.sort(key=lambda outcome: outcome.id not in known or id not in known[outcome.id].leads)
         reason = _answer(status, speaking, [outcome for outcome in serving if outcome.status == "not-checked"])
         advice = tuple(dict.fromkeys(key for outcome in speaking for key in outcome.log_next)) if status == "not-checked" else ()
         items.append(ChecklistItem(id, title, status, tuple(outcome.id for outcome in serving), reason, advice))
@@ -374,14 +373,13 @@ def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
 
 
 def _answer(status: Status, speaking: Sequence[Outcome], unlooked: Sequence[Outcome]) -> str:
-    """The reasons that are most to the point, and how many more there are."""
+    """The reasons that are most to the point, and how many more checks stand behind the answer."""
     reasons = list(dict.fromkeys(outcome.finding.reason for outcome in speaking))
     if not reasons:
         return "no check answers this item"
-    most = REASONS[status == "pass"]
-    told = "; ".join(reasons[:most])
-    if len(reasons) > most:
-        told += f"; {_count(len(reasons) - most, 'more check')} {_OTHERS[status]}"
+    first = reasons[: REASONS[status == "pass"]]
+    more = sum(outcome.finding.reason not in first for outcome in speaking)
+    told = "; ".join([*first, f"{_count(more, 'more check')} {_OTHERS[status]}"] if more else first)
     if status == "pass" and unlooked:
         names = [outcome.title.lower() for outcome in unlooked]
         told += f" (not looked at: {', '.join(names)})" if len(names) <= NAMED else f" ({len(names)} could not be made)"

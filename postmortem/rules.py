@@ -72,6 +72,7 @@ def _check(module: ModuleType) -> Check:
         checklist=getattr(module, "CHECKLIST", ()),
         figure=getattr(module, "FIGURE", ""),
         vital=getattr(module, "VITAL", False),
+        leads=getattr(module, "LEADS_ITEMS", ()),
         decisive=getattr(module, "DECISIVE", False),
         applies=getattr(module, "applies", _always),
         judge=_required(module, "judge"),

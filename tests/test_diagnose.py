@@ -212,10 +212,10 @@ def test_checklist_takes_the_worst_that_looked() -> None:
 
 def test_a_checklist_item_answers_in_a_sentence() -> None:
     """Of many checks that pass the one that is most to the point speaks, the others are counted; of alarms three speak."""
-    passing = [outcome(id, "pass", checklist=("learning-rate",)) for id in ("a", "b", "small-updates", "c")]
+    passing = [outcome(id, "pass", checklist=("learning-rate",)) for id in ("a", "b", "large-rate", "c")]
     unlooked = [outcome(id, "not-checked", checklist=("learning-rate",)) for id in ("d", "e", "f")]
     found = {item.id: item for item in answer_checklist((*passing, *unlooked))}["learning-rate"]
-    assert found.reason == "small-updates seen; 3 more checks passed (3 could not be made)"
+    assert found.reason == "large-rate seen; 3 more checks passed (3 could not be made)"
     alarms = [outcome(id, "fail", checklist=("learning-rate",)) for id in ("a", "b", "c", "d")]
     found = {item.id: item for item in answer_checklist(tuple(alarms))}["learning-rate"]
     assert found.reason == "a seen; b seen; c seen; 1 more check failed"

@@ -61,6 +61,7 @@ def summary(case: Case) -> str:
         "majority-class-only",
         "unfound-rare-classes",
         "prior-only-loss",
+        "scarce-classes",
         "skewed-classes",
         "skewed-head-errors",
         "missing-classes",

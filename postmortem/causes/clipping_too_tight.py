@@ -68,7 +68,13 @@ USES = ("gradnorm.median",)
 
 def summary(case: Case) -> str:
     return case.said(
-        "short-gradients", "constant-gradient-norm", "flat-loss", "plateaued-loss", otherwise="Clipping is active nearly always."
+        "short-gradients",
+        "constant-gradient-norm",
+        "tight-clip-norm",
+        "short-travel",
+        "flat-loss",
+        "plateaued-loss",
+        otherwise="Clipping is active nearly always.",
     )
 
 

@@ -62,7 +62,10 @@ USES = ("gradnorm.median",)
 
 
 def summary(case: Case) -> str:
-    seen = ("gradient-norm-burst", "nonfinite-loss", "nonfinite-weights", "growing-gradient-norm", "nonfinite-optimizer-state")
+    seen = (
+        *("gradient-norm-burst", "nonfinite-loss", "nonfinite-weights", "growing-gradient-norm", "nonfinite-optimizer-state"),
+        *("oversized-moments", "remembered-burst", "late-divergence", "overwritten-weights", "growing-weights"),
+    )
     return case.said(*seen, otherwise="Gradient norms blow up.")
 
 

@@ -60,7 +60,7 @@ USES = ("weights.initial_gain", "loss.first", "loss.chance")
 
 
 def summary(case: Case) -> str:
-    seen = ("large-initial-weights", "initial-loss-off", "steep-early-drop")
+    seen = ("large-initial-weights", "initial-loss-off", "nonfinite-first-loss", "unstable-initial-gain", "steep-early-drop")
     return case.said(*seen, otherwise="The untrained model is confidently wrong.")
 
 

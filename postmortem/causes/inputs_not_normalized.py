@@ -93,7 +93,13 @@ USES = ("inputs.rms",)
 
 
 def summary(case: Case) -> str:
-    return case.said("unscaled-inputs", "uncentred-inputs", otherwise="The inputs are not centred and scaled.")
+    return case.said(
+        "unscaled-inputs",
+        "uncentred-inputs",
+        "nonfinite-first-loss",
+        "initial-loss-off",
+        otherwise="The inputs are not centred and scaled.",
+    )
 
 
 def fix(case: Case) -> str:

@@ -63,7 +63,7 @@ _FIXES = {
 
 
 def summary(case: Case) -> str:
-    return case.said("crashed-job", "abrupt-end", "damaged-files", otherwise="The run ended before its plan did.")
+    return case.said("crashed-job", "abrupt-end", "damaged-files", "unfinished-schedule", otherwise="The run ended before its plan did.")
 
 
 def fix(case: Case) -> str:

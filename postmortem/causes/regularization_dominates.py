@@ -53,7 +53,8 @@ USES = ("regularization.ratio",)
 
 
 def summary(case: Case) -> str:
-    return case.said("dominant-regularization", "short-weight-memory", "collapsed-weights", otherwise="Regularization outweighs the data.")
+    seen = ("dominant-regularization", "penalty-shaped-loss", "short-weight-memory", "collapsed-weights")
+    return case.said(*seen, otherwise="Regularization outweighs the data.")
 
 
 def fix(case: Case) -> str:

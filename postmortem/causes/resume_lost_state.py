@@ -65,6 +65,7 @@ def summary(case: Case) -> str:
         "resumed-rate-jump",
         "desynchronized-scheduler",
         "resumed-loss-jump",
+        "changed-optimizer-settings",
         "spiky-loss",
         otherwise="The run was resumed without its optimizer state.",
     )

@@ -68,6 +68,8 @@ class Check:
     judge: Callable[[Measured], Finding]
     thresholds: Mapping[str, Threshold]
     examples: tuple[Example, ...]
+    leads: tuple[str, ...] = ()
+    """Items of the checklist that it answers most to the point: of twenty that pass, a reader wants one or two numbers."""
     decisive: bool = False
     """Whether a failure alone is enough to suspect a run that learned: what is seen is no matter of degree."""
 

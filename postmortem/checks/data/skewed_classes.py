@@ -68,6 +68,7 @@ STUCK = Threshold(
 NEEDS = ("classes.imbalance", "classes.effective")
 USES = ("classes.kind", "classes.count", "classes.metric", "loss.last_to_prior", "accuracy.majority_gap")
 CHECKLIST = ("balanced-classes",)
+LEADS_ITEMS = ("balanced-classes",)
 FIGURE = "classes"
 
 LEARNED = 0.5

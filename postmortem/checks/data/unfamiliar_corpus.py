@@ -28,6 +28,7 @@ from postmortem.model import Example, Finding, Measured, Measurement
 
 NEEDS = ("data.corpus",)
 CHECKLIST = ("standard-corpus",)
+LEADS_ITEMS = ("standard-corpus",)
 
 _NAMES = (
     "mnist fashionmnist kmnist emnist qmnist usps svhn cifar cifar10 cifar100 cinic10 stl10 imagenet imagenet1k imagenet21k "

@@ -61,6 +61,7 @@ FAR = 100.0
 NEEDS = ("classes.imbalance",)
 USES = ("loss.validation_to_rare", "accuracy.errors_to_rare", "run.class_weights")
 CHECKLIST = ("balanced-classes",)
+LEADS_ITEMS = ("balanced-classes",)
 FIGURE = "classes"
 
 

@@ -84,6 +84,7 @@ USES = (
     "inputs.feature_scale",
 )
 CHECKLIST = ("mean-centering",)
+LEADS_ITEMS = ("mean-centering",)
 
 REGULARIZED = 1.0
 """A regularization loss as large as the data's: its gradient is then part of the weights' second moments, and of no input."""

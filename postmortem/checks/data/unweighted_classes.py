@@ -37,6 +37,7 @@ RATIO = Threshold(
 
 NEEDS = ("classes.imbalance", "run.class_weights")
 CHECKLIST = ("beyond-undersampling",)
+LEADS_ITEMS = ("beyond-undersampling",)
 FIGURE = "classes"
 
 

@@ -50,6 +50,7 @@ SOME = Threshold(
 NEEDS = ("gradnorm.constant_share",)
 USES = ("gradnorm.clipped_share", "run.clip_norm", "loss.improvement", "gradnorm.burst")
 CHECKLIST = ("gradient-clipping",)
+LEADS_ITEMS = ("gradient-clipping",)
 FIGURE = "gradient-norm"
 
 CALM = 10.0

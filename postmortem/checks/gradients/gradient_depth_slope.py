@@ -49,6 +49,7 @@ WEAK = 1 / 30
 NEEDS = ("gradients.first_to_last",)
 USES = ("gradients.depth_slope",)
 CHECKLIST = ("plot-gradients",)
+LEADS_ITEMS = ("plot-gradients",)
 FIGURE = "gradient-rms"
 
 

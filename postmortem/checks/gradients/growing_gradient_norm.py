@@ -40,6 +40,7 @@ GROWN = Threshold(
 NEEDS = ("gradnorm.growth",)
 USES = ("loss.improvement",)
 CHECKLIST = ("plot-gradients",)
+LEADS_ITEMS = ("plot-gradients",)
 FIGURE = "gradient-norm"
 
 LEARNED = 0.9

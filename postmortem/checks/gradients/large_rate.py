@@ -16,6 +16,7 @@ Normalized networks and large batches take higher rates.
 
 ## References
 Bengio 2012 (arXiv 1206.5533), 3.1.1: from 1e-6 to 1 for SGD, 0.01 as a default. Kingma and Ba 2015: 1e-3 for Adam.
+Goyal et al. 2017 (arXiv 1706.02677): 0.1 with momentum for batches of 256.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ SIGNED = ("adam", "adamw", "nadam", "radam", "lamb", "rmsprop", "adamax", "lion"
 NEEDS = ("lr.max",)
 USES = ("optimizer.algorithm", "run.optimizer")
 CHECKLIST = ("learning-rate",)
+LEADS_ITEMS = ("learning-rate",)
 
 
 def judge(measured: Measured) -> Finding:

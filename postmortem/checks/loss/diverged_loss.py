@@ -50,6 +50,7 @@ NOISES = Threshold(
 NEEDS = ("loss.divergence", "loss.divergence_noise")
 USES = ("run.family",)
 CHECKLIST = ("learning-rate",)
+LEADS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 

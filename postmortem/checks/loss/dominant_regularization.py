@@ -58,6 +58,7 @@ UNLEARNED = Threshold(
 NEEDS = ("regularization.ratio_p80", "regularization.ratio", "regularization.data_share")
 USES = ("run.family", "regularization.ratio_start")
 CHECKLIST = ("regularization-loss",)
+LEADS_ITEMS = ("regularization-loss",)
 FIGURE = "loss"
 
 

@@ -55,6 +55,7 @@ USES = (
     "head.bias_prior",
 )
 CHECKLIST = ("initial-cross-entropy",)
+LEADS_ITEMS = ("initial-cross-entropy",)
 FIGURE = "loss"
 
 LOW = 0.5

@@ -48,7 +48,9 @@ def judge(measured: Measured) -> Finding:
     if step is None or step > FIRST.value:
         return Finding("not-checked", f"the first point of the loss, of step {step}, is not finite, and what went before was not logged")
     if tail.value <= LASTS:
-        return Finding("pass", f"the loss of step {step} is not finite, those that follow are", float(step), FIRST, FIRST.unit)
+        return Finding(
+            "pass", f"the loss of step {step} is not finite, most of its end is: {1 - tail.value:.0%}", float(step), FIRST, FIRST.unit
+        )
     return Finding("fail", f"the loss was not finite from step {step} on, before any update", float(step), FIRST, FIRST.unit, step)
 
 

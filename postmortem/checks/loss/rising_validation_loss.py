@@ -56,6 +56,7 @@ NOISES = Threshold(
 NEEDS = ("validation.rise", "validation.rise_noise")
 USES = ("run.family", "validation.rise_progress", "validation.train_fall_after_best", "validation.accuracy_change_after_best")
 CHECKLIST = ("simplify-model",)
+LEADS_ITEMS = ("simplify-model",)
 FIGURE = "loss"
 
 STILL_FALLING = 0.02

@@ -59,6 +59,7 @@ FACTOR = Threshold(
 NEEDS = ("loss.early_drop", "loss.first")
 USES = ("loss.first_to_chance", "loss.early_prior_share", "run.family")
 CHECKLIST = ("steep-loss-reduction",)
+LEADS_ITEMS = ("steep-loss-reduction",)
 FIGURE = "loss"
 
 UNKNOWN_STEEP = 0.9

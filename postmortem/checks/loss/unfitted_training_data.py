@@ -43,6 +43,7 @@ HALF = Threshold(
 NEEDS = ("fit.reached",)
 USES = ("run.family",)
 CHECKLIST = ("overfit-small-set",)
+LEADS_ITEMS = ("overfit-small-set",)
 FIGURE = "loss"
 
 

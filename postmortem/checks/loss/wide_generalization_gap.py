@@ -51,6 +51,7 @@ TWICE = 2.0
 NEEDS = ("validation.gap", "validation.gap_share")
 USES = ("run.family", "loss.last_to_chance", "loss.improvement", "loss.validation_to_prior")
 CHECKLIST = ("simplify-model",)
+LEADS_ITEMS = ("simplify-model",)
 FIGURE = "loss"
 
 FITTED = 0.5

@@ -95,6 +95,7 @@ USES = (
     "run.pretrained",
 )
 CHECKLIST = ("saturated-tanh-sigmoid",)
+LEADS_ITEMS = ("saturated-tanh-sigmoid",)
 FIGURE = "tensors"
 
 

@@ -66,6 +66,7 @@ USES = (
     "policy.learned",
 )
 CHECKLIST = ("dead-relus",)
+LEADS_ITEMS = ("dead-relus",)
 FIGURE = "dead-units"
 NEVER_EXACTLY_SILENT = {"tanh", "sigmoid", "gelu", "silu", "swish", "elu", "selu", "leaky_relu", "leakyrelu", "softplus", "mish"}
 

@@ -33,6 +33,7 @@ SHORT = Threshold(
 )
 NEEDS = ("optimizer.decay_memory",)
 CHECKLIST = ("regularization-loss",)
+LEADS_ITEMS = ("regularization-loss",)
 FIGURE = "weight-variance"
 
 

@@ -49,6 +49,7 @@ USUAL = 1e-3
 NEEDS = ("updates.ratio_upper", "updates.ratio_lower")
 USES = ("updates.displacement_cosine", "loss.improvement", "run.pretrained", "weights.growth", "policy.learned")
 CHECKLIST = ("update-ratio", "learning-rate")
+LEADS_ITEMS = ("update-ratio",)
 FIGURE = "update-ratio"
 
 

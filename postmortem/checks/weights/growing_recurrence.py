@@ -41,6 +41,7 @@ LARGE = Threshold(
 NEEDS = ("weights.initial_recurrent_gain",)
 USES = ("run.pretrained",)
 CHECKLIST = ("init-deep",)
+LEADS_ITEMS = ("init-deep",)
 FIGURE = "weight-variance"
 
 

@@ -60,6 +60,7 @@ FAR_HEAD = Threshold(
 NEEDS = ("weights.initial_gain_max",)
 USES = ("weights.initial_head_gain", "weights.normalization", "run.pretrained")
 CHECKLIST = ("init-shallow",)
+LEADS_ITEMS = ("init-shallow",)
 FIGURE = "weight-variance"
 
 

@@ -52,6 +52,7 @@ GROWN = 2.0
 NEEDS = ("weights.variance_by_depth",)
 USES = ("weights.variance_by_depth_first", "weights.normalization", "weights.variance_slope")
 CHECKLIST = ("weight-variance",)
+LEADS_ITEMS = ("weight-variance",)
 FIGURE = "weight-variance"
 
 

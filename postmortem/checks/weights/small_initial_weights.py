@@ -53,6 +53,7 @@ LOST = Threshold(
 NEEDS = ("weights.initial_gain_min",)
 USES = ("weights.initial_depth_gain", "weights.normalization", "run.pretrained", "loss.improvement", "loss.late_start")
 CHECKLIST = ("init-shallow",)
+LEADS_ITEMS = ("init-shallow",)
 FIGURE = "weight-variance"
 
 LEARNED = 0.5

@@ -42,6 +42,7 @@ SOME = Threshold(
 
 NEEDS = ("run.pretrained", "weights.fresh")
 CHECKLIST = ("pretrained-models",)
+LEADS_ITEMS = ("pretrained-models",)
 FIGURE = "tensors"
 
 

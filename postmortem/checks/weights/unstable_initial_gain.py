@@ -58,6 +58,7 @@ FEWEST_LAYERS = 4
 NEEDS = ("weights.initial_depth_gain", "weights.depth", "weights.normalization")
 USES = ("run.pretrained",)
 CHECKLIST = ("init-deep",)
+LEADS_ITEMS = ("init-deep",)
 FIGURE = "weight-variance"
 
 
