@@ -526,11 +526,13 @@
       const value = Number(text.replaceAll(",", "").replace("infinity", "Infinity"));
       return text !== "" && (text === "NaN" || !Number.isNaN(value)) ? value : text;
     };
-    const compare = (a, b) => {
-      if (typeof a === "number" && typeof b === "number") return Number.isNaN(a) - Number.isNaN(b) || a - b;
+    const compare = (a, b, sign) => {
+      // Cells without a value stand last in either order.
+      if (a === "" || b === "") return (a === "") - (b === "");
+      if (typeof a === "number" && typeof b === "number") return sign * (Number.isNaN(a) - Number.isNaN(b) || a - b || 0);
       if (typeof a === "number") return -1;
       if (typeof b === "number") return 1;
-      return a.localeCompare(b, "en", { numeric: true });
+      return sign * a.localeCompare(b, "en", { numeric: true });
     };
     heads.forEach((head, column) => {
       if (head.classList.contains("plain")) return;
@@ -548,7 +550,7 @@
         heads.forEach((other) => other.hasAttribute("aria-sort") && other.setAttribute("aria-sort", "none"));
         head.setAttribute("aria-sort", order);
         const sign = order === "descending" ? -1 : 1;
-        const rows = order === "none" ? original : [...original].sort((a, b) => sign * compare(key(a, column), key(b, column)));
+        const rows = order === "none" ? original : [...original].sort((a, b) => compare(key(a, column), key(b, column), sign));
         body.append(...rows);
       });
     });

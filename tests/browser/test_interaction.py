@@ -1,0 +1,247 @@
+"""Figures and tables answer to mouse and keyboard, with the right numbers; the truth is a report whose curves are known."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browsing import Look, Opener, Visit
+
+from postmortem.model import Artifacts, CountPlot, Curve, Heatmap, LinePlot, Report, RunReport, Table
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+LEFT, RIGHT = 58.0, 12.0
+"""Room beside the axes of a live chart, in pixels."""
+TRAIN = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+PLOT = LinePlot(
+    "loss",
+    "loss",
+    "Loss",
+    "",
+    "",
+    (Curve("train", "train", (0, 1, 2, 3, 4), TRAIN, 5), Curve("val", "validation", (0, 2, 4), (2.0, 20.0, 200.0), 3)),
+    (Curve("lr", "learning-rate", (0, 1, 2, 3, 4), (0.1,) * 5, 5),),
+    "learning rate",
+)
+HEAT = Heatmap("heat", "layers", "Updates", "", "per step", ("first", "second"), ("step 0", "step 9"), ((1e-3, 2e-3), (3e-3, math.nan)))
+TABLE = Table(
+    "tensors",
+    "layers",
+    "Tensors",
+    "",
+    ("tensor", "norm"),
+    (("w10", 5.0), ("w2", None), ("w1", 1200.5), ("bias", math.nan), ("w3", -1.0)),
+)
+COUNTS = CountPlot("classes", "data", "Classes", "", ("cat", "dog", "eel"), {"train": (20, 1000, 3)})
+RUN = RunReport(".", "made", "healthy", "The run looks healthy.", (), (), (), Artifacts(), (), (PLOT, HEAT, TABLE, COUNTS))
+
+
+@pytest.fixture
+def visit(opened: Opener, written: Callable[[Report], Path]) -> Visit:
+    """The known report, open."""
+    return opened(written(Report("1", (RUN,))), Look())
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    """Its page."""
+    return visit.page
+
+
+def _point(page: Page, step: float) -> tuple[float, float]:
+    """Where a step of the whole range lies on the screen, halfway down the chart."""
+    chart = page.locator(".chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    return box["x"] + LEFT + step / 4 * (box["width"] - LEFT - RIGHT), box["y"] + 150
+
+
+def _hover(page: Page, step: float) -> dict[str, str]:
+    page.mouse.move(*_point(page, step))
+    return _tip(page)
+
+
+def _tip(page: Page) -> dict[str, str]:
+    names, values = (page.locator(f".tip {tag}").all_inner_texts() for tag in ("span", "strong"))
+    return {"": page.locator(".tip b").inner_text(), **dict(zip(names, values, strict=True))}
+
+
+def _drag(page: Page, start: float, stop: float) -> None:
+    page.mouse.move(*_point(page, start))
+    page.mouse.down()
+    page.mouse.move(*_point(page, (start + stop) / 2))
+    assert page.locator(".selection").count() == 1
+    page.mouse.move(*_point(page, stop))
+    page.mouse.up()
+
+
+def _steps_shown(page: Page) -> list[str]:
+    shown: list[str] = page.locator(".axes .tick[text-anchor='middle']").all_text_contents()
+    return shown
+
+
+def _heights(page: Page, curve: int) -> list[float]:
+    drawn = page.locator(f".curves .curve.c{curve}:not(.raw)").get_attribute("d")
+    assert drawn is not None
+    return [float(height) for height in re.findall(r"[ML][-\d.]+ ([-\d.]+)", drawn)]
+
+
+def test_hovering_reads_all_series_at_the_step(page: Page) -> None:
+    """Every curve shows its value there; one that has none at the step shows its nearest, and says of which step it is."""
+    assert _hover(page, 2.1) == {"": "step 2", "train": "100", "val": "20", "lr": "0.1"}
+    assert _hover(page, 0.9) == {"": "step 1", "train": "10", "val": "2 (step 0)", "lr": "0.1"}
+    assert page.locator(".cursor .hit").count() == 3
+    page.mouse.move(0, 0)
+    assert page.locator(".tip").is_hidden()
+
+
+def test_dragging_zooms_and_a_double_click_resets(page: Page) -> None:
+    """The axis then holds the steps dragged over, and afterwards all of them; the button to reset is there only in between."""
+    assert _steps_shown(page) == ["0", "1", "2", "3", "4"]
+    assert page.locator(".reset").is_disabled()
+    _drag(page, 0.9, 3.1)
+    assert _steps_shown(page) == ["1", "2", "3"]
+    assert page.locator(".reset").is_enabled()
+    page.locator(".chart").dblclick()
+    assert _steps_shown(page) == ["0", "1", "2", "3", "4"]
+    _drag(page, 0.9, 3.1)
+    page.locator(".reset").click()
+    assert _steps_shown(page) == ["0", "1", "2", "3", "4"]
+
+
+def test_escape_resets_a_zoom_made_with_the_keyboard(page: Page) -> None:
+    """Plus zooms in around the cursor, minus out, Escape shows everything."""
+    page.locator(".chart").focus()
+    page.keyboard.press("+")
+    assert _steps_shown(page) == ["1", "2", "3"]
+    page.keyboard.press("Escape")
+    assert _steps_shown(page) == ["0", "1", "2", "3", "4"]
+    for key in "++-":
+        page.keyboard.press(key)
+    assert _steps_shown(page) == ["1", "2", "3"]
+
+
+def test_the_logarithmic_scale_puts_decades_at_equal_distances(page: Page) -> None:
+    """Five values a factor of ten apart are equally far apart on it, and a factor of ten apart in distance on the linear one."""
+    heights = _heights(page, 0)
+    gaps = [low - high for low, high in pairwise(heights)]
+    assert gaps[3] == pytest.approx(10 * gaps[2], rel=0.02)
+    page.locator(".log").check()
+    heights = _heights(page, 0)
+    gaps = [low - high for low, high in pairwise(heights)]
+    assert gaps == pytest.approx([gaps[0]] * 4, abs=0.21)
+    assert gaps[0] > 40
+
+
+def test_smoothing_is_an_average_without_a_pull_to_zero(page: Page) -> None:
+    """The value shown is the exponential average over the weights so far; raw values stay visible, a learning rate stays as it is."""
+    page.locator(".smoothing").fill("0.5")
+    weights = [0.5 ** (2 - index) for index in range(3)]
+    expected = sum(weight * value for weight, value in zip(weights, TRAIN, strict=False)) / sum(weights)
+    found = _hover(page, 2)
+    assert found["train"] == f"100, smoothed {expected:.4g}"
+    assert found["lr"] == "0.1"
+    assert page.locator(".curves .raw").count() == 2
+    assert page.locator(".tools output").inner_text() == "0.5"
+
+
+def test_the_legend_hides_curves_and_the_axis_follows(page: Page) -> None:
+    """Without the largest curve the axis ends near the largest that is left; with it again, all is as before."""
+    before = page.locator(".axes").inner_html()
+    page.get_by_label("train").uncheck()
+    assert _hover(page, 2) == {"": "step 2", "val": "20", "lr": "0.1"}
+    assert page.locator(".curves .c0").count() == 0
+    upper = _heights(page, 1)
+    assert max(upper) - min(upper) > 200
+    page.get_by_label("train").check()
+    assert page.locator(".axes").inner_html() == before
+
+
+def test_arrow_keys_read_values_aloud(page: Page) -> None:
+    """The polite live region says the step and every curve's value; Home and End go to the ends."""
+    page.locator(".chart").focus()
+    readout = page.locator(".lines .readout")
+    assert readout.get_attribute("aria-live") == "polite"
+    for key, said in (
+        ("End", "step 4: train 10,000; val 200; lr 0.1"),
+        ("ArrowLeft", "step 3: train 1000; val 20 (step 2); lr 0.1"),
+        ("Home", "step 0: train 1; val 2; lr 0.1"),
+        ("ArrowRight", "step 1: train 10; val 2 (step 0); lr 0.1"),
+    ):
+        page.keyboard.press(key)
+        assert readout.text_content() == said
+    page.keyboard.press("Tab")
+    assert page.locator(".tip").is_hidden()
+
+
+def test_arrow_keys_move_what_is_zoomed_along(page: Page) -> None:
+    """A step outside of the range shown is brought into it."""
+    page.locator(".chart").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("End")
+    assert "4" in _steps_shown(page)
+
+
+def test_a_heatmap_reads_the_cell_under_the_mouse(page: Page) -> None:
+    """Layer, checkpoint and value with its unit; a cell without a value says that it has none."""
+    strips, readout = page.locator(".heat td.strip svg"), page.locator(".heatmap .readout")
+    for row, share, said in (
+        (0, 0.25, "first, step 0: 0.001 per step"),
+        (0, 0.75, "first, step 9: 0.002 per step"),
+        (1, 0.75, "second, step 9: NaN"),
+    ):
+        box = strips.nth(row).bounding_box()
+        assert box is not None
+        strips.nth(row).hover(position={"x": box["width"] * share, "y": box["height"] / 2})
+        assert readout.inner_text().startswith(said)
+
+
+def test_tables_sort_by_number_and_by_name_and_back(page: Page) -> None:
+    """Numbers start with the largest, NaN before all, rows without a value stand last either way; a third click restores the order."""
+    table = page.locator("#figure-tensors table")
+
+    def names() -> list[str]:
+        shown: list[str] = table.locator("tbody th").all_inner_texts()
+        return shown
+
+    head = table.get_by_role("columnheader", name="norm")
+    orders = []
+    for _ in range(3):
+        head.get_by_role("button").click()
+        orders.append((head.get_attribute("aria-sort"), names()))
+    assert orders == [
+        ("descending", ["bias", "w1", "w10", "w3", "w2"]),
+        ("ascending", ["w3", "w10", "w1", "bias", "w2"]),
+        ("none", ["w10", "w2", "w1", "bias", "w3"]),
+    ]
+    table.get_by_role("columnheader", name="tensor").get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert names() == ["bias", "w1", "w2", "w3", "w10"]
+    assert head.get_attribute("aria-sort") == "none"
+
+
+def test_class_counts_sort_by_their_number(page: Page) -> None:
+    """The bars' heading sorts by the count, not by its letters."""
+    table = page.locator("#figure-classes table")
+    table.get_by_role("columnheader", name="train").get_by_role("button").click()
+    assert table.locator("tbody th").all_inner_texts() == ["dog", "cat", "eel"]
+
+
+def test_nothing_of_it_asks_or_complains(visit: Visit) -> None:
+    """After a use of everything, the page itself is still the only request, and the console is empty."""
+    page = visit.page
+    for control in (".log", ".legend input >> nth=1"):
+        page.locator(control).click()
+    _drag(page, 1, 3)
+    page.locator("#figure-tensors th button").first.click()
+    assert len(visit.requests) == 1
+    assert visit.complaints == []
+    assert visit.violations() == []
