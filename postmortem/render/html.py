@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import replace
+import re
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from postmortem.model import Page, Report
+from postmortem.model import Report
 from postmortem.render import wording
-from postmortem.render.json import render_json
+from postmortem.render.embedded import embedded_json
 from postmortem.render.views import view_runs
 
 
@@ -33,8 +33,8 @@ def render_html(report: Report) -> str:
         TemplatesMissingError: where the installation has no templates.
     """
     folder = templates_folder()
-    style = (folder / "report.css").read_text(encoding="utf-8")
-    script = (folder / "report.js").read_text(encoding="utf-8")
+    style = compacted_style((folder / "report.css").read_text(encoding="utf-8"))
+    script = compacted((folder / "report.js").read_text(encoding="utf-8"))
     page: str = (
         _environment(folder)
         .get_template("report.html.j2")
@@ -44,7 +44,7 @@ def render_html(report: Report) -> str:
             policy=content_policy(script, style),
             style=Markup(style),
             script=Markup(script),
-            data=Markup(embeddable(render_json(replace(report, pages=shown_pages(report))))),
+            data=Markup(embedded_json(report)),
         )
     )
     return page
@@ -63,21 +63,21 @@ def templates_folder(package: Path = Path(__file__).parent.parent) -> Path:
     raise TemplatesMissingError(f"no report templates in {places[0]} or {places[1]}; install the package again")
 
 
-def shown_pages(report: Report) -> tuple[Page, ...]:
-    """Docs that the page shows: those of causes, and of checks that raised an alarm. The rest would be a third of its bytes."""
-    alarmed = {outcome.id for run in report.runs for outcome in run.checks if outcome.alarmed}
-    return tuple(page for page in report.pages if page.kind == "cause" or page.id in alarmed)
-
-
 def content_policy(script: str, style: str) -> str:
     """Content-Security-Policy that allows this script and this style sheet, and no request to anywhere."""
     allowed = f"script-src '{_hash(script)}'; style-src '{_hash(style)}'"
     return f"default-src 'none'; {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def embeddable(json_text: str) -> str:
-    """JSON that can stand in a script element: no `<` that could end it."""
-    return json_text.replace("<", "\\u003c")
+def compacted(text: str) -> str:
+    """A script or style sheet without indentation, empty lines, and lines that are a comment of their own."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//") and not (line.startswith("/*") and line.endswith("*/")))
+
+
+def compacted_style(text: str) -> str:
+    """A style sheet without the spaces beside braces, semicolons and the colons of declarations, too."""
+    return re.sub(r" ?([{};]) ?|(?<=[a-z0-9]): ", lambda match: match.group(1) or ":", compacted(text))
 
 
 def _hash(text: str) -> str:

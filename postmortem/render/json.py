@@ -41,6 +41,7 @@ from postmortem.model import (
     TagRole,
     Threshold,
 )
+from postmortem.render.page_docs import docs_in
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -56,14 +57,18 @@ class NotAReportError(ValueError):
 
 def render_json(report: Report) -> str:
     """One JSON document, in ASCII, ended by a newline. The same report gives the same bytes."""
-    document = {
+    return json.dumps(document_of(report), allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def document_of(report: Report) -> JsonObject:
+    """The document as values that JSON knows."""
+    return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "postmortem", "version": report.version},
         "runs": [_run(run) for run in report.runs],
         "command": report.command,
         "pages": _plain(list(report.pages), list[Page]),
     }
-    return json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def parse_report(text: str) -> Report:
@@ -72,16 +77,17 @@ def parse_report(text: str) -> Report:
     Raises:
         NotAReportError: where there is none, or it does not follow the schema.
     """
-    if embedded := _EMBEDDED.search(text):
-        text = embedded.group(1)
+    embedded = _EMBEDDED.search(text)
     try:
-        document = json.loads(text)
+        document = json.loads(embedded.group(1) if embedded else text)
         if document["schema_version"] != SCHEMA_VERSION:
             raise NotAReportError(f"this is schema version {document['schema_version']!r}; this version reads {SCHEMA_VERSION!r}")
+        runs = tuple(_parse_run(run) for run in document["runs"])
+        pages = _structured(document.get("pages", []), tuple[Page, ...])
         return Report(
             version=document["tool"]["version"],
-            runs=tuple(_parse_run(run) for run in document["runs"]),
-            pages=_structured(document.get("pages", []), tuple[Page, ...]),
+            runs=runs,
+            pages=docs_in(text, _titles(runs)) if embedded and not pages else pages,
             command=document.get("command", ""),
         )
     except NotAReportError:
@@ -90,6 +96,10 @@ def parse_report(text: str) -> Report:
         raise NotAReportError(f"no JSON result in it (line {error.lineno}: {error.msg})") from error
     except Exception as error:
         raise NotAReportError(f"the JSON does not follow the schema ({type(error).__name__}: {error})") from error
+
+
+def _titles(runs: tuple[RunReport, ...]) -> dict[str, str]:
+    return {named.id: named.title for run in runs for named in (*run.checks, *run.causes)}
 
 
 def dump_measurements(runs: tuple[RunMeasurements, ...], version: str) -> str:
@@ -251,7 +261,6 @@ def _check(outcome: Outcome) -> JsonObject:
 
 
 def _parse_check(data: JsonObject) -> Outcome:
-    basis: Mapping[str, object] | None = data.get("threshold_basis")
     return Outcome(
         id=data["id"],
         title=data["title"],
@@ -260,7 +269,7 @@ def _parse_check(data: JsonObject) -> Outcome:
             status=data["status"],
             reason=data["reason"],
             value=data["value"],
-            threshold=None if basis is None else _structured(basis, Threshold),
+            threshold=_parse_threshold(data),
             unit=data["unit"],
             first_step=data["first_step"],
             where=tuple(data["where"]),
@@ -272,3 +281,11 @@ def _parse_check(data: JsonObject) -> Outcome:
         vital=data.get("vital", False),
         decisive=data.get("decisive", False),
     )
+
+
+def _parse_threshold(check: JsonObject) -> Threshold | None:
+    """The threshold with its source; where that was left out, the number that the contract names, in the unit of the value."""
+    basis: Mapping[str, object] | None = check.get("threshold_basis")
+    if basis is not None:
+        return _structured(basis, Threshold)
+    return None if check["threshold"] is None else Threshold(float(check["threshold"]), check["unit"], "", "", "")

@@ -111,6 +111,14 @@ class CauseView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasonView:
+    """A reason why checks could not be made, or do not apply, and the titles of all these checks."""
+
+    reason: str
+    titles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ItemView:
     """An item of the checklist with its advice."""
 
@@ -158,8 +166,8 @@ class RunView:
     proofs: tuple[CheckView, ...]
     """Passed checks that prove that the run learned."""
     passed: tuple[CheckView, ...]
-    not_checked: tuple[CheckView, ...]
-    not_applicable: tuple[CheckView, ...]
+    not_checked: tuple[ReasonView, ...]
+    not_applicable: tuple[ReasonView, ...]
     checklist: tuple[ItemView, ...]
     log_next: tuple[AdviceView, ...]
     sections: tuple[SectionView, ...]
@@ -207,8 +215,8 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         other_alarms=tuple(view for view in views if view.outcome.alarmed and view.outcome.id not in cited),
         proofs=tuple(view for view in views if view.outcome.vital and view.status == "pass"),
         passed=tuple(view for view in views if view.status == "pass"),
-        not_checked=tuple(view for view in views if view.status == "not-checked"),
-        not_applicable=tuple(view for view in views if view.status == "not-applicable"),
+        not_checked=_by_reason(views, "not-checked"),
+        not_applicable=_by_reason(views, "not-applicable"),
         checklist=tuple(ItemView(item, _advice(item.log_next)) for item in run.checklist),
         log_next=_log_next(views),
         sections=_sections(figures, key),
@@ -339,6 +347,16 @@ def _steps(roots: Sequence[CauseView], lead: CauseView | None) -> tuple[CauseVie
     """The cause that the verdict names, then other roots that are no less likely than not."""
     likely = [view for view in roots if view is lead or view.cause.probability >= 0.5]
     return tuple(sorted(likely, key=lambda view: view is not lead))
+
+
+def _by_reason(views: Sequence[CheckView], status: Status) -> tuple[ReasonView, ...]:
+    titles: dict[str, list[str]] = {}
+    for view in views:
+        if view.status == status:
+            titles.setdefault(view.outcome.finding.reason, []).append(view.outcome.title)
+    # What stops the most checks first.
+    ordered = sorted(titles.items(), key=lambda pair: -len(pair[1]))
+    return tuple(ReasonView(reason, tuple(found)) for reason, found in ordered)
 
 
 def _log_next(views: Sequence[CheckView]) -> tuple[AdviceView, ...]:

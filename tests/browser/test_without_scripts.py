@@ -46,7 +46,7 @@ def _shows_all(opened: Opener, address: Path | str, scripts: bool) -> None:
         assert run.locator(".tools:visible, .legend input:visible, th button:visible").count() == 0
         for chart in run.locator("figure.lines .chart").all():
             assert _pixels(chart, FIRST_CURVE) > 100
-        for rects in (".heat td.strip rect", ".figure.counts td.strip rect", ".figure.depth td.strip circle"):
+        for rects in (".heat td.strip rect", ".figure.counts td.strip rect", ".figure.depth td.strip use[x]"):
             drawn = run.locator(rects)
             if drawn.count():
                 box = drawn.first.bounding_box()
