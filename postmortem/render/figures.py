@@ -90,30 +90,47 @@ def axis(values: Iterable[float], start: float, end: float, log: bool = False, m
 
 
 def path_data(steps: Sequence[int], values: Sequence[float], x: Scale, y: Scale) -> str:
-    """SVG path of a curve. Non-finite values lift the pen; of a pixel column, the first, lowest, highest and last point are drawn."""
-    drawn: list[str] = []
-    pen_down = False
+    """SVG path of a curve. Non-finite values lift the pen; of a pixel column, the first, lowest, highest and last point are drawn.
+
+    Points stand relative to the one before, in tenths of a pixel that add up exactly: half the bytes of a path of places.
+    """
+    strokes: list[list[tuple[float, float]]] = [[]]
     column: list[tuple[float, float]] = []
 
     def flush() -> None:
-        nonlocal pen_down
-        for across, down in _first_extremes_last(column):
-            drawn.append(f"{'L' if pen_down else 'M'}{_short(across)} {_short(down)}")
-            pen_down = True
+        strokes[-1].extend(_first_extremes_last(column))
         column.clear()
 
     for step, value in zip(steps, values, strict=True):
         down = y(value) if math.isfinite(value) else math.nan
         if math.isnan(down):
             flush()
-            pen_down = False
+            strokes.append([])
             continue
         across = x(step)
         if column and round(across) != round(column[0][0]):
             flush()
         column.append((across, down))
     flush()
-    return "".join(drawn)
+    return "".join(map(_stroke, filter(None, strokes)))
+
+
+def _stroke(points: Sequence[tuple[float, float]]) -> str:
+    tenths = [(round(across * 10), round(down * 10)) for across, down in points]
+    moves = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(tenths)]
+    return f"M{_tenths(tenths[0][0])} {_tenths(tenths[0][1])}" + ("l" if moves else "") + _listed([part for move in moves for part in move])
+
+
+def _listed(tenths: Sequence[int]) -> str:
+    """Numbers with a space only before those that no minus sign parts from the one before."""
+    written = map(_tenths, tenths)
+    return "".join(text if index == 0 or text.startswith("-") else f" {text}" for index, text in enumerate(written))
+
+
+def _tenths(count: int) -> str:
+    """A number of tenths as SVG reads it: `.5`, `-12`, `3.4`."""
+    whole, tenth = divmod(abs(count), 10)
+    return ("-" if count < 0 else "") + (f"{whole}.{tenth}" if whole and tenth else f".{tenth}" if tenth else f"{whole}")
 
 
 def _first_extremes_last(column: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

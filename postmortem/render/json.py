@@ -99,7 +99,8 @@ def parse_report(text: str) -> Report:
 
 
 def _titles(runs: tuple[RunReport, ...]) -> dict[str, str]:
-    return {named.id: named.title for run in runs for named in (*run.checks, *run.causes)}
+    checks = {outcome.id: outcome.title for run in runs for outcome in run.checks}
+    return checks | {cause.id: cause.title for run in runs for cause in run.causes}
 
 
 def dump_measurements(runs: tuple[RunMeasurements, ...], version: str) -> str:

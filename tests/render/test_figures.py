@@ -97,8 +97,28 @@ def test_an_axis_of_nothing_but_nan_is_an_axis() -> None:
 def test_non_finite_values_lift_the_pen() -> None:
     """A line never bridges a gap, and a value that a logarithm cannot take is one."""
     x, y = Scale(0, 4, 0, 40), Scale(0, 10, 100, 0)
-    assert path_data((0, 1, 2, 3, 4), (0, 5, math.nan, 5, math.inf), x, y) == "M0 100L10 50M30 50"
+    assert path_data((0, 1, 2, 3, 4), (0, 5, math.nan, 5, math.inf), x, y) == "M0 100l10-50M30 50"
     assert path_data((0, 1, 2), (1, 0, 10), x, Scale(1, 10, 10, 0, log=True)) == "M0 10M20 0"
+
+
+def _points(path: str) -> list[tuple[float, float]]:
+    """Places of the points of a path of relative moves."""
+    found: list[tuple[float, float]] = []
+    for stroke in path.split("M")[1:]:
+        numbers = [float(number) for number in re.findall(r"-?(?:\d+\.\d+|\d+|\.\d+)", stroke)]
+        across, down = 0.0, 0.0
+        for right, below in zip(numbers[::2], numbers[1::2], strict=True):
+            across, down = across + right, down + below
+            found.append((across, down))
+    return found
+
+
+def test_relative_moves_add_up_to_the_places() -> None:
+    """After a thousand moves of uneven lengths the last point still stands within a tenth of a pixel."""
+    values = [math.sin(index / 7) for index in range(1000)]
+    x, y = Scale(0, 999, 3.3, 997.7), Scale(-1, 1, 211.1, 17.7)
+    last = _points(path_data(range(1000), values, x, y))[-1]
+    assert last == pytest.approx((x(999), y(values[999])), abs=0.0501)
 
 
 def test_a_pixel_column_keeps_first_extremes_and_last() -> None:
@@ -106,16 +126,16 @@ def test_a_pixel_column_keeps_first_extremes_and_last() -> None:
     values = [math.sin(index) for index in range(1000)]
     values[500] = 9.0
     path = path_data(range(1000), values, Scale(0, 999, 0, 40), Scale(-1, 9, 100, 0))
-    points = re.findall(r"[ML]([\d.]+) ([\d.]+)", path)
+    points = _points(path)
     assert len(points) <= 4 * 41
-    assert min(float(down) for _, down in points) == 0.0
-    assert [float(across) for across, _ in points] == sorted(float(across) for across, _ in points)
+    assert min(down for _, down in points) == pytest.approx(0.0, abs=1e-9)
+    assert [across for across, _ in points] == sorted(across for across, _ in points)
 
 
 def test_a_sparkline_of_decades_is_logarithmic_and_one_of_nothing_is_empty() -> None:
     """A fall from 1e6 to 1 shows more than its first point."""
     fall = sparkline(_curve(1e6, 1e4, 1e2, 1.0))
-    heights = [float(down) for _, down in re.findall(r"[ML]([\d.]+) ([\d.]+)", fall)]
+    heights = [down for _, down in _points(fall)]
     assert [after - before for before, after in pairwise(heights)] == pytest.approx([heights[1] - heights[0]] * 3, abs=0.11)
     assert sparkline(_curve()) == ""
     assert sparkline(_curve(math.nan, math.nan)) == ""
@@ -127,9 +147,9 @@ def test_a_sparkline_of_decades_is_logarithmic_and_one_of_nothing_is_empty() -> 
 def test_a_plot_reaches_from_edge_to_edge() -> None:
     """First and last step stand at the ends of the axis, lowest and highest value inside it."""
     drawing = draw_lines(_plot(_curve(1.0, 3.0, 2.0)))
-    places = re.findall(r"[ML]([\d.]+) ([\d.]+)", drawing.panels[0].curves[0].path)
-    assert [float(places[0][0]), float(places[-1][0])] == [LEFT, WIDTH - RIGHT]
-    heights = [float(down) for _, down in places]
+    places = _points(drawing.panels[0].curves[0].path)
+    assert [places[0][0], places[-1][0]] == pytest.approx([LEFT, WIDTH - RIGHT])
+    heights = [down for _, down in places]
     assert min(heights) > TOP
     assert max(heights) < TOP + UPPER_HEIGHT
 

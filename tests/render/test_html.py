@@ -420,6 +420,16 @@ def test_a_saved_page_renders_to_the_same_page(several_report: Report) -> None:
     assert render_html(parse_report(page)) == page
 
 
+def test_docs_are_read_back_from_the_page_that_shows_them(rich_report: Report) -> None:
+    """The JSON has none; headings and paragraphs come back with their title, and a hostile text as the text that it was."""
+    docs = {'When <it> is "wrong"': "First & foremost\nhere.\n\nSecond, at 5 %, <b>bold</b>."}
+    page = render_html(replace(rich_report, pages=(Page("small-updates", "check", "Updates too small for the weights", docs),)))
+    assert json.loads(_embedded(page))["pages"] == []
+    (back,) = parse_report(page).pages
+    assert (back.id, back.kind, back.title) == ("small-updates", "check", "Updates too small for the weights")
+    assert back.sections == {'When <it> is "wrong"': "First & foremost here.\n\nSecond, at 5\u00a0%, <b>bold</b>."}
+
+
 def test_embedded_json_cannot_end_its_element() -> None:
     """`<` is written as an escape that JSON reads as the same character."""
     text = json.dumps("</script><!--")
