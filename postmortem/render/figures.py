@@ -85,7 +85,9 @@ def axis(values: Iterable[float], start: float, end: float, log: bool = False, m
         air = 10 ** (margin * width if width > 0 else 0.5)
         return Scale(low / air, high * air, start, end, log=True)
     low, high = (min(max(value, -_HUGE), _HUGE) for value in (low, high))
-    air = margin * (high - low) if high > low else 0.5 * (abs(high) or 1.0)
+    # Half of the smallest number there is would be nothing.
+    least = 1 / _HUGE
+    air = margin * (high - low) if high - low > least else 0.5 * (abs(high) if abs(high) > least else 1.0)
     return Scale(low - air, high + air, start, end)
 
 
