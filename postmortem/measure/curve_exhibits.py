@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from postmortem.measure.figure_titles import accuracy_title, gradient_norm_title, loss_title, regularization_title
 from postmortem.measure.roles import Role, Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.thinning import thin
 from postmortem.measure.view import View, highest_rate
@@ -42,7 +43,7 @@ CURVE_ROLES: Mapping[Role, str] = {
 def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, Measurement]) -> Iterator[LinePlot]:
     """Every line plot for which there is a curve."""
     rates = _rates(roled, view)
-    yield from _losses(roled, rates, measurements)
+    yield from _losses(roled, rates, view, measurements)
     yield from _regularization(roled)
     yield from _plain(
         roled,
@@ -51,16 +52,20 @@ def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, 
             "gradient-norm", "loss", "Gradient norm", "As logged; before clipping or after, the tag does not say.", "", (), lower=rates
         ),
         _burst(measurements),
+        lambda chosen: gradient_norm_title(chosen[0], measurements),
     )
     yield from _plain(
         roled,
         "accuracy",
         LinePlot("accuracy", "loss", "Accuracy", "", "", (), lower=()),
-        _best(measurements),
+        _best(measurements, view),
+        accuracy_title,
     )
 
 
-def _losses(roled: Sequence[Roled], rates: tuple[Curve, ...], measurements: Mapping[str, Measurement]) -> Iterator[LinePlot]:
+def _losses(
+    roled: Sequence[Roled], rates: tuple[Curve, ...], view: View | None, measurements: Mapping[str, Measurement]
+) -> Iterator[LinePlot]:
     training = main_training_loss(roled)
     validation = main_validation_loss(roled, training)
     leading = [one for one in (training, validation) if one is not None]
@@ -70,18 +75,20 @@ def _losses(roled: Sequence[Roled], rates: tuple[Curve, ...], measurements: Mapp
     if not chosen:
         return
     left_out = len(leading) + len(others) - len(chosen)
-    caption = f"{left_out} more loss tags are not drawn." if left_out else ""
+    said = ["Beneath, the learning rate."] if rates else []
+    if left_out:
+        said.append(f"{left_out} more loss {'tag is' if left_out == 1 else 'tags are'} not drawn.")
     curves = _curves(chosen, leading_role="train" if training is not None else "")
     yield LinePlot(
         "loss",
         "loss",
-        "Loss" if not rates else "Loss, and the learning rate beneath",
-        caption,
+        loss_title(training, validation, measurements),
+        " ".join(said),
         "",
         curves,
         lower=rates,
         lower_unit="learning rate" if rates else "",
-        marks=_in_order(_loss_marks(measurements)),
+        marks=_in_order(_loss_marks(measurements, view)),
         log=_wide(curves),
     )
 
@@ -91,7 +98,7 @@ def _in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     return tuple(sorted(marks, key=lambda mark: (mark.kind != "level", mark.step or 0)))
 
 
-def _loss_marks(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
+def _loss_marks(measurements: Mapping[str, Measurement], view: View | None) -> Iterator[Mark]:
     chance, prior = measurements.get("loss.chance"), measurements.get("classes.prior_entropy")
     if chance is not None:
         yield Mark("level", f"chance level {chance.value:.4g}", value=chance.value)
@@ -113,7 +120,7 @@ def _loss_marks(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
     nonfinite = measurements.get("loss.nonfinite")
     if nonfinite is not None and nonfinite.value > 0 and nonfinite.first_step is not None:
         yield Mark("step", "first value that is NaN or infinite", nonfinite.first_step)
-    yield from _best(measurements)
+    yield from _best(measurements, view)
 
 
 def _resumes(resumes: Measurement | None) -> Iterator[Mark]:
@@ -131,10 +138,20 @@ def _spikes(spikes: Measurement | None) -> Iterator[Mark]:
         yield Mark("step", f"spike of {_times(height)} the progress made", step)
 
 
-def _best(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
+def _best(measurements: Mapping[str, Measurement], view: View | None) -> Iterator[Mark]:
     rise = measurements.get("validation.rise")
     if rise is not None and rise.value >= NOTABLE_RISE and rise.first_step is not None:
-        yield Mark("step", f"best validation loss; the last one is {rise.value:.0%} above it", rise.first_step)
+        label = f"best validation loss; the last one is {rise.value:.0%} above it{_nearest_checkpoint(rise.first_step, view)}"
+        yield Mark("step", label, rise.first_step)
+
+
+def _nearest_checkpoint(step: int, view: View | None) -> str:
+    """Which checkpoint of those that were kept lies nearest to a step."""
+    saved = [row for row in view.rows if row.step is not None] if view is not None else []
+    if not saved:
+        return ""
+    nearest = min(saved, key=lambda row: abs((row.step or 0) - step))
+    return f"; nearest checkpoint: {nearest.source}"
 
 
 def _burst(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
@@ -158,8 +175,8 @@ def _regularization(roled: Sequence[Roled]) -> Iterator[LinePlot]:
     yield LinePlot(
         "regularization",
         "loss",
-        "Data loss and regularization loss",
-        "Beneath, regularization over data loss." if ratio else "",
+        regularization_title(ratio[0].steps, ratio[0].values) if ratio else "Regularization loss",
+        "Data loss and regularization loss; beneath, regularization over data loss." if ratio else "Regularization loss.",
         "",
         curves,
         lower=ratio,
@@ -177,7 +194,9 @@ def _ratio(penalty: Roled, data: Roled) -> tuple[Curve, ...]:
     return (_curve("regularization : data", "other", steps[sound], penalty.series.values[above][sound] / bottom[sound]),)
 
 
-def _plain(roled: Sequence[Roled], role: Role, plot: LinePlot, marks: Iterable[Mark]) -> Iterator[LinePlot]:
+def _plain(
+    roled: Sequence[Roled], role: Role, plot: LinePlot, marks: Iterable[Mark], title: Callable[[Sequence[Roled]], str]
+) -> Iterator[LinePlot]:
     chosen = sorted((one for one in roled if one.role == role), key=lambda one: (one.split == "validation", -one.series.values.size))
     if not chosen:
         return
@@ -185,7 +204,7 @@ def _plain(roled: Sequence[Roled], role: Role, plot: LinePlot, marks: Iterable[M
     left_out = len(chosen) - len(curves)
     caption = f"{plot.caption} {left_out} more tags are not drawn.".strip() if left_out else plot.caption
     unit = "learning rate" if plot.lower else ""
-    yield LinePlot(plot.id, plot.section, plot.title, caption, plot.unit, curves, plot.lower, unit, tuple(marks), _wide(curves))
+    yield LinePlot(plot.id, plot.section, title(chosen), caption, plot.unit, curves, plot.lower, unit, tuple(marks), _wide(curves))
 
 
 def _rates(roled: Sequence[Roled], view: View | None) -> tuple[Curve, ...]:

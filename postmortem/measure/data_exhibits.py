@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from postmortem.measure.class_advice import advise
 from postmortem.measure.data_sets import label_kind, main_manifest, natural, shown_split
+from postmortem.measure.figure_titles import classes_title
 from postmortem.model import CountPlot, Exhibit, LabelKind, Manifest
 
 MOST_FREQUENT = 25
@@ -44,7 +45,7 @@ def class_counts(manifest: Manifest) -> dict[str, Counter[str]]:
 
 
 def _plot(manifest: Manifest, counts: Mapping[str, Counter[str]]) -> CountPlot:
-    trained = next(iter(counts.values()))
+    split, trained = next(iter(counts.items()))
     total: Counter[str] = sum(counts.values(), Counter())
     ordered = sorted(total, key=lambda label: (-trained.get(label, 0), -total[label], natural(label)))
     caption = f"{_COUNTED.get(label_kind(manifest), 'Records of each class')}, from {manifest.source}. "
@@ -60,4 +61,4 @@ def _plot(manifest: Manifest, counts: Mapping[str, Counter[str]]) -> CountPlot:
     if manifest.declared:
         caption += " The numbers are declared, and were not counted."
     columns = {split: tuple(labels.get(label, 0) for label in shown) for split, labels in counts.items()}
-    return CountPlot("classes", "data", "Classes", caption, tuple(shown), columns)
+    return CountPlot("classes", "data", classes_title(trained, ordered, split), caption, tuple(shown), columns)

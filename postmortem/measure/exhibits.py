@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from postmortem.measure import curve_exhibits, data_exhibits, layer_exhibits, pace
+from postmortem.measure import curve_exhibits, data_exhibits, layer_exhibits, logged_layer_exhibits, pace
 from postmortem.measure.data_table import data_sets
 from postmortem.measure.roles import Roled
 from postmortem.measure.table import TensorTable
@@ -33,7 +33,8 @@ def _exhibits(
     view = view_of(table, run.checkpoints) if table is not None and table.rows else None
     yield from curve_exhibits.build(roled, view, measurements)
     yield from pace.exhibit(run, roled, measurements.get("pace.longest_gap_seconds"), measurements.get("pace.gap_to_usual"))
-    if view is not None and table is not None:
-        yield from layer_exhibits.build(view, table.order, measurements)
+    of_layers = list(layer_exhibits.build(view, table.order, measurements)) if view is not None and table is not None else []
+    yield from logged_layer_exhibits.build(run.series, run.histograms, {exhibit.id for exhibit in of_layers})
+    yield from of_layers
     yield from data_sets(run.manifests)
     yield from data_exhibits.build(run.manifests)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
+from postmortem.measure.figure_titles import gradient_title, tensors_title, units_title, update_title, variance_title
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, UpdateStats
 from postmortem.measure.view import View, at_step, peak_row
 from postmortem.model import DepthPlot, Exhibit, Heatmap, Measurement, Table
+
+Item = TypeVar("Item")
 
 MAX_ROWS = 400
 """Layers that a chart shows; deeper models show their first and last half of these."""
@@ -33,14 +37,16 @@ def build(view: View, order: str, measurements: Mapping[str, Measurement]) -> It
     first, last = view.rows[0], view.rows[-1]
     ends = (first,) if first is last else (first, last)
     if matrices:
+        names = tuple(layer.name for layer in matrices)
+        variances = {at_step(row): tuple(_scaled_variance(row, layer) for layer in matrices) for row in ends}
         yield DepthPlot(
             "weight-variance",
             "layers",
-            "Weight variance by depth",
-            "Variance of each weight matrix times its fan-in, in depth order. Even across depth is healthy.",
+            variance_title(names, variances),
+            _and_cut("Variance of each weight matrix times its fan-in, in depth order. Even across depth is healthy.", view),
             "variance times fan-in",
-            tuple(layer.name for layer in matrices),
-            {at_step(row): tuple(_scaled_variance(row, layer) for layer in matrices) for row in ends},
+            names,
+            variances,
             INITIAL_VARIANCES,
         )
     yield from _updates(view, matrices)
@@ -54,46 +60,59 @@ def _shown(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(layers) if len(layers) <= MAX_ROWS else (*layers[:half], *layers[-half:])
 
 
+def _and_cut(caption: str, view: View) -> str:
+    """The caption, and how many layers the figure leaves out."""
+    if len(view.matrices) <= MAX_ROWS:
+        return caption
+    return f"{caption} The first and the last {MAX_ROWS // 2} of {len(view.matrices)} layers are shown."
+
+
 def _scaled_variance(row: CheckpointRow, layer: Layer) -> float:
     stats = row.tensors.get(layer.name)
-    return math.nan if stats is None else _rounded(stats.variance * max(layer.fan_in, 1))
+    return math.nan if stats is None else rounded(stats.variance * max(layer.fan_in, 1))
 
 
 # --- updates and gradients --------------------------------------------------------------------------------------------
 
 
 def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
-    rows = _spread([row for row in view.rows if any(layer.name in row.updates for layer in matrices)])
+    usable = [row for row in view.rows if any(layer.name in row.updates for layer in matrices)]
+    rows = spread(usable)
     if rows:
         values = tuple(tuple(_update_ratio(row.updates.get(layer.name)) for row in rows) for layer in matrices)
-        title = "Update over weight, by layer and checkpoint"
+        what = "update-to-weight ratio"
         caption = "Norm of the optimizer's last update over the norm of the weight matrix, rebuilt from the optimizer's state."
     else:
-        rows = _spread([row for row in view.rows if any(layer.name in row.deltas for layer in matrices)])
+        usable = [row for row in view.rows if any(layer.name in row.deltas for layer in matrices)]
+        rows = spread(usable)
         if not rows:
             return
         before = {row.source: previous for previous, row in zip(view.rows, view.rows[1:], strict=False)}
         values = tuple(tuple(_displacement(before[row.source], row, layer.name) for row in rows) for layer in matrices)
-        title = "Distance moved over weight, by layer and checkpoint"
+        what = "distance moved over weight"
         caption = (
             "No optimizer state was saved: this is the distance between two checkpoints per step over the weight's norm, which is "
             "less than single updates are, for steps that turn back cancel."
         )
     if not any(math.isfinite(value) for row_values in values for value in row_values):
         return
+    if len(rows) < len(usable):
+        caption += f" {len(rows)} of {len(usable)} checkpoints are shown, evenly chosen."
     names = tuple(layer.name for layer in matrices)
-    yield Heatmap("update-ratio", "layers", title, caption, "per step", names, tuple(map(at_step, rows)), values, USUAL_RATIOS)
+    columns = tuple(map(at_step, rows))
+    title = update_title(what, columns, values, USUAL_RATIOS["usual"])
+    yield Heatmap("update-ratio", "layers", title, _and_cut(caption, view), "per step", names, columns, values, USUAL_RATIOS)
 
 
 def _update_ratio(update: UpdateStats | None) -> float:
-    return math.nan if update is None or not update.weight_norm > 0 else _rounded(update.update_norm / update.weight_norm)
+    return math.nan if update is None or not update.weight_norm > 0 else rounded(update.update_norm / update.weight_norm)
 
 
 def _displacement(before: CheckpointRow, row: CheckpointRow, name: str) -> float:
     if name not in row.deltas or name not in before.tensors or row.step is None or before.step is None or row.step <= before.step:
         return math.nan
     norm = before.tensors[name].norm
-    return _rounded(row.deltas[name].norm / norm / (row.step - before.step)) if norm > 0 else math.nan
+    return rounded(row.deltas[name].norm / norm / (row.step - before.step)) if norm > 0 else math.nan
 
 
 def _gradients(view: View, matrices: Sequence[Layer]) -> Iterator[DepthPlot]:
@@ -103,20 +122,23 @@ def _gradients(view: View, matrices: Sequence[Layer]) -> Iterator[DepthPlot]:
     peak = peak_row(view)
     chosen = dict.fromkeys([saved[0] if peak is None or peak not in saved else peak, saved[-1]])
     layers = tuple(layer for layer in matrices if any(math.isfinite(_gradient(row, layer)) for row in chosen))
+    names = tuple(layer.name for layer in layers)
+    values = {at_step(row): tuple(_gradient(row, layer) for layer in layers) for row in chosen}
+    shown = next(iter(values))
     yield DepthPlot(
         "gradient-rms",
         "layers",
-        "Gradient by depth",
-        "Root mean square of each matrix's gradient, from the optimizer's state, in depth order.",
+        gradient_title(names, shown, values[shown]),
+        _and_cut("Root mean square of each matrix's gradient, from the optimizer's state, in depth order.", view),
         "gradient rms",
-        tuple(layer.name for layer in layers),
-        {at_step(row): tuple(_gradient(row, layer) for layer in layers) for row in chosen},
+        names,
+        values,
     )
 
 
 def _gradient(row: CheckpointRow, layer: Layer) -> float:
     update = row.updates.get(layer.name)
-    return math.nan if update is None else _rounded(update.gradient_rms)
+    return math.nan if update is None else rounded(update.gradient_rms)
 
 
 # --- units and tensors ------------------------------------------------------------------------------------------------
@@ -124,15 +146,16 @@ def _gradient(row: CheckpointRow, layer: Layer) -> float:
 
 def _units(measurements: Mapping[str, Measurement]) -> Iterator[DepthPlot]:
     shown = (
-        ("units.dead", "dead-units", "Dead units by layer", "Share of each layer's units that are proved dead", "dead"),
-        ("units.saturated", "saturation", "Saturated units", "Share of activations at their extremes", "saturated"),
+        ("units.dead", "dead-units", "units", "Share of each layer's units that are proved dead", "dead"),
+        ("units.saturated", "saturation", "activations", "Share of activations at their extremes", "saturated"),
     )
-    for name, id, title, caption, label in shown:
+    for name, id, what, caption, label in shown:
         measured = measurements.get(name)
         if measured is None or not measured.items:
             continue
         items = dict(list(measured.items.items())[:MAX_ROWS])
-        values = {label: tuple(map(_rounded, items.values()))}
+        values = {label: tuple(map(rounded, items.values()))}
+        title = units_title(label, what, measured.items)
         yield DepthPlot(id, "layers", title, f"{caption}: {measured.basis}.", "share", tuple(items), values, log=False)
 
 
@@ -145,7 +168,9 @@ def _tensors(view: View, order: str) -> Table:
     caption = f"Every tensor of {last.source}, in depth order ({order})."
     if left_out:
         caption += f" {left_out} more are not listed."
-    return Table("tensors", "layers", "Tensors", caption, TENSOR_COLUMNS, rows)
+    moved = ((str(row[0]), row[TENSOR_COLUMNS.index("change since first")]) for row in rows)
+    changes = {name: change for name, change in moved if isinstance(change, float) and math.isfinite(change)}
+    return Table("tensors", "layers", tensors_title(len(names), last.source, changes), caption, TENSOR_COLUMNS, rows)
 
 
 def _tensor_row(name: str, first: CheckpointRow, last: CheckpointRow) -> tuple[str | int | float | None, ...]:
@@ -158,25 +183,25 @@ def _tensor_row(name: str, first: CheckpointRow, last: CheckpointRow) -> tuple[s
         name,
         " x ".join(map(str, stats.shape)) or "scalar",
         stats.dtype,
-        _rounded(stats.mean),
-        _rounded(math.sqrt(stats.variance)) if stats.variance >= 0 else math.nan,
-        _rounded(stats.minimum),
-        _rounded(stats.maximum),
-        _rounded(stats.zeros / stats.elements) if stats.elements else None,
+        rounded(stats.mean),
+        rounded(math.sqrt(stats.variance)) if stats.variance >= 0 else math.nan,
+        rounded(stats.minimum),
+        rounded(stats.maximum),
+        rounded(stats.zeros / stats.elements) if stats.elements else None,
         stats.nonfinite,
-        _rounded(stats.norm),
-        None if change is None else _rounded(change),
+        rounded(stats.norm),
+        None if change is None else rounded(change),
         None if math.isnan(ratio) else ratio,
     )
 
 
-def _spread(rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
+def spread(rows: Sequence[Item]) -> list[Item]:
     """At most MAX_COLUMNS of them, evenly chosen, first and last among them."""
     if len(rows) <= MAX_COLUMNS:
         return list(rows)
     return [rows[round(index * (len(rows) - 1) / (MAX_COLUMNS - 1))] for index in range(MAX_COLUMNS)]
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
     """Four digits are more than a chart or table shows."""
     return float(f"{value:.4g}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postmortem.measure.tags import words
 from postmortem.measure.view import Found, slope_by_depth
@@ -58,8 +59,8 @@ class _Told:
 
 def measure_logged_layers(series: Sequence[Series], histograms: Sequence[Histogram]) -> Iterator[Found]:
     """Measurements of `NAMES` that the logs tell; those that they do not tell are left to the checkpoints, without a word."""
-    scalars = _scalars(series)
-    drawn = _histograms(histograms)
+    scalars = logged_scalars(series)
+    drawn = logged_histograms(histograms)
     yield from _gradients(scalars.get("gradient-norm", {}), drawn.get("gradient", {}))
     yield from _ratios(scalars.get("update", {}))
     yield from _moved(drawn.get("weight", {}))
@@ -99,7 +100,8 @@ def _kind(family: set[str]) -> str:
     return ""
 
 
-def _scalars(series: Sequence[Series]) -> dict[str, dict[str, Series]]:
+def logged_scalars(series: Sequence[Series]) -> dict[str, dict[str, Series]]:
+    """Kind (`gradient-norm`, `update`, `zeros`, ...) -> layer, in the network's order -> its curve; kinds of two layers and more."""
     found: dict[str, dict[str, Series]] = {}
     for one in series:
         told = _told(one.tag)
@@ -108,7 +110,8 @@ def _scalars(series: Sequence[Series]) -> dict[str, dict[str, Series]]:
     return {kind: _in_order(layers) for kind, layers in found.items() if len(layers) >= 2}
 
 
-def _histograms(histograms: Sequence[Histogram]) -> dict[str, dict[str, Histogram]]:
+def logged_histograms(histograms: Sequence[Histogram]) -> dict[str, dict[str, Histogram]]:
+    """Kind (`gradient`, `weight`, ...) -> layer, in the network's order -> its histograms; kinds of two layers and more."""
     found: dict[str, dict[str, Histogram]] = {}
     for one in histograms:
         told = _told(one.tag)
@@ -125,7 +128,8 @@ def _in_order(layers: Mapping[str, Kept]) -> dict[str, Kept]:
     return {name: layers[name] for name in names}
 
 
-def _is_matrix(name: str) -> bool:
+def is_matrix(name: str) -> bool:
+    """Whether a layer's name says no bias, norm or embedding."""
     return not set(words(name)) & _NO_MATRIX
 
 
@@ -135,10 +139,10 @@ def _is_matrix(name: str) -> bool:
 def _gradients(norms: Mapping[str, Series], drawn: Mapping[str, Histogram]) -> Iterator[Found]:
     """Of the layers of one kind that are most, without the last of all: the typical gradient of the first over that of the last."""
     if drawn:
-        sizes = {name: _rms(one) for name, one in drawn.items() if _is_matrix(name)}
+        sizes = {name: _rms(one) for name, one in drawn.items() if is_matrix(name)}
         basis = f"histograms of gradients of {len(sizes)} layers, medians over {max(len(one.steps) for one in drawn.values())} steps"
     else:
-        sizes = {name: _typical(one) for name, one in norms.items() if _is_matrix(name)}
+        sizes = {name: _typical(one) for name, one in norms.items() if is_matrix(name)}
         basis = (
             f"logged gradient norms of {len(sizes)} layers, medians over {max((one.steps.size for one in norms.values()), default=0)} steps"
         )
@@ -157,7 +161,7 @@ def _gradients(norms: Mapping[str, Series], drawn: Mapping[str, Histogram]) -> I
 
 
 def _ratios(logged: Mapping[str, Series]) -> Iterator[Found]:
-    items = {name: _typical(one, logarithms=True) for name, one in logged.items() if _is_matrix(name)}
+    items = {name: _typical(one, logarithms=True) for name, one in logged.items() if is_matrix(name)}
     items = {name: value for name, value in items.items() if 0 < value < math.inf}
     if not items:
         return
@@ -196,7 +200,7 @@ def _zeros(logged: Mapping[str, Series]) -> Iterator[Found]:
 
 def _constant(drawn: Mapping[str, Histogram]) -> Iterator[Found]:
     """Hidden matrices that start with one value for all elements; nothing is told where none does, since rows are not seen."""
-    hidden = {name: one for name, one in list(drawn.items())[:-1] if _is_matrix(name) and one.counts[0].sum() >= _SMALLEST_MATRIX}
+    hidden = {name: one for name, one in list(drawn.items())[:-1] if is_matrix(name) and one.counts[0].sum() >= _SMALLEST_MATRIX}
     constant = {name: 1.0 for name, one in hidden.items() if one.steps[0] <= 1 and one.minimum[0] == one.maximum[0]}
     if constant:
         basis = f"histograms of {len(hidden)} hidden matrices at step {min(one.steps[0] for one in hidden.values())}"
@@ -204,18 +208,29 @@ def _constant(drawn: Mapping[str, Histogram]) -> Iterator[Found]:
 
 
 def _typical(one: Series, logarithms: bool = False) -> float:
-    values = one.values[np.isfinite(one.values)]
-    if logarithms and values.size and values.max() < 0 and values.min() >= _LOGARITHMS:
-        values = 10.0**values
-    return float(np.median(values)) if values.size else math.nan
+    values = plain_ratios(one.values) if logarithms else one.values
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else math.nan
+
+
+def plain_ratios(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ratios as they are where they were logged as logarithms to base 10."""
+    finite = values[np.isfinite(values)]
+    return 10.0**values if finite.size and finite.max() < 0 and finite.min() >= _LOGARITHMS else values
 
 
 def _rms(one: Histogram) -> float:
-    """Median over steps of the root mean square, elements taken at the middle of their buckets."""
-    found = []
-    for limits, counts, low, high in zip(one.limits, one.counts, one.minimum, one.maximum, strict=True):
+    """Median over steps of the root mean square."""
+    found = list(root_mean_squares(one).values())
+    return float(np.median(found)) if found else math.nan
+
+
+def root_mean_squares(one: Histogram) -> dict[int, float]:
+    """Step -> root mean square, elements taken at the middle of their buckets; steps with an empty histogram left out."""
+    found = {}
+    for step, limits, counts, low, high in zip(one.steps, one.limits, one.counts, one.minimum, one.maximum, strict=True):
         lower = np.concatenate([[low], limits[:-1]])
         middle = np.clip(0.5 * (np.clip(lower, low, high) + np.clip(limits, low, high)), low, high)
         if counts.sum() > 0:
-            found.append(math.sqrt(float(counts @ middle**2) / float(counts.sum())))
-    return float(np.median(found)) if found else math.nan
+            found[step] = math.sqrt(float(counts @ middle**2) / float(counts.sum()))
+    return found

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from postmortem.measure.figure_titles import pace_title
 from postmortem.measure.loss import missing
 from postmortem.measure.roles import Roled, main_training_loss
 from postmortem.measure.smooth import Floats, Ints
@@ -221,8 +222,8 @@ def exhibit(run: RunData, roled: Sequence[Roled], longest: Measurement | None, u
     yield LinePlot(
         "pace",
         "loss",
-        "Throughput, and the seconds between points beneath",
-        f"By the times of {pace.series.tag!r}, within one process.",
+        pace_title(rates, longest.value if marks and longest is not None else None, longest.first_step if longest is not None else None),
+        f"Throughput by the times of {pace.series.tag!r}, within one process; beneath, the seconds between points.",
         "steps per second",
         (_curve("steps per second", steps, rates),),
         (_curve("seconds between points", pace.steps[1:][order], np.diff(pace.wall_seconds)[order]),),

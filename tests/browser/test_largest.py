@@ -59,7 +59,6 @@ def test_it_says_what_was_thinned_and_what_was_left_out(opened: Opener, largest:
     assert "100 more tags" in page.locator("#tags").inner_text()
 
 
-@pytest.mark.xfail(strict=True, reason="the caption of the heatmap does not say that 60 of 200 checkpoints are its columns")
 def test_the_heatmap_says_that_it_leaves_out_checkpoints(largest: tuple[RunReport, Path]) -> None:
     """Where a checkpoint has no column, the figure says how many have one."""
     run, _ = largest
