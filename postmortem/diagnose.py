@@ -110,7 +110,10 @@ def judge(run: RunMeasurements, selection: Selection | None = None) -> RunReport
 
 
 def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[str, Missing]) -> Outcome:
-    """One check's outcome. A measurement that it needs and that is not there makes it `not-checked`; so does an error of its own."""
+    """One check's outcome. A measurement that it needs and that is not there makes it `not-checked`; so does an error of its own.
+
+    Where there is nothing of the kind in the run, the check does not apply.
+    """
     declared = frozenset(check.needs) | frozenset(check.uses)
     measured = Measured({name: values[name] for name in declared if name in values}, declared)
     error = ""
@@ -118,6 +121,8 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
     try:
         if excuse := check.applies(measured):
             finding = Finding("not-applicable", excuse)
+        elif beside := [name for name in lacking if name in missing and not missing[name].applies]:
+            finding = Finding("not-applicable", _why_missing(beside, values, missing))
         elif lacking:
             finding = Finding("not-checked", _why_missing(lacking, values, missing))
         else:

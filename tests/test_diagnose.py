@@ -72,6 +72,12 @@ def test_unknown_measurement_is_not_checked() -> None:
     assert run_check(check(), {}, {}).finding.reason == "a.number was not measured"
 
 
+def test_what_there_is_none_of_in_a_run_needs_no_log() -> None:
+    """A network without recurrence will not tell more of it next time, whatever is logged."""
+    found = run_check(check(), {}, {"a.number": Missing("a.number", "the net has no recurrence", "checkpoint", applies=False)})
+    assert (found.status, found.finding.reason, found.log_next) == ("not-applicable", "the net has no recurrence", ())
+
+
 def test_excuse_comes_before_what_is_missing() -> None:
     """A check that does not apply says so even where its need is missing."""
     found = run_check(check(excuse="no classes"), {}, {})

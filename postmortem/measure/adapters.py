@@ -56,7 +56,7 @@ def measure_adapters(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
     by_source = {checkpoint.source: checkpoint for checkpoint in checkpoints}
     holders = [row for row in table.rows if row.source in by_source and _pairs(by_source[row.source].tensors)]
     if not holders:
-        yield from missing(NAMES, "no checkpoint holds low-rank adapters", "checkpoint")
+        yield from missing(NAMES, "no checkpoint holds low-rank adapters", "checkpoint", applies=not table.rows)
         return
     row = holders[-1]
     done = updates_done(row)

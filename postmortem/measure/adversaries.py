@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from postmortem.measure.family import UNKNOWN, not_of_family
 from postmortem.measure.pair_tags import losses, sample_metrics, scores
 from postmortem.measure.roles import Roled
 from postmortem.measure.sides import by_side, coherence, gradient_size, judged_rows, known, side_of_pair
@@ -58,7 +59,7 @@ class Level:
 def measure_adversaries(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
     """All `pair.*` measurements of one run; none for a run that is no adversarial pair."""
     if family != "gan":
-        yield from missing(NAMES, "the run is not known for an adversarial pair", "pair-losses")
+        yield from missing(NAMES, not_of_family(family, "an adversarial pair"), "pair-losses", applies=family == UNKNOWN)
         return
     yield from _of_losses(roled)
     yield _decline(roled)

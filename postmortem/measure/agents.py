@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from postmortem.measure.agent_tags import clip_series, divergence_series, entropy_series, return_series, spread_series
+from postmortem.measure.family import UNKNOWN, not_of_family
 from postmortem.measure.roles import Roled
 from postmortem.measure.sides import by_side, coherence, judged_rows, side_of_agent
 from postmortem.measure.smooth import Floats, Smooth, finite_points, level_near, ratio, smooth
@@ -81,7 +82,7 @@ class Risen:
 def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
     """All `policy.*` measurements of one run; none for a run that is no agent's."""
     if family != "rl":
-        yield from missing(NAMES, "the run is not known for one of an agent", "return")
+        yield from missing(NAMES, not_of_family(family, "an agent"), "return", applies=family == UNKNOWN)
         return
     returns = return_series(roled)
     risen = None if returns is None else _risen(returns)

@@ -21,7 +21,7 @@ def measure_averages(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
     rows = {row.source: row for row in (*table.rows, *table.others)}
     told = [checkpoint for checkpoint in checkpoints if checkpoint.averages and checkpoint.source in rows]
     if not told:
-        yield from missing(NAMES, "no checkpoint holds a moving average of the weights", "checkpoint")
+        yield from missing(NAMES, "no checkpoint holds a moving average of the weights", "checkpoint", applies=not table.rows)
         return
     yield from _against_the_model(told, rows)
     yield _movement(told, rows)

@@ -195,7 +195,7 @@ def _scales(view: View) -> Iterator[Found]:
         if layer.elements >= _FEWEST_CHANNELS and _middle(rows[0], layer) > _LEAST_SCALE
     }
     if not items:
-        yield from missing(names, "no norm has a scale that started above zero", "checkpoint")
+        yield from missing(names, "no norm has a scale that started above zero", "checkpoint", applies=bool(scales))
         return
     basis = f"median scale at {at_step(rows[-1])} over that at {at_step(rows[0])}, {len(items)} norms"
     yield Measurement(names[0], max(items.values()), "ratio", basis, rows[-1].step, items)

@@ -16,6 +16,7 @@ from postmortem.measure.roles import ACCURACY, Roled
 from postmortem.measure.tags import words
 from postmortem.model import Measurement, RunData
 
+UNKNOWN = "unknown"
 FAMILIES = (
     "classification",
     "language-model",
@@ -27,7 +28,7 @@ FAMILIES = (
     "vae",
     "physics-informed",
     "contrastive",
-    "unknown",
+    UNKNOWN,
 )
 _AGENT_WORDS = frozenset({"rollout", "episode", "cumulative", "ep", "policy", "returns", "return", "environment", "env", "mujoco", "gym"})
 _DETECTION = frozenset({"box", "bbox", "rpn", "dfl", "giou", "objectness", "obj", "localization", "loc"})
@@ -44,6 +45,11 @@ _OF_LOSS = ("training-loss", "validation-loss", "data-loss", "part-of-loss", "re
 _Tagged = Sequence[tuple[Roled, frozenset[str]]]
 _Told = tuple[str, str]
 """Family, and the tag or setting that tells it."""
+
+
+def not_of_family(family: str, kind: str) -> str:
+    """Why what is asked of one kind of training is not asked of a run of this family."""
+    return f"the run is not known for {kind}" if family == UNKNOWN else f"the run is known for {family.replace('-', ' ')}, not for {kind}"
 
 
 def _by_tags(roled: Sequence[Roled]) -> _Told | None:
@@ -172,5 +178,5 @@ def measure_family(run: RunData, roled: Sequence[Roled]) -> Iterator[Measurement
     found = _by_tags(roled) or by_parameters(run) or by_settings(run) or _by_labels(run, roled)
     if found is None and run.options.num_classes is not None:
         found = "classification", "option --num-classes"
-    family, why = found or ("unknown", "no tag, setting, parameter or manifest tells")
+    family, why = found or (UNKNOWN, "no tag, setting, parameter or manifest tells")
     yield Measurement("run.family", math.nan, "", why, text=family)

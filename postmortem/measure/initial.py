@@ -64,7 +64,7 @@ def _recurrent_gain(view: View, row: CheckpointRow) -> Found:
             stats = row.tensors[layer.name]
             items[layer.name] = math.sqrt((stats.variance + stats.mean**2) * min(stats.shape))
     if not items:
-        return Missing(name, "the net has no recurrence", "initial-checkpoint")
+        return Missing(name, "the net has no recurrence", "initial-checkpoint", applies=False)
     basis = f"root mean square x sqrt(states) at {at_step(row)}, {len(items)} state-to-state matrices"
     return Measurement(name, max(items.values()), "ratio", basis, row.step, items)
 

@@ -155,10 +155,10 @@ def update_items(view: View, row: CheckpointRow) -> Iterator[tuple[Layer, Update
             yield layer, row.updates[layer.name]
 
 
-def missing(names: Sequence[str], reason: str, log_next: str) -> Iterator[Missing]:
+def missing(names: Sequence[str], reason: str, log_next: str, applies: bool = True) -> Iterator[Missing]:
     """One `Missing` for each name, all for the same reason."""
     for name in names:
-        yield Missing(name, reason, log_next)
+        yield Missing(name, reason, log_next, applies)
 
 
 def at_step(row: CheckpointRow) -> str:

@@ -93,6 +93,8 @@ def _positions(view: View) -> Found:
     name = NAMES[1]
     row = view.rows[-1]
     tables = [layer for layer in view.parameters if _POSITIONS.search(layer.name.lower()) and layer.elements >= _FEWEST_ELEMENTS]
+    if not tables:
+        return Missing(name, "the net has no table of positions", "checkpoint", applies=False)
     tables = [layer for layer in tables if _trained(view, row, layer)]
     if not tables:
         return Missing(name, "the optimizer trains no table of positions", "checkpoint")
@@ -125,6 +127,8 @@ def _experts(view: View) -> Found:
         usual = float(np.median(list(group.values())))
         if len(group) >= 4 and usual > 0:
             items[front] = sum(distance < _STARVED * usual for distance in group.values()) / len(group)
+    if not any(_EXPERT.fullmatch(layer.name) or "experts" in layer.name for layer in view.parameters):
+        return Missing(name, "the net has no experts", "two-checkpoints", applies=False)
     if not items:
         return Missing(name, "no layer has four experts or more that moved between two checkpoints", "two-checkpoints")
     return Measurement(name, max(items.values()), "share", f"experts of {len(items)} layers at {at_step(row)}", row.step, items)

@@ -33,6 +33,8 @@ class Missing:
     """One clause: which artifact is missing or too short."""
     log_next: str
     """Key of `log_next.ADVICE`: what to log so that it can be measured next time."""
+    applies: bool = True
+    """False where there is nothing of the kind in this run (no recurrence, no adversarial pair): nothing needs to be logged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from postmortem.model import (
     Argument,
     ChecklistItem,
     CountPlot,
+    Curve,
     DepthPlot,
     Exhibit,
     Heatmap,
@@ -178,6 +179,8 @@ class RunView:
     item_counts: Mapping[Status, int]
     """Checklist items by status."""
     spark: str
+    glance: FigureView | None
+    """The figure that `spark` is a small picture of."""
 
     @property
     def sign(self) -> Status:
@@ -224,6 +227,7 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         counts=_count(view.status for view in views),
         item_counts=_count(item.status for item in run.checklist),
         spark=_spark(run.exhibits),
+        glance=next((figure for figure in figures if _trained(figure.exhibit)), None),
     )
 
 
@@ -278,11 +282,14 @@ def _sections(figures: Sequence[FigureView], key: str) -> tuple[SectionView, ...
 def _spark(exhibits: Sequence[Exhibit]) -> str:
     """A small picture of the training loss: the longest training curve of the first plot that has one."""
     for exhibit in exhibits:
-        if isinstance(exhibit, LinePlot):
-            trained = [curve for curve in exhibit.curves if curve.role == "train"]
-            if trained:
-                return sparkline(max(trained, key=lambda curve: curve.points))
+        if trained := _trained(exhibit):
+            return sparkline(max(trained, key=lambda curve: curve.points))
     return ""
+
+
+def _trained(exhibit: Exhibit) -> list[Curve]:
+    """Curves of the training loss that a figure holds."""
+    return [curve for curve in exhibit.curves if curve.role == "train"] if isinstance(exhibit, LinePlot) else []
 
 
 # --- checks, causes, advice -------------------------------------------------------------------------------------------

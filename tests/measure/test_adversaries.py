@@ -173,3 +173,10 @@ def test_travel_of_both_sides_is_compared_where_they_are_least_apart(lab: Any) -
     ]
     found = {one.name: one for one in measure_adversaries((), pass_over(saved), saved, "gan")}
     assert math.isclose(number(found["pair.travel_ratio"]).value, 2.0, rel_tol=0.1)
+
+
+@pytest.mark.parametrize(("family", "applies"), [("classification", False), ("unknown", True)])
+def test_a_run_of_another_family_has_no_pair_to_be_logged(family: str, applies: bool) -> None:
+    """Where the family is unknown the run may be a pair, and its losses are asked for."""
+    found = measured({"loss": ONES}, family)
+    assert all(isinstance(one, Missing) and one.applies is applies for one in found.values())

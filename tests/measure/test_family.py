@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from postmortem.measure.family import FAMILIES, measure_family
+from postmortem.measure.family import FAMILIES, measure_family, not_of_family
 from postmortem.measure.roles import assign
 from postmortem.model import Checkpoint, Plain, ReadOptions, RunData, Series
 
@@ -130,3 +130,9 @@ def test_families_whose_losses_are_no_losses_by_tags(tags: tuple[str, ...], expe
 def test_families_whose_losses_are_no_losses_by_parameters(parameters: tuple[str, ...], expected: str) -> None:
     """Pairs and agents are known by the modules that projects save, inside wrappers too."""
     assert family("loss", parameters=parameters) == expected
+
+
+def test_what_is_asked_of_one_family_is_told_of_no_other() -> None:
+    """A known family says which one it is; where none is known the question stays open."""
+    assert not_of_family("language-model", "an agent") == "the run is known for language model, not for an agent"
+    assert not_of_family("unknown", "an agent") == "the run is not known for an agent"
