@@ -28,7 +28,7 @@ from postmortem.model.exhibits import CountPlot, Curve, DepthPlot, Exhibit, Heat
 from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
 from postmortem.model.measurements import Measured, Measurement, Missing
 from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Onset, Page, Report, RunMeasurements, RunReport, TagRole
-from postmortem.model.words import ALARMS, SCHEMA_VERSION, Algorithm, FileRole, IncidentKind, Plain, ProblemKind, Status, Verdict
+from postmortem.model.words import ALARMS, SCHEMA_VERSION, Algorithm, Detail, FileRole, IncidentKind, Plain, ProblemKind, Status, Verdict
 
 __all__ = [
     "ALARMS",
@@ -46,6 +46,7 @@ __all__ = [
     "CountPlot",
     "Curve",
     "DepthPlot",
+    "Detail",
     "Evidence",
     "Example",
     "Exhibit",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from postmortem.model.artifacts import Problem
 from postmortem.model.causes import RankedCause
 from postmortem.model.checks import Outcome, Threshold
-from postmortem.model.exhibits import Exhibit
+from postmortem.model.exhibits import Curve, Exhibit
 from postmortem.model.measurements import Measurement, Missing
-from postmortem.model.words import FileRole, Status, Verdict
+from postmortem.model.words import Detail, FileRole, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,12 @@ class RunReport:
     """What each scalar tag was taken for, by role; those that stand for the run come first."""
     onset: Onset | None = None
     """None where no cause is likely, or none of its evidence has a step."""
+    detail: Detail = "full"
+    """Less than `full` where it was read back from a page of so many runs that some were cut."""
+    left_out: Mapping[Status, int] = field(default_factory=dict)
+    """Checks that were cut, by status."""
+    glimpse: Curve | None = None
+    """The training loss in a few points, where the exhibits were cut."""
 
 
 @dataclass(frozen=True, slots=True)

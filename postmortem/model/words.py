@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 SCHEMA_VERSION = "1"
 
 Status: TypeAlias = Literal["fail", "warn", "pass", "not-checked", "not-applicable"]
+Detail: TypeAlias = Literal["full", "brief", "row"]
+"""How much of a run a report holds: all; no figures, and of the checks those with an alarm or named by a cause; the verdict only."""
 Verdict: TypeAlias = Literal["failed", "suspect", "healthy", "inconclusive", "unreadable"]
 ProblemKind: TypeAlias = Literal["truncated", "corrupt", "unsafe-pickle", "unsupported", "unreadable"]
 FileRole: TypeAlias = Literal["events", "checkpoint", "checkpoint-index", "manifest", "log", "console", "config", "other"]

@@ -10,16 +10,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from postmortem.model import Report
+from postmortem.model import Detail, Report, RunReport
 from postmortem.render import wording
 from postmortem.render.embedded import embedded_json
-from postmortem.render.views import view_runs
+from postmortem.render.fitting import fitted
+from postmortem.render.views import pages_by_id, view_at, view_runs
+
+OVERVIEW_BYTES: Mapping[Detail, int] = {"row": 1_000, "brief": 1_800, "full": 3_500}
+"""What a row of the overview takes at most; most of it is the small picture of the loss."""
 
 
 class TemplatesMissingError(RuntimeError):
@@ -35,19 +41,43 @@ def render_html(report: Report) -> str:
     folder = templates_folder()
     style = compacted_style((folder / "report.css").read_text(encoding="utf-8"))
     script = compacted((folder / "report.js").read_text(encoding="utf-8"))
-    page: str = (
-        _environment(folder)
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            runs=view_runs(report),
-            policy=content_policy(script, style),
-            style=Markup(style),
-            script=Markup(script),
-            data=Markup(embedded_json(report)),
+    environment = _environment(folder)
+    section = _sections(environment, report)
+    if len(report.runs) > 1:
+        whole = report
+        report = fitted(
+            whole,
+            lambda run, index: (
+                OVERVIEW_BYTES[run.detail] + len(section(run, index).encode()) + len(embedded_json(replace(whole, runs=(run,))))
+            ),
         )
+    page: str = environment.get_template("report.html.j2").render(
+        report=report,
+        runs=view_runs(report),
+        sections=[section(run, index) for index, run in enumerate(report.runs)],
+        policy=content_policy(script, style),
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(embedded_json(report)),
     )
     return page
+
+
+def _sections(environment: Environment, report: Report) -> Callable[[RunReport, int], Markup]:
+    """What lays out the section of a run at a place of the report, each once."""
+    pages = pages_by_id(report)
+    template = environment.get_template("run.html.j2")
+    laid_out: dict[tuple[int, Detail], Markup] = {}
+
+    def section(run: RunReport, index: int) -> Markup:
+        if run.detail == "row":
+            return Markup("")
+        if (index, run.detail) not in laid_out:
+            level = 1 if len(report.runs) == 1 else 2
+            laid_out[index, run.detail] = Markup(template.render(view=view_at(report, run, index, pages), level=level, report=report))
+        return laid_out[index, run.detail]
+
+    return section
 
 
 def templates_folder(package: Path = Path(__file__).parent.parent) -> Path:

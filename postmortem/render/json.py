@@ -23,6 +23,7 @@ from postmortem.model import (
     Artifacts,
     ChecklistItem,
     CountPlot,
+    Curve,
     DepthPlot,
     Exhibit,
     Finding,
@@ -181,7 +182,15 @@ def _run(run: RunReport) -> JsonObject:
         "tags": _plain(run.tags, tuple[TagRole, ...]),
         "exhibits": _plain(run.exhibits, tuple[Exhibit, ...]),
         "onset": None if run.onset is None else _plain(run.onset, Onset),
+        **_cut(run),
     }
+
+
+def _cut(run: RunReport) -> JsonObject:
+    """What is said of a run that a page of many runs cut; nothing of a whole one."""
+    if run.detail == "full":
+        return {}
+    return {"detail": run.detail, "left_out": dict(run.left_out), "glimpse": None if run.glimpse is None else _plain(run.glimpse, Curve)}
 
 
 def _parse_run(data: JsonObject) -> RunReport:
@@ -200,6 +209,9 @@ def _parse_run(data: JsonObject) -> RunReport:
         notes=tuple(data.get("notes", ())),
         tags=_structured(data.get("tags", []), tuple[TagRole, ...]),
         onset=_structured(data["onset"], Onset) if data.get("onset") else None,
+        detail=data.get("detail", "full"),
+        left_out=dict(data.get("left_out", {})),
+        glimpse=_structured(data["glimpse"], Curve) if data.get("glimpse") else None,
     )
 
 

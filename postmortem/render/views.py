@@ -190,10 +190,20 @@ class RunView:
 
 def view_runs(report: Report) -> tuple[RunView, ...]:
     """Every run of a report, arranged for the page."""
-    pages: dict[tuple[str, str], Page] = {(page.kind, page.id): page for page in report.pages}
-    several = len(report.runs) > 1
+    pages = pages_by_id(report)
+    return tuple(view_at(report, run, index, pages) for index, run in enumerate(report.runs))
+
+
+def pages_by_id(report: Report) -> dict[tuple[str, str], Page]:
+    """The docs that a report carries, by kind and id."""
+    return {(page.kind, page.id): page for page in report.pages}
+
+
+def view_at(report: Report, run: RunReport, index: int, pages: Mapping[tuple[str, str], Page]) -> RunView:
+    """A run as it is arranged at this place of a report; one that is shown in brief, without docs."""
+    key = f"run-{index + 1}-" if len(report.runs) > 1 else ""
     room = max(10, SHOWN_TAGS // max(1, len(report.runs)))
-    return tuple(view_run(run, index, pages, f"run-{index + 1}-" if several else "", room) for index, run in enumerate(report.runs))
+    return view_run(run, index, pages if run.detail == "full" else {}, key, room)
 
 
 def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], key: str, room: int = SHOWN_TAGS) -> RunView:
@@ -224,9 +234,9 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         log_next=_log_next(views),
         sections=_sections(figures, key),
         tags=run.tags[:room],
-        counts=_count(view.status for view in views),
+        counts=_count((view.status for view in views), run.left_out),
         item_counts=_count(item.status for item in run.checklist),
-        spark=_spark(run.exhibits),
+        spark=sparkline(run.glimpse) if run.glimpse else _spark(run.exhibits),
         glance=next((figure for figure in figures if _trained(figure.exhibit)), None),
     )
 
@@ -241,8 +251,8 @@ def _verdict_title(verdict: Verdict) -> str:
     }[verdict]
 
 
-def _count(statuses: Iterable[Status]) -> dict[Status, int]:
-    counts: dict[Status, int] = dict.fromkeys(STATUS_WORDS, 0)
+def _count(statuses: Iterable[Status], others: Mapping[Status, int] | None = None) -> dict[Status, int]:
+    counts: dict[Status, int] = dict.fromkeys(STATUS_WORDS, 0) | dict(others or {})
     for status in statuses:
         counts[status] += 1
     return counts
