@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from postmortem.model import (
     Curve,
     DepthPlot,
     Exhibit,
+    Finding,
     Heatmap,
     LinePlot,
     Outcome,
@@ -59,6 +61,8 @@ VERDICT_SIGNS: dict[Verdict, Status] = {
 """The status whose sign and colour a verdict wears."""
 SHOWN_TAGS = 400
 """Rows of tags that a page lists in all its runs together; each run has at least its first ten."""
+DECADES_TOLD = 12
+"""Farther from its line than this a number is none that a ratio explains."""
 SECTIONS = (("loss", "Loss"), ("layers", "Layers"), ("data", "Data"))
 
 
@@ -75,6 +79,16 @@ class FigureView:
 
 
 @dataclass(frozen=True, slots=True)
+class Gauge:
+    """How far a measured number lies from the line that it crossed."""
+
+    ratio: float
+    """Value over threshold, both above 0, in two digits."""
+    place: float
+    """From 0 to 1, the line at a half: what lies a decade or more beside it stands at an end."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckView:
     """A check's outcome with its figure and docs."""
 
@@ -84,6 +98,7 @@ class CheckView:
     figure: FigureView | None
     page: Page | None
     advice: tuple[Advice, ...]
+    gauge: Gauge | None
 
     @property
     def status(self) -> Status:
@@ -307,7 +322,16 @@ def _trained(exhibit: Exhibit) -> list[Curve]:
 
 def _check(outcome: Outcome, figures: Mapping[str, FigureView], pages: Mapping[tuple[str, str], Page], key: str) -> CheckView:
     id = f"{key}check-{re.sub(r'[^a-z0-9]+', '-', outcome.id.lower())}"
-    return CheckView(id, outcome, figures.get(outcome.figure), pages.get(("check", outcome.id)), _advice(outcome.log_next))
+    page = pages.get(("check", outcome.id))
+    return CheckView(id, outcome, figures.get(outcome.figure), page, _advice(outcome.log_next), _gauge(outcome.finding))
+
+
+def _gauge(finding: Finding) -> Gauge | None:
+    value, limit = finding.value, finding.threshold.value if finding.threshold is not None else None
+    if value is None or limit is None or not (0 < value < math.inf and 0 < limit < math.inf):
+        return None
+    decades = math.log10(value) - math.log10(limit)
+    return Gauge(float(f"{value / limit:.2g}"), 0.5 + min(max(decades, -1.0), 1.0) / 2) if abs(decades) < DECADES_TOLD else None
 
 
 def _advice(keys: Iterable[str]) -> tuple[Advice, ...]:
