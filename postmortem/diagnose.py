@@ -207,7 +207,7 @@ def contend(ranked: Sequence[RankedCause]) -> tuple[RankedCause, ...]:
         follows = cause.id in tree
         probability = round(cause.probability * (1 - (FOLLOWING if follows else RIVALRY) * surest), 3)
         says = "it would follow from another cause" if follows else "another cause accounts for the run"
-        lost = Argument((), f"{says}: {first.title.lower()}", round(_logit(probability) - _logit(cause.probability), 3))
+        lost = Argument((), f"{says}: {_inside(first.title)}", round(_logit(probability) - _logit(cause.probability), 3))
         found.append(replace(cause, probability=probability, arguments=(*cause.arguments, lost)))
     return tuple(found)
 
@@ -354,7 +354,7 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     alone = next((outcome for outcome in outcomes if outcome.status == "fail"), None)
     if alone is not None:
         grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")
-        return f"The run learned ({grounds}), and one check failed alone: {alone.title.lower()} ({alone.finding.reason}). {coverage}"
+        return f"The run learned ({grounds}), and one check failed alone: {_inside(alone.title)} ({alone.finding.reason}). {coverage}"
     doubt = next((outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.alarmed), "")
     if doubt:
         return f"The files do not show that this run learned enough: {doubt}. {coverage}"
@@ -386,9 +386,14 @@ def _answer(status: Status, speaking: Sequence[Outcome], unlooked: Sequence[Outc
     more = sum(outcome.finding.reason not in first for outcome in speaking)
     told = "; ".join([*first, f"{_count(more, 'more check')} {_OTHERS[status]}"] if more else first)
     if status == "pass" and unlooked:
-        names = [outcome.title.lower() for outcome in unlooked]
-        told += f" (not looked at: {', '.join(names)})" if len(names) <= NAMED else f" ({len(names)} could not be made)"
+        names = [_inside(outcome.title) for outcome in unlooked]
+        told += f" (not checked: {', '.join(names)})" if len(names) <= NAMED else f" ({len(names)} could not be made)"
     return told
+
+
+def _inside(title: str) -> str:
+    """A title within a sentence: its first letter small, names and abbreviations as they are."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _anything_read(run: RunMeasurements) -> bool:

@@ -210,7 +210,7 @@ def test_checklist_takes_the_worst_that_looked() -> None:
     assert list(items) == list(ITEMS)
     assert items["learning-rate"].status == "fail"
     assert items["update-ratio"].status == "pass"
-    assert "not looked at: c" in items["update-ratio"].reason
+    assert "not checked: c" in items["update-ratio"].reason
     assert items["dead-relus"].status == "not-checked"
     assert items["init-deep"].status == "not-applicable"
     assert items["overfit-small-set"].status == "not-checked"
@@ -257,7 +257,7 @@ def test_case_words_what_alarmed() -> None:
     """A cause's summary joins the reasons of the checks that raised an alarm, at most two, and falls back to its own words."""
     outcomes = {"a": outcome("a", "fail"), "b": outcome("b", "pass"), "c": outcome("c", "warn"), "d": outcome("d", "fail")}
     case = Case(outcomes, Measured({}, frozenset()))
-    assert case.said("b", "c", "a", "d", otherwise="Nothing.") == "C seen; and a seen."
+    assert case.said("b", "c", "a", "d", otherwise="Nothing.") == "C seen; a seen."
     assert case.said("b", "x", otherwise="Nothing.") == "Nothing."
 
 

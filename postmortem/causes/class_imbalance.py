@@ -71,7 +71,7 @@ def summary(case: Case) -> str:
 
 def fix(case: Case) -> str:
     ratio = case.number("classes.imbalance")
-    times = f" (up to {ratio:.0f} times for the rarest)" if ratio else ""
+    times = f" (up to {ratio:.0f} to 1 for the rarest class)" if ratio else ""
     return f"Weight the loss by inverse class frequency{times}, or sample classes evenly; the report's class weights are ready to paste."
 
 

@@ -23,7 +23,7 @@ Pascanu, Mikolov, Bengio 2013 (arXiv 1211.5063).
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -71,7 +71,7 @@ def summary(case: Case) -> str:
 
 def fix(case: Case) -> str:
     median = case.number("gradnorm.median")
-    limit = f"{2 * median:.2g} (twice its median)" if median else "about twice its median"
+    limit = f"{number(2 * median, 2)} (twice its median)" if median else "about twice its median"
     return f"Clip the gradient norm at {limit}, and resume from the last checkpoint whose values are all finite."
 
 

@@ -26,7 +26,7 @@ gradient penalty on real samples.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -73,8 +73,8 @@ def fix(case: Case) -> str:
     if rates is not None and rates > 0 and max(rates, 1 / rates) > FAR_APART:
         faster, slower = ("discriminator", "generator") if rates > 1 else ("generator", "discriminator")
         return (
-            f"Bring the learning rates together: the {faster}'s is {max(rates, 1 / rates):.3g} times the {slower}'s; "
-            f"lower it, or raise the other, until they are within a factor of {FAR_APART:g}."
+            f"Bring the learning rates together: the {faster}'s is {number(max(rates, 1 / rates))} times the {slower}'s; "
+            f"lower it, or raise the other, until they are within a factor of {number(FAR_APART)}."
         )
     if sure is not None and sure < 0:
         return "Give the discriminator a higher learning rate or two updates for each of the generator, whose rate goes down tenfold."

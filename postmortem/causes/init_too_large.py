@@ -24,7 +24,7 @@ Karpathy, A Recipe for Training Neural Networks (verify the loss at initializati
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.03
 EVIDENCE = (
@@ -68,14 +68,15 @@ def fix(case: Case) -> str:
     gain = case.number("weights.initial_gain")
     if gain and gain > 2:
         return (
-            f"Scale the initial hidden weights down by about {gain / 2**0.5:.2g}, to a standard deviation of sqrt(2 / fan_in) before ReLU."
+            f"Scale the initial hidden weights down by about {number(gain / 2**0.5, 2)}, "
+            "to a standard deviation of sqrt(2 / fan_in) before ReLU."
         )
     return "Initialize hidden weights with standard deviation sqrt(2 / fan_in) before ReLU, sqrt(1 / fan_in) before tanh, the head smaller."
 
 
 def confirm(case: Case) -> str:
     chance = case.number("loss.chance")
-    expected = f"{chance:.3g}" if chance else "ln(classes)"
+    expected = number(chance) if chance else "ln(classes)"
     return f"Compute the loss of the untrained model on one batch: it should be about {expected}."
 
 

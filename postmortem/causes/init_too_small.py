@@ -23,7 +23,7 @@ He, Zhang, Ren, Sun 2015 (arXiv 1502.01852). Glorot and Bengio 2010.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -49,7 +49,10 @@ def summary(case: Case) -> str:
 def fix(case: Case) -> str:
     gain = case.number("weights.initial_gain")
     if gain and 0 < gain < 1:
-        return f"Scale the initial hidden weights up by about {2**0.5 / gain:.2g}, to a standard deviation of sqrt(2 / fan_in) before ReLU."
+        return (
+            f"Scale the initial hidden weights up by about {number(2**0.5 / gain, 2)}, "
+            "to a standard deviation of sqrt(2 / fan_in) before ReLU."
+        )
     return "Initialize hidden weights with standard deviation sqrt(2 / fan_in) before ReLU, sqrt(1 / fan_in) before tanh."
 
 

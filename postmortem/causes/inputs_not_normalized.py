@@ -24,7 +24,7 @@ LeCun, Bottou, Orr, Mueller 1998, Efficient BackProp, 4.3.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -104,7 +104,7 @@ def summary(case: Case) -> str:
 
 def fix(case: Case) -> str:
     rms = case.number("inputs.rms")
-    now = f" (their root mean square is about {rms:.3g})" if rms else ""
+    now = f" (the root mean square of the inputs is now {number(rms)})" if rms else ""
     return f"Subtract the training set's mean from each feature and divide by its standard deviation{now}."
 
 

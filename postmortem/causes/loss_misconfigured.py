@@ -24,7 +24,7 @@ Karpathy, A Recipe for Training Neural Networks: verify the loss at initializati
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -88,7 +88,7 @@ def fix(case: Case) -> str:
     first, chance = case.number("loss.first"), case.number("loss.chance")
     if first and chance and first > 1.5 * chance:
         return (
-            f"Average the loss over the batch instead of summing it (the first loss is {first / chance:.3g} times chance, "
+            f"Average the loss over the batch instead of summing it (the first loss is {number(first / chance)} times chance level, "
             "which would be the batch size), and give the loss function logits, not probabilities."
         )
     return "Check the loss function's reduction, its sign, and whether it expects logits or probabilities; check the labels' range."

@@ -24,7 +24,7 @@ Godbole, Dahl, Gilmer, Shallue, Nado: Deep Learning Tuning Playbook, on schedule
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -56,7 +56,7 @@ def summary(case: Case) -> str:
 def fix(case: Case) -> str:
     rising = case.outcomes.get("rising-rate")
     if rising is not None and rising.alarmed:
-        return "Make the warm-up 2 to 10 % of the run's own steps, and let the rate fall from there to the end of the run."
+        return "Make the warm-up 2 to 10% of the run's own steps, and let the rate fall from there to the end of the run."
     dead, last = case.number("lr.dead_share"), case.number("steps.last")
     if dead and last:
         return (
@@ -68,7 +68,7 @@ def fix(case: Case) -> str:
 
 def confirm(case: Case) -> str:
     rate = case.number("lr.max")
-    start = f"a learning rate of {rate / 10:.2g}" if rate else "a tenth of the peak learning rate"
+    start = f"a learning rate of {number(rate / 10, 2)}" if rate else "a tenth of the peak learning rate"
     return f"Resume from the last checkpoint with {start}: the loss should start to fall again."
 
 

@@ -8,7 +8,7 @@ Updates of several percent of the weights per step, a loss that diverges or osci
 turn back on each other, growing weights. Dead ReLUs, saturated units and exploding gradients often follow.
 
 ## What to do
-Lower the learning rate until the update:weight ratio is near 1e-3; add a warm-up if only the first steps are too large.
+Lower the learning rate until the update-to-weight ratio is near 1e-3; add a warm-up if only the first steps are too large.
 
 ## How to confirm
 Repeat the run from its start with a tenth of the learning rate.
@@ -23,7 +23,7 @@ CS231n, neural-networks-3. Goodfellow, Bengio and Courville, Deep Learning, 11.4
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.04
 EVIDENCE = (
@@ -97,15 +97,22 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
-    rate, ratio = case.number("lr.max"), case.number("updates.ratio")
-    if rate and ratio and ratio > USUAL_RATIO:
+    rate = case.number("lr.max")
+    ratio = max(case.number("updates.ratio") or 0.0, _seen_ratio(case))
+    if rate and ratio > USUAL_RATIO:
         return (
-            f"Lower the learning rate from {rate:.2g} to about {rate * USUAL_RATIO / ratio:.1g}, "
-            f"which brings the update:weight ratio to {USUAL_RATIO:g}."
+            f"Lower the learning rate from {number(rate, 2)} to about {number(rate * USUAL_RATIO / ratio, 1)}, "
+            f"which brings the update-to-weight ratio to about {number(USUAL_RATIO)}."
         )
     if rate:
-        return f"Lower the learning rate from {rate:.2g} to {rate / 10:.2g}."
-    return "Lower the learning rate tenfold, until the update:weight ratio is near 1e-3."
+        return f"Lower the learning rate from {number(rate, 2)} to {number(rate / 10, 2)}."
+    return "Lower the learning rate tenfold, until the update-to-weight ratio is near 1e-3."
+
+
+def _seen_ratio(case: Case) -> float:
+    """The ratio that the check saw where weights ran away: the last update may be small beside weights that have grown."""
+    large = case.outcomes.get("large-updates")
+    return (large.finding.value or 0.0) if large is not None and large.alarmed else 0.0
 
 
 def confirm(case: Case) -> str:

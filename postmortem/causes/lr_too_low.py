@@ -9,7 +9,7 @@ agree (a high signal-to-noise ratio in Adam's moments, a cosine near 1 between d
 short.
 
 ## What to do
-Raise the learning rate until the update:weight ratio is near 1e-3.
+Raise the learning rate until the update-to-weight ratio is near 1e-3.
 
 ## How to confirm
 Repeat the first few hundred steps with a learning rate ten times higher.
@@ -25,7 +25,7 @@ noise is derived in the check coherent-gradients.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.03
 EVIDENCE = (
@@ -97,12 +97,12 @@ def fix(case: Case) -> str:
     rate, ratio = case.number("lr.max"), case.number("updates.ratio")
     if rate and ratio and 0 < ratio < USUAL_RATIO:
         return (
-            f"Raise the learning rate from {rate:.2g} to about {rate * USUAL_RATIO / ratio:.1g}, "
-            f"which brings the update:weight ratio to {USUAL_RATIO:g}."
+            f"Raise the learning rate from {number(rate, 2)} to about {number(rate * USUAL_RATIO / ratio, 1)}, "
+            f"which brings the update-to-weight ratio to about {number(USUAL_RATIO)}."
         )
     if rate:
-        return f"Raise the learning rate from {rate:.2g} to {rate * 10:.2g}, and further while the loss stays flat."
-    return "Raise the learning rate tenfold, and again, until the update:weight ratio is near 1e-3."
+        return f"Raise the learning rate from {number(rate, 2)} to {number(rate * 10, 2)}, and further while the loss stays flat."
+    return "Raise the learning rate tenfold, and again, until the update-to-weight ratio is near 1e-3."
 
 
 def confirm(case: Case) -> str:

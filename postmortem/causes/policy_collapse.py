@@ -25,7 +25,7 @@ Schulman et al. 2017 (arXiv 1707.06347). Mnih et al. 2016 (arXiv 1602.01783). An
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -69,10 +69,12 @@ def fix(case: Case) -> str:
     if wide is not None and wide.alarmed and divergence:
         # A step's divergence grows with the square of its length.
         lower = max(1e-3, min(0.5, (USUAL_DIVERGENCE / divergence) ** 0.5))
-        which = f"from {rate:.2g} to about {rate * lower:.1g}" if rate else f"to about {lower:.1g} of what it is"
-        return f"Lower the learning rate {which}, for a divergence of {USUAL_DIVERGENCE:g} nats an update, and clip ratios at 0.2."
+        which = f"from {number(rate, 2)} to about {number(rate * lower, 1)}" if rate else f"to about {number(lower, 1)} of what it is"
+        return f"Lower the learning rate {which}, for a divergence of {number(USUAL_DIVERGENCE)} nats an update, and clip ratios at 0.2."
     if rate:
-        return f"Give the entropy a bonus of 0.01 in the loss, and lower the learning rate from {rate:.2g} to {rate / 10:.2g}."
+        return (
+            f"Give the entropy a bonus of 0.01 in the loss, and lower the learning rate from {number(rate, 2)} to {number(rate / 10, 2)}."
+        )
     return "Give the entropy a bonus of 0.01 in the loss, lower the learning rate tenfold, and normalize advantages."
 
 

@@ -22,7 +22,7 @@ The debugging checklist's item: regularization loss of ten times the data loss.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -60,7 +60,7 @@ def summary(case: Case) -> str:
 def fix(case: Case) -> str:
     ratio = case.number("regularization.ratio")
     if ratio and ratio > 1:
-        return f"Divide the regularization weight by about {10 * ratio:.2g}: its loss is then a tenth of the data loss."
+        return f"Divide the regularization weight by about {number(10 * ratio, 2)}, so that its loss becomes a tenth of the data loss."
     return "Lower the regularization weight until its loss is a tenth of the data loss."
 
 

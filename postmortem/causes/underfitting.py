@@ -23,7 +23,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit one batch first.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, counted
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -63,7 +63,7 @@ def summary(case: Case) -> str:
 
 def fix(case: Case) -> str:
     size = case.number("weights.parameters")
-    now = f" (now {size:.0f} parameters)" if size else ""
+    now = f" (now {counted(size, 'parameter')})" if size else ""
     return f"Use a wider or deeper model{now}, or features that carry more of the task."
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Smooth, finite_points, ratio, smooth
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, kind_of_run
 
 EARLY_STEP = 10
 EARLY_SHARE = 0.01
@@ -78,7 +78,7 @@ def measure_chance(
 def _excuse(compared: Roled | None, family: str) -> tuple[str, str]:
     """Why a loss cannot be held against a cross-entropy, and what to log; two empty strings where it can."""
     if family not in CROSS_ENTROPIES:
-        return f"the loss of a run of family {family} is not known to be a cross-entropy", "num-classes"
+        return f"the loss of {kind_of_run(family)} is not known to be a cross-entropy", "num-classes"
     if compared is None:
         return "no training loss was logged", "training-loss"
     if not finite_points(compared.series)[0].size:
@@ -166,7 +166,7 @@ def _validation_to_prior(validation: Roled | None, classes: Classes, family: str
     if prior is None or prior <= 0:
         return Missing(name, "the classes' shares are not known", "manifest")
     if family not in CROSS_ENTROPIES:
-        return Missing(name, f"the loss of a run of family {family} is not known to be a cross-entropy", "validation-loss")
+        return Missing(name, f"the loss of {kind_of_run(family)} is not known to be a cross-entropy", "validation-loss")
     if validation is None:
         return Missing(name, "no validation loss was logged", "validation-loss")
     curve = smooth(validation.series, 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postmortem.model import Measurement, Missing, RunData
+from postmortem.model import Measurement, Missing, RunData, multiple, percent
 
 REACHED = 0.9
 """A fit of nine tenths ends the question; below it only a run on a small set can tell."""
@@ -32,12 +32,12 @@ def measure_fit(run: RunData, seen: Mapping[str, Measurement]) -> Measurement | 
     accuracy, to_chance, to_first = seen.get("accuracy.train_last"), seen.get("loss.last_to_chance"), seen.get("loss.last")
     found: list[tuple[float, str]] = []
     if accuracy is not None:
-        found.append((accuracy.value, f"training accuracy {accuracy.value:.1%}; {accuracy.basis}"))
+        found.append((accuracy.value, f"training accuracy {percent(accuracy.value, 3)}; {accuracy.basis}"))
     if to_chance is not None:
-        found.append((1 - to_chance.value, f"last training loss is {to_chance.value:.1%} of chance; {to_chance.basis}"))
+        found.append((1 - to_chance.value, f"last training loss {multiple(to_chance.value)} chance level; {to_chance.basis}"))
     elif to_first is not None and seen["loss.first"].value > 0 and seen["run.family"].text not in ("rl", "gan"):
         share = to_first.value / seen["loss.first"].value
-        found.append((1 - share, f"last training loss is {share:.1%} of the first; {to_first.basis}"))
+        found.append((1 - share, f"last training loss {multiple(share)} the first; {to_first.basis}"))
     if not found:
         return Missing(name, "neither a training loss with enough points nor a training accuracy was logged", "small-set-run")
     value, basis = max(found)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from postmortem.measure.table import TensorTable
-from postmortem.measure.view import Found, View, at_step, view_of
+from postmortem.measure.view import Found, View, at_step, span, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
 
 NAME = "gradients.total"
@@ -57,6 +57,6 @@ def _from_distance(view: View) -> Found:
         ]
         if steps > 0 and rate > 0 and squares and sum(squares) > 0:
             value = math.sqrt(sum(squares)) / (steps * rate)
-            basis = f"distance from {at_step(before)} to {at_step(after)} over {steps} steps at {rate:.3g}"
+            basis = f"distance over {span(before, after)}, {steps} steps at {rate:.3g}"
             return Measurement(NAME, value, "gradient norm", basis, after.step, {at_step(after): value})
     return Missing(NAME, "no momentum buffers, and no two checkpoints of known steps and learning rate that differ", "optimizer-state")

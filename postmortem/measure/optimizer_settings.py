@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from postmortem.measure.table import CheckpointRow
-from postmortem.measure.view import Found, View, at_step, missing, peak_row
+from postmortem.measure.view import Found, View, at_step, missing, peak_row, span
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer
 
 NAMES = (
@@ -76,7 +76,7 @@ def _changed(view: View, saved: Sequence[CheckpointRow]) -> Found:
                 changes[key] = changes.get(key, 0) + 1
                 if not text:
                     first, text = after.step, f"{key} {old[key]} -> {new[key]} by {at_step(after)}"
-    basis = f"groups in {len(saved)} checkpoints, {at_step(saved[0])} to {at_step(saved[-1])}"
+    basis = f"groups in {len(saved)} checkpoints, {span(saved[0], saved[-1])}"
     return Measurement(name, len(changes), "settings", basis, first, changes, text)
 
 

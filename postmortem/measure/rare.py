@@ -15,7 +15,7 @@ from postmortem.measure.data_sets import main_manifest, split_counts
 from postmortem.measure.loss import basis_of
 from postmortem.measure.roles import Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.smooth import finite_points, smooth
-from postmortem.model import Manifest, Measurement, Missing
+from postmortem.model import Manifest, Measurement, Missing, kind_of_run
 
 NAMES = ("loss.validation_to_rare", "accuracy.errors_to_rare")
 RARE = 0.1
@@ -47,7 +47,7 @@ def _loss(roled: Sequence[Roled], cost: float, said: str, family: str) -> Measur
     name = NAMES[0]
     validation = main_validation_loss(roled, main_training_loss(roled))
     if family not in CROSS_ENTROPIES:
-        return Missing(name, f"the loss of a run of family {family} is not known to be a cross-entropy", "validation-loss")
+        return Missing(name, f"the loss of {kind_of_run(family)} is not known to be a cross-entropy", "validation-loss")
     curve = None if validation is None else smooth(validation.series, 3)
     if curve is None:
         return Missing(name, "no validation loss with three points was logged", "validation-loss")

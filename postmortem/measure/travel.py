@@ -10,8 +10,8 @@ import numpy as np
 
 from postmortem.measure.smooth import Floats, Ints
 from postmortem.measure.table import TensorTable
-from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, updates_done, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, span, updates_done, view_of
+from postmortem.model import Checkpoint, Measurement, Missing, number
 
 NAMES = ("updates.overwritten", "updates.reach", "updates.faded")
 FADED = 1e-3
@@ -61,7 +61,7 @@ def _faded(view: View) -> Found:
         return Missing(name, "no matrix that moved and is finite in all checkpoints", "two-checkpoints")
     value = float(np.median(list(items.values())))
     since = (rows[0].step or 0) + round((1 - value) * sum(lengths))
-    basis = f"{len(rows)} checkpoints, {at_step(rows[0])} to {at_step(rows[-1])}, {len(items)} matrices"
+    basis = f"{len(rows)} checkpoints, {span(rows[0], rows[-1])}, {len(items)} matrices"
     return Measurement(name, value, "share", basis, since if value > 0 else None, items)
 
 
@@ -80,7 +80,8 @@ def _overwritten(view: View) -> Found:
         if steps > 0 and items:
             value = float(np.median(list(items.values())))
             if best is None or value > best[0]:
-                best = value, f"{at_step(before)} to {at_step(after)}, {steps} updates, {len(items)} matrices", after.step, items
+                far = number(value * math.sqrt(steps), 2)
+                best = value, f"{far} times their norm in {steps} updates ({span(before, after)}, {len(items)} matrices)", after.step, items
     if best is None:
         return Missing(NAMES[0], "no two checkpoints of known steps hold finite matrices of one shape", "two-checkpoints")
     value, basis, step, items = best

@@ -23,6 +23,7 @@ from postmortem.measure.view import (
     highest_rate,
     missing,
     peak_row,
+    span,
     update_items,
     updates_done,
     view_of,
@@ -180,7 +181,7 @@ def _equal(view: View) -> Found:
         return Missing("updates.equal_share", "no matrix moved between the last two checkpoints", "two-checkpoints")
     elements = sum(view.layers[name].elements for name in watched)
     share = sum(value * view.layers[name].elements for name, value in watched.items()) / elements
-    basis = f"elements equal bit for bit in {len(watched)} matrices that moved, {at_step(view.rows[-2])} to {at_step(last)}"
+    basis = f"elements equal bit for bit in {len(watched)} matrices that moved, {span(view.rows[-2], last)}"
     return Measurement("updates.equal_share", share, "share", basis, last.step, watched)
 
 
@@ -227,7 +228,7 @@ def _displacement_bounds(view: View, low: dict[str, float], high: dict[str, floa
         )
         return
     before, after, steps = chosen
-    basis = f"{at_step(before)} to {at_step(after)}, {steps} updates, {len(low)} matrices"
+    basis = f"{span(before, after)}, {steps} updates, {len(low)} matrices"
     yield Measurement("updates.displacement_low", float(np.median(list(low.values()))), "per step", basis, after.step, low)
     yield Measurement("updates.displacement_high", float(np.median(list(high.values()))), "per step", basis, after.step, high)
 
@@ -280,7 +281,7 @@ def _decay_only(view: View) -> Found:
     if not judged:
         return Missing("updates.decay_only", "no matrix has one shape in the last two checkpoints", "two-checkpoints")
     found = _decaying(view)
-    basis = f"{len(judged)} matrices, {at_step(view.rows[-2])} to {at_step(view.rows[-1])}: displaced along themselves only"
+    basis = f"{len(judged)} matrices, {span(view.rows[-2], view.rows[-1])}: displaced along themselves only"
     return Measurement("updates.decay_only", len(found), "layers", basis, view.rows[-1].step, found)
 
 
@@ -324,5 +325,5 @@ def _decay_error(view: View) -> Found:
     if not items:
         reason = "no matrix did nothing but shrink" if not found else "the groups' rate and decay do not tell how matrices should shrink"
         return Missing(name, reason, "two-checkpoints")
-    basis = f"{len(items)} matrices over {steps} updates, {at_step(before)} to {at_step(after)}"
+    basis = f"{len(items)} matrices over {steps} updates, {span(before, after)}"
     return Measurement(name, max(errors), "share", basis, after.step, items)

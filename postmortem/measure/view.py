@@ -166,6 +166,13 @@ def at_step(row: CheckpointRow) -> str:
     return f"step {row.step}" if row.step is not None else row.source
 
 
+def span(first: CheckpointRow, last: CheckpointRow) -> str:
+    """How a basis names all from one checkpoint to another: `steps 0 to 500`."""
+    if first.step is None or last.step is None:
+        return f"{at_step(first)} to {at_step(last)}"
+    return f"steps {first.step} to {last.step}"
+
+
 def slope_by_depth(values: Sequence[float]) -> float:
     """Theil-Sen slope per position: the median over all pairs, which one odd layer does not move."""
     pairs = [(values[right] - values[left]) / (right - left) for left in range(len(values)) for right in range(left + 1, len(values))]

@@ -50,7 +50,7 @@ class Case:
         reasons = [self.outcomes[id].finding.reason for id in checks if id in self.outcomes and self.outcomes[id].alarmed][:2]
         if not reasons:
             return otherwise
-        text = "; and ".join(reason.rstrip(".") for reason in reasons)
+        text = "; ".join(reason.rstrip(".") for reason in reasons)
         return f"{text[0].upper()}{text[1:]}."
 
     def where(self, *checks: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ gradients of the generator under a perfect discriminator.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 WON = Threshold(
     0.9,
@@ -66,7 +66,8 @@ def judge(measured: Measured) -> Finding:
     sure = measured["pair.certainty"]
     how = sure.text
     seen = (
-        f"the discriminator is right with certainty {sure.value:.2f} of 1, by its {'scores' if how == 'scores' else 'loss'} ({sure.basis})"
+        f"the discriminator is right with a certainty of {number(sure.value, 2)} (at most "
+        f"1), by its {'scores' if how == 'scores' else 'loss'} ({sure.basis})"
     )
     step = sure.first_step
     if sure.value >= LEADS.value:
@@ -75,7 +76,7 @@ def judge(measured: Measured) -> Finding:
             return Finding("fail", seen, sure.value, WON, sure.unit, step)
         if agrees:
             return Finding("warn", seen, sure.value, LEADS, sure.unit, step)
-        return Finding("pass", f"{seen}; the generator's loss does not say so", sure.value, LEADS, sure.unit)
+        return Finding("pass", f"{seen}, but the generator's loss does not say so", sure.value, LEADS, sure.unit)
     if sure.value <= (LOST.value if how == "scores" else LOSS_BEHIND):
         return Finding("fail", f"{seen}: below 0 it is wrong more often than right", sure.value, LOST, sure.unit, step)
     if sure.value <= (BEHIND.value if how == "scores" else LOST.value):

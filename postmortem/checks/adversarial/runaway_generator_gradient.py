@@ -19,7 +19,7 @@ Gulrajani et al. 2017 (arXiv 1704.00028). Own pairs.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 UNBOUNDED = Threshold(
     10,
@@ -35,11 +35,11 @@ NEEDS = ("pair.gradient_growth",)
 
 def judge(measured: Measured) -> Finding:
     growth = measured["pair.gradient_growth"]
-    seen = f"the generator's gradients are {growth.value:.3g} times what they were early ({growth.basis})"
+    seen = f"the generator's gradients are {number(growth.value)} times what they were early ({growth.basis})"
     if growth.value >= UNBOUNDED.value:
-        return Finding("fail", seen, growth.value, UNBOUNDED, growth.unit, growth.first_step)
+        return Finding("fail", f"{seen}, above {number(UNBOUNDED.value)}", growth.value, UNBOUNDED, growth.unit, growth.first_step)
     if growth.value >= GROWING.value:
-        return Finding("warn", seen, growth.value, GROWING, growth.unit, growth.first_step)
+        return Finding("warn", f"{seen}, above {number(GROWING.value)}", growth.value, GROWING, growth.unit, growth.first_step)
     return Finding("pass", seen, growth.value, GROWING, growth.unit)
 
 

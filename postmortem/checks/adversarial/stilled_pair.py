@@ -22,7 +22,7 @@ The noise level follows from Adam's moments: sqrt((1 - beta1) / (1 + beta1)) tim
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 STILL = Threshold(
     0.02,
@@ -39,12 +39,12 @@ NEEDS = ("pair.coherence",)
 def judge(measured: Measured) -> Finding:
     left = measured["pair.coherence"]
     side = min(left.items, key=lambda name: left.items[name])
-    seen = f"the {side}'s gradients are {left.value:.2g} of what Adam remembers of them, pure noise gives 0.18 or more"
+    seen, usual = f"the {side}'s last gradients are {multiple(left.value)} what Adam remembers of them", "(pure noise gives 18% or more)"
     if left.value < STILL.value:
-        return Finding("fail", seen, left.value, STILL, left.unit, where=(side,))
+        return Finding("fail", f"{seen}, below {percent(STILL.value)} {usual}", left.value, STILL, left.unit, where=(side,))
     if left.value < QUIET.value:
-        return Finding("warn", seen, left.value, QUIET, left.unit, where=(side,))
-    return Finding("pass", seen, left.value, STILL, left.unit)
+        return Finding("warn", f"{seen}, below {percent(QUIET.value)} {usual}", left.value, QUIET, left.unit, where=(side,))
+    return Finding("pass", f"{seen} {usual}", left.value, STILL, left.unit)
 
 
 def _given(left: float) -> tuple[Measurement, ...]:

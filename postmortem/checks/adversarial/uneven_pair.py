@@ -22,7 +22,7 @@ Heusel et al. 2017 (arXiv 1706.08500): two time scales, factors of 2 to 5 in the
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 RATES = Threshold(
     20,
@@ -53,12 +53,15 @@ def judge(measured: Measured) -> Finding:
     ):
         found = measured[name]
         apart = max(found.value, 1 / found.value) if found.value > 0 else float("inf")
-        seen = f"the discriminator's {what} is {found.items['discriminator']:.2g}, the generator's {found.items['generator']:.2g}"
+        seen = (
+            f"the discriminator's {what} is {number(found.items['discriminator'], 2)}, "
+            f"the generator's {number(found.items['generator'], 2)}"
+        )
         side = "discriminator" if found.value >= 1 else "generator"
         if apart >= grave.value:
-            return Finding("fail", f"{seen}: {apart:.3g} times apart", apart, grave, found.unit, where=(side,))
+            return Finding("fail", f"{seen}: a factor of {number(apart)}", apart, grave, found.unit, where=(side,))
         if apart >= some.value and worst is None:
-            worst = Finding("warn", f"{seen}: {apart:.3g} times apart", apart, some, found.unit, where=(side,))
+            worst = Finding("warn", f"{seen}: a factor of {number(apart)}", apart, some, found.unit, where=(side,))
         elif worst is None and name == "pair.update_ratio":
             worst = Finding("pass", f"{seen}", apart, some, found.unit)
     return worst or Finding("not-checked", "the ratio of both sides is not a number")

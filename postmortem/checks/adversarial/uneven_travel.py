@@ -21,7 +21,7 @@ Heusel et al. 2017 (arXiv 1706.08500): two time scales, factors of 2 to 5 in the
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 FAR = Threshold(
     5.0,
@@ -39,13 +39,13 @@ CHECKLIST = ("learning-rate",)
 def judge(measured: Measured) -> Finding:
     found = measured["pair.travel_ratio"]
     apart = max(found.value, 1 / found.value) if found.value > 0 else float("inf")
-    moved = f"between checkpoints the discriminator's matrices move by {found.items['discriminator']:.2g} of their norms"
-    seen = f"{moved}, the generator's by {found.items['generator']:.2g}"
+    moved = f"between checkpoints the discriminator's matrices move by {multiple(found.items['discriminator'])} their norms"
+    seen = f"{moved}, the generator's by {percent(found.items['generator'])}"
     side = "discriminator" if found.value >= 1 else "generator"
     if apart >= FAR.value:
-        return Finding("fail", f"{seen}: {apart:.3g} times apart", apart, FAR, found.unit, found.first_step, (side,))
+        return Finding("fail", f"{seen}: a factor of {number(apart)}", apart, FAR, found.unit, found.first_step, (side,))
     if apart >= SOME.value:
-        return Finding("warn", f"{seen}: {apart:.3g} times apart", apart, SOME, found.unit, found.first_step, (side,))
+        return Finding("warn", f"{seen}: a factor of {number(apart)}", apart, SOME, found.unit, found.first_step, (side,))
     return Finding("pass", seen, apart, SOME, found.unit)
 
 

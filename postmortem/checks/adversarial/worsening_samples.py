@@ -21,7 +21,7 @@ Heusel et al. 2017 (arXiv 1706.08500). Brock et al. 2018 (arXiv 1809.11096), 4: 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 HALVED = Threshold(
     2.0, "ratio", source="the project's own choice: half of the quality is gone", half="any wobble fails", double="only collapses fail"
@@ -33,7 +33,7 @@ NEEDS = ("pair.sample_decline",)
 
 def judge(measured: Measured) -> Finding:
     decline = measured["pair.sample_decline"]
-    seen = f"a measure of the samples is {decline.value:.3g} times worse than at its best ({decline.basis})"
+    seen = f"a measure of the samples is {number(decline.value)} times worse than at its best ({decline.basis})"
     if decline.value >= HALVED.value:
         return Finding("fail", seen, decline.value, HALVED, decline.unit, decline.first_step)
     if decline.value >= WORSE.value:

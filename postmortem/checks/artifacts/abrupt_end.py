@@ -20,7 +20,7 @@ Run monitors list such runs as unfinished and judge their losses as if they were
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 DONE = Threshold(
     0.9,
@@ -38,15 +38,16 @@ FIGURE = ""
 
 def judge(measured: Measured) -> Finding:
     done, planned = measured["steps.done"], measured["steps.planned"]
-    seen = f"{done.value:.0%} of the {planned.value:g} {planned.unit} planned were done ({done.basis})"
+    seen = f"{percent(done.value)} of the {planned.value:,.0f} {planned.unit} planned were done"
+    plan = f" ({done.basis.rsplit('; ', 1)[-1]})"
     if done.value >= DONE.value:
         return Finding("pass", seen, done.value, DONE, done.unit)
     if measured.text("job.end") in ("finished", "early-stopped"):
-        said = f"{seen}; yet training came to its end by what the job left behind ({measured['job.end'].basis})"
+        said = f"{seen}, yet training came to its end by what the job left behind ({measured['job.end'].basis})"
         return Finding("warn", said, done.value, DONE, done.unit, done.first_step)
     if measured.text("run.early_stopping") == "true":
-        return Finding("warn", f"{seen}; the settings allow it to stop early", done.value, DONE, done.unit, done.first_step)
-    return Finding("fail", seen, done.value, DONE, done.unit, done.first_step)
+        return Finding("warn", f"{seen}, but the settings allow it to stop early", done.value, DONE, done.unit, done.first_step)
+    return Finding("fail", f"{seen}{plan}", done.value, DONE, done.unit, done.first_step)
 
 
 def _given(done: float, stopping: bool = False) -> tuple[Measurement, ...]:

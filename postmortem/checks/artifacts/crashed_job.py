@@ -23,7 +23,7 @@ Messages of Python, PyTorch, TensorFlow, JAX, Linux, Slurm, LSF and PBS. BUFSIZ 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, percent
 
 STRAGGLERS = Threshold(
     3,
@@ -81,13 +81,13 @@ def judge(measured: Measured) -> Finding:
     seen = f"{WORDS.get(end.text, end.text)}: {end.basis}"
     finished = measured.get("job.finished")
     if finished is not None:
-        return Finding("warn", f"{seen}; training had finished before, {finished.basis}", after.value, STRAGGLERS, after.unit)
+        return Finding("warn", f"{seen}, after training had finished ({finished.basis})", after.value, STRAGGLERS, after.unit)
     done = measured.number("steps.done")
     if done is not None and done >= ALL_DONE:
-        said = f"{seen}; yet {done:.0%} of the steps planned were done"
+        said = f"{seen}, yet {percent(done)} of the steps planned were done"
         return Finding("warn", said, after.value, STRAGGLERS, after.unit)
     if after.value > STRAGGLERS.value:
-        said = f"{seen}; {after.value:.0f} lines of progress stand after it, which may be output that was buffered"
+        said = f"{seen}, with {counted(after.value, 'line')} of progress after it, which may be output that was buffered"
         return Finding("warn", said, after.value, STRAGGLERS, after.unit)
     if end.text in DECIDED or (end.text == UNDATED and measured.number("steps.last") is not None):
         return Finding("warn", seen, after.value, STRAGGLERS, after.unit)

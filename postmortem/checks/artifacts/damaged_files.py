@@ -20,7 +20,7 @@ Zip (PKWARE APPNOTE 4.3.16), safetensors and TFRecord format definitions.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 DAMAGED = Threshold(
     1,
@@ -38,8 +38,10 @@ def judge(measured: Measured) -> Finding:
     if not damaged.value < DAMAGED.value:
         names = tuple(damaged.items)
         listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        return Finding("warn", f"{damaged.value:.0f} damaged: {listed}", damaged.value, DAMAGED, damaged.unit, None, names)
-    return Finding("pass", f"no damage in {damaged.basis}", damaged.value, DAMAGED, damaged.unit)
+        return Finding(
+            "warn", f"{counted(damaged.value, 'file is', 'files are')} damaged: {listed}", damaged.value, DAMAGED, damaged.unit, None, names
+        )
+    return Finding("pass", f"none of the {damaged.basis} is damaged", damaged.value, DAMAGED, damaged.unit)
 
 
 EXAMPLES = (

@@ -19,7 +19,7 @@ Own reasoning.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     1,
@@ -37,10 +37,12 @@ def judge(measured: Measured) -> Finding:
     found = measured["checkpoints.step_disagreement"]
     if found.value >= ANY.value:
         off = found.items.get(found.text, 0.0)
-        seen = f"{found.value:.0f} checkpoints have another step in their name than inside, {found.text} by {off:+.0f}"
+        seen = (
+            f"{counted(found.value, 'checkpoint has', 'checkpoints have')} another step in the name than inside, {found.text} by {off:+.0f}"
+        )
         return Finding("warn", seen, found.value, ANY, found.unit, found.first_step, tuple(found.items))
     if found.value < ANY.value:
-        return Finding("pass", f"names and stored steps agree: {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"the steps in names and files agree ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the number of disagreeing steps is not a number")
 
 

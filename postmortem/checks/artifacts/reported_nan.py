@@ -20,7 +20,7 @@ The words that DETR, MAE, Detectron2, Keras' TerminateOnNaN, fairseq, DeepSpeed,
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ENDED = Threshold(
     1,
@@ -36,9 +36,9 @@ NEEDS = ("job.nan", "job.nan_end")
 def judge(measured: Measured) -> Finding:
     messages, ended = measured["job.nan"], measured["job.nan_end"]
     if not ended.value < ENDED.value:
-        return Finding("fail", f"the job ended with numbers that are not finite: {ended.basis}", ended.value, ENDED, ENDED.unit)
+        return Finding("fail", f"the job ended with NaN or infinite numbers: {ended.basis}", ended.value, ENDED, ENDED.unit)
     if messages.value > 0:
-        seen = f"{messages.value:.0f} messages of NaN, after which the job went on: {messages.basis}"
+        seen = f"{counted(messages.value, 'message')} of NaN, after which the job went on: {messages.basis}"
         return Finding("pass", seen, ended.value, ENDED, ENDED.unit)
     return Finding("pass", f"no message of NaN in {messages.basis}", ended.value, ENDED, ENDED.unit)
 

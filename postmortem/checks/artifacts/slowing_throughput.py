@@ -23,7 +23,7 @@ Row L15 of the symptom catalogue in this project's design: a loss of 20 per cent
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 LOST = Threshold(
     0.2,
@@ -62,16 +62,22 @@ def judge(measured: Measured) -> Finding:
     lost, trend = measured["pace.lost_share"], measured["pace.trend"]
     usual = measured["pace.steps_per_second"].value
     if lost.value >= LOST.value and trend.value <= TREND.value:
-        seen = f"the run lost {lost.value:.0%} of its throughput, and slowed down all along (correlation {trend.value:.2f}): {lost.basis}"
+        seen = (
+            f"the run lost {percent(lost.value)} of its throughput, and slowed down all "
+            f"along (correlation {number(trend.value, 2)}): {lost.basis}"
+        )
         return Finding("warn", seen, lost.value, LOST, lost.unit, lost.first_step)
     if lost.value >= LOST.value:
-        seen = f"the last quarter was {lost.value:.0%} slower than the first, without a trend (correlation {trend.value:.2f}): {lost.basis}"
+        seen = (
+            f"the last quarter was {percent(lost.value)} slower than the first, without "
+            f"a trend (correlation {number(trend.value, 2)}): {lost.basis}"
+        )
         return Finding("pass", seen, lost.value, LOST, lost.unit)
-    return Finding("pass", f"{usual:.4g} steps a second throughout: {lost.basis}", lost.value, LOST, lost.unit)
+    return Finding("pass", f"the run kept {number(usual)} steps a second throughout", lost.value, LOST, lost.unit)
 
 
 def _given(lost: float, trend: float, seconds: float = 90_000.0) -> tuple[Measurement, ...]:
-    basis = f"8 steps a second in the first quarter, {8 * (1 - lost):.4g} in the last; 20 blocks of 500 points of 'train/loss'"
+    basis = f"8 steps a second in the first quarter, {number(8 * (1 - lost), 4)} in the last; 20 blocks of 500 points of 'train/loss'"
     return (
         Measurement("run.duration_seconds", seconds, "seconds", "first to last time of 5 tags"),
         Measurement("pace.steps_per_second", 8.0, "steps per second", "median of 20 blocks"),

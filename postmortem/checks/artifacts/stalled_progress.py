@@ -23,7 +23,7 @@ Amazon SageMaker Debugger's rule StalledTrainingRule: no progress for 1800 s.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 LONG = Threshold(
     1800.0,
@@ -60,21 +60,21 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     gap, usual, pauses = measured["pace.longest_gap_seconds"], measured["pace.gap_to_usual"], measured["pace.gap_to_pauses"]
-    seen = f"nothing at all was logged for {gap.value:,.0f} s, {usual.value:,.0f} times the usual distance of points: {gap.basis}"
+    seen = f"nothing was logged for {gap.value:,.0f} s, {usual.value:,.0f} times the usual distance of points ({gap.basis})"
     if gap.value >= LONG.value and usual.value >= TIMES_USUAL.value and pauses.value >= TIMES_PAUSES.value:
         return Finding("warn", seen, gap.value, LONG, gap.unit, gap.first_step)
     if gap.value >= LONG.value and usual.value >= TIMES_USUAL.value:
-        return Finding("pass", f"{seen}; pauses of that kind recur", gap.value, LONG, gap.unit)
-    return Finding("pass", seen, gap.value, LONG, gap.unit)
+        return Finding("pass", f"{seen}, but pauses of that kind recur", gap.value, LONG, gap.unit)
+    return Finding("pass", f"the longest gap in the logs is {counted(gap.value, 'second')}", gap.value, LONG, gap.unit)
 
 
 def _given(gap: float, usual: float, pause: float) -> tuple[Measurement, ...]:
-    basis = f"after step 4100; points of 'train/loss' are {usual:g} s apart"
+    basis = f"after step 4100; points of 'train/loss' are {number(usual)} s apart"
     return (
         Measurement("run.duration_seconds", 90_000.0, "seconds", "first to last time of 5 tags"),
         Measurement("pace.longest_gap_seconds", gap, "seconds", basis, 4100),
         Measurement("pace.gap_to_usual", gap / usual, "ratio", basis, 4100),
-        Measurement("pace.gap_to_pauses", gap / pause, "ratio", f"over the third longest pause, {pause:g} s; {basis}", 4100),
+        Measurement("pace.gap_to_pauses", gap / pause, "ratio", f"over the third longest pause, {number(pause)} s; {basis}", 4100),
     )
 
 

@@ -20,7 +20,7 @@ RFC 4180, on quotes and separators in CSV.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 BROKEN = Threshold(
     0.001,
@@ -43,13 +43,15 @@ NEEDS = ("data.rejected",)
 
 def judge(measured: Measured) -> Finding:
     broken = measured["data.rejected"]
-    seen = f"{broken.value:.2%} of the rows could not be read ({broken.basis})"
+    seen, where = f"{percent(broken.value)} of the manifest's rows could not be read", f" ({broken.basis})"
     few = broken.items.get("broken rows", SEVERAL.value) < SEVERAL.value
     if broken.value > BROKEN.value and not few:
-        return Finding("warn", f"{seen}, above {BROKEN.value:.1%}", broken.value, BROKEN, broken.unit)
+        return Finding("warn", f"{seen}, above {percent(BROKEN.value)}{where}", broken.value, BROKEN, broken.unit)
     if not broken.value <= 1:
-        return Finding("not-checked", seen)
-    return Finding("pass", seen if broken.value else f"every row could be read ({broken.basis})", broken.value, BROKEN, broken.unit)
+        return Finding("not-checked", f"{seen}{where}")
+    return Finding(
+        "pass", f"{seen}{where}" if broken.value else f"every row of the manifest could be read{where}", broken.value, BROKEN, broken.unit
+    )
 
 
 def _given(share: float, rows: float) -> tuple[Measurement, ...]:

@@ -21,7 +21,7 @@ Northcutt, Athalye, Mueller 2021 (arXiv 2103.14749): 3.3 % of the labels of ten 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 CONFLICTING = Threshold(
     0.01,
@@ -49,15 +49,15 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     conflicting, repeated = measured["data.conflicting"], measured.number("data.duplicates")
-    seen = f"{conflicting.value:.2%} of the keys stand with two labels or more"
+    seen = f"{percent(conflicting.value)} of the keys have two labels or more" if conflicting.value else "no key has two labels"
     if conflicting.value <= CONFLICTING.value:
-        return Finding("pass", f"{seen}, not above {CONFLICTING.value:.0%}", conflicting.value, CONFLICTING, conflicting.unit)
+        return Finding("pass", seen, conflicting.value, CONFLICTING, conflicting.unit)
     if repeated is not None and repeated > BY_DESIGN.value:
-        told = f"{seen}, and {repeated:.0%} of the rows repeat a key: several rows a record, by design"
+        told = f"{seen}, and {percent(repeated)} of the rows repeat a key: several rows a record, by design"
         return Finding("pass", told, repeated, BY_DESIGN, BY_DESIGN.unit)
     if conflicting.value > BY_DESIGN.value:
         return Finding("pass", f"{seen}: several labels a record, by design", conflicting.value, BY_DESIGN, BY_DESIGN.unit)
-    told = f"{seen}, above {CONFLICTING.value:.0%} ({conflicting.basis})"
+    told = f"{seen}, above {percent(CONFLICTING.value)} ({conflicting.basis})"
     return Finding("warn", told, conflicting.value, CONFLICTING, conflicting.unit)
 
 

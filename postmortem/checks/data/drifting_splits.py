@@ -29,7 +29,7 @@ new priors.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 FAR = Threshold(
     0.3,
@@ -93,34 +93,34 @@ def _classes(measured: Measured, drift: Measurement, p: float) -> Finding:
     shares, evenness = measured.get("classes.drift_shares"), measured.get("classes.drift_evenness")
     pair = next(iter(drift.items), "").replace("|", " and ")
     moved = dict(shares.items) if shares is not None else {}
-    seen = f"class shares of {pair or 'two splits'} differ by an effect of {drift.value:.2g}"
+    seen = f"class shares of {pair or 'two splits'} differ by an effect size of {number(drift.value, 2)}"
     if shares is not None:
-        seen += f" ({shares.value:.1%} of the records would have to change class)"
+        seen += f" ({percent(shares.value)} of the records would have to change class)"
     if drift.value <= FAR.value:
-        return Finding("pass", f"{seen}, within {FAR.value:g}", drift.value, FAR, drift.unit)
+        return Finding("pass", f"{seen}, within {number(FAR.value)}", drift.value, FAR, drift.unit)
     if p >= CHANCE.value:
-        return Finding("pass", f"{seen}, which chance brings about with a probability of {p:.2g}", p, CHANCE, CHANCE.unit)
+        return Finding("pass", f"{seen}, which chance brings about with a probability of {number(p, 2)}", p, CHANCE, CHANCE.unit)
     if measured.number("data.shared_groups") == 0 and drift.value <= GROUPED.value:
-        told = f"{seen}, within {GROUPED.value:g} for splits by group"
+        told = f"{seen}, within {number(GROUPED.value)} for splits by group"
         return Finding("pass", told, drift.value, GROUPED, drift.unit)
     if drift.value > DISJOINT:
         return Finding("pass", f"{seen}: they share almost no class, as in few-shot benchmarks", drift.value, FAR, drift.unit)
     even = [name for name, value in evenness.items.items() if value > EVEN] if evenness is not None else []
     if len(even) == 1:
         return Finding("pass", f"{seen}: what is {even[0]} was made even, by design", drift.value, FAR, drift.unit)
-    most = ", ".join(f"{label[:40]!r} {change:+.1%}" for label, change in list(moved.items())[:3])
-    told = f"{seen}, above {FAR.value:g}" + (f": {most}" if most else "")
+    most = ", ".join(f"{label[:40]!r} {change * 100:+.1f} percentage points" for label, change in list(moved.items())[:3])
+    told = f"{seen}, above {number(FAR.value)}" + (f": {most}" if most else "")
     return Finding("warn", told, drift.value, FAR, drift.unit, where=tuple(list(moved)[:10]))
 
 
 def _targets(shift: Measurement, p: float) -> Finding:
     pair = max(shift.items, key=lambda name: abs(shift.items[name]), default="")
-    seen = f"mean targets of {pair.replace('|', ' and ') or 'two splits'} differ by {shift.value:.2g} standard deviations"
+    seen = f"mean targets of {pair.replace('|', ' and ') or 'two splits'} differ by {number(shift.value, 2)} standard deviations"
     if shift.value <= SHIFTED.value:
-        return Finding("pass", f"{seen}, within {SHIFTED.value:g}", shift.value, SHIFTED, shift.unit)
+        return Finding("pass", f"{seen}, within {number(SHIFTED.value)}", shift.value, SHIFTED, shift.unit)
     if p >= CHANCE.value:
-        return Finding("pass", f"{seen}, which chance brings about with a probability of {p:.2g}", p, CHANCE, CHANCE.unit)
-    return Finding("warn", f"{seen}, above {SHIFTED.value:g}", shift.value, SHIFTED, shift.unit, where=(pair,) if pair else ())
+        return Finding("pass", f"{seen}, which chance brings about with a probability of {number(p, 2)}", p, CHANCE, CHANCE.unit)
+    return Finding("warn", f"{seen}, above {number(SHIFTED.value)}", shift.value, SHIFTED, shift.unit, where=(pair,) if pair else ())
 
 
 def _drift(effect: float, p: float, trained: float = 0.8, held_out: float = 0.7) -> tuple[Measurement, ...]:

@@ -22,7 +22,7 @@ Lee, Ippolito, Nystrom, Zhang, Eck, Callison-Burch, Carlini 2022 (arXiv 2107.064
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 REPEATED = Threshold(
     0.01,
@@ -61,14 +61,18 @@ def judge(measured: Measured) -> Finding:
     repeated = measured.get("data.duplicates")
     if repeated is None or repeated.value != repeated.value:
         return _sampled(measured)
-    seen = f"{repeated.value:.2%} of the rows repeat a key within their split"
+    seen = (
+        f"{percent(repeated.value)} of the rows repeat a key within their split"
+        if repeated.value
+        else "no row repeats a key within its split"
+    )
     if repeated.value <= REPEATED.value:
         return Finding("pass", seen, repeated.value, REPEATED, repeated.unit)
     if repeated.value > BY_DESIGN.value:
         return Finding("pass", f"{seen}: several rows a record, by design", repeated.value, BY_DESIGN, repeated.unit)
     if measured.text("run.class_weights") == "true":
         return Finding("pass", f"{seen}, and the settings resample classes", repeated.value, REPEATED, repeated.unit)
-    return Finding("warn", f"{seen}, above {REPEATED.value:.0%}", repeated.value, REPEATED, repeated.unit)
+    return Finding("warn", f"{seen}, above {percent(REPEATED.value)}", repeated.value, REPEATED, repeated.unit)
 
 
 def _sampled(measured: Measured) -> Finding:
@@ -79,7 +83,7 @@ def _sampled(measured: Measured) -> Finding:
     images = identical.items.get("images", 0.0)
     seen = f"{images:.0f} images of a sample are copies of others ({identical.basis})"
     if images >= SAMPLED.value and identical.value > REPEATED.value:
-        return Finding("warn", f"{seen}, at least {SAMPLED.value:g}", images, SAMPLED, SAMPLED.unit)
+        return Finding("warn", f"{seen}, at least {number(SAMPLED.value)}", images, SAMPLED, SAMPLED.unit)
     return Finding("not-checked", f"{seen}, which does not show that there are none, and no column tells records apart")
 
 

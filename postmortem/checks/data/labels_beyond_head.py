@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, kind_of_run
 
 BEYOND = Threshold(
     1.0,
@@ -41,7 +41,7 @@ def applies(measured: Measured) -> str:
     if measured.text("classes.label_span") == "names":
         return "labels are names, which a program numbers as it likes"
     family = measured.text("run.family")
-    return "" if family in ("", "classification", "unknown") else f"a run of family {family} has no head with one unit a class"
+    return "" if family in ("", "classification", "unknown") else f"{kind_of_run(family)} has no head with one unit a class"
 
 
 def judge(measured: Measured) -> Finding:
@@ -55,10 +55,13 @@ def judge(measured: Measured) -> Finding:
         return Finding("not-checked", told, beyond, BEYOND, BEYOND.unit)
     refused, bad = measured.number("job.label_faults"), measured.number("loss.nonfinite")
     if refused:
-        told = f"{seen}, so that {_largest(span)} has none; the job's log has {refused:.0f} messages of a refused label"
+        told = f"{seen}, so that {_largest(span)} has none, and the job's log has {counted(refused, 'message')} of a refused label"
         return Finding("fail", told, beyond, BEYOND, BEYOND.unit)
     if bad:
-        told = f"{seen}, so that {_largest(span)} has none, and {bad:.0f} points of the loss are not finite, as such labels make it"
+        told = (
+            f"{seen}, so that {_largest(span)} has none, and {counted(bad, 'loss is', 'losses are')} "
+            "NaN or infinite, as such labels make them"
+        )
         return Finding("fail", told, beyond, BEYOND, BEYOND.unit, measured["loss.nonfinite"].first_step)
     return Finding("pass", f"{seen}: the program numbers them anew, or it could not have trained", beyond, BEYOND, BEYOND.unit)
 

@@ -23,7 +23,7 @@ Zhang, Bengio, Hardt, Recht, Vinyals 2017 (arXiv 1611.03530). Belkin, Hsu, Ma, M
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number
 
 FEW = Threshold(
     20.0,
@@ -62,19 +62,19 @@ CHECKLIST = ("simplify-model",)
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family in ("rl", "gan"):
-        return f"a run of family {family} does not learn from the manifest's records alone"
+        return f"{kind_of_run(family)} does not learn from the manifest's records alone"
     return "weights are pre-trained, and need few records" if measured.text("run.pretrained") == "true" else ""
 
 
 def judge(measured: Measured) -> Finding:
     records, ratio = measured["data.training_records"].value, measured["data.parameters_per_record"]
     classes, epochs = measured.number("classes.count"), measured.number("data.epochs")
-    seen = f"{ratio.value:.3g} parameters a record, {records:.0f} training records"
+    seen = f"there are {number(ratio.value)} parameters for each of {records:.0f} training records"
     if classes is not None and classes >= 1 and records / classes < FEW.value and ratio.value > LARGE.value:
-        told = f"{seen}, {records / classes:.3g} for each of {classes:.0f} classes"
+        told = f"{seen}, and {number(records / classes)} records for each of {classes:.0f} classes, fewer than {number(FEW.value)}"
         return Finding("warn", told, records / classes, FEW, FEW.unit)
     if ratio.value > HUGE.value and epochs is not None and epochs > REPEATED.value:
-        return Finding("warn", f"{seen}, passed over {epochs:.3g} times", ratio.value, HUGE, ratio.unit)
+        return Finding("warn", f"{seen}, above {number(HUGE.value)}, and {number(epochs)} passes over them", ratio.value, HUGE, ratio.unit)
     return Finding("pass", seen, ratio.value, HUGE, ratio.unit)
 
 

@@ -23,7 +23,7 @@ The project's own catalogue, M3. torch.nn.CrossEntropyLoss, on targets and class
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, kind_of_run
 
 SPARE = Threshold(
     1.0,
@@ -50,7 +50,7 @@ IMAGENET_HEADS = frozenset({1000, 1001, 21841, 21843})
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family and family not in ("classification", "unknown"):
-        return f"a run of family {family} has no head with one unit a class"
+        return f"{kind_of_run(family)} has no head with one unit a class"
     return ""
 
 
@@ -70,9 +70,9 @@ def judge(measured: Measured) -> Finding:
     if rows > NO_HEAD.value * classes and rows not in IMAGENET_HEADS:
         return Finding("not-checked", f"{seen}, so that it is hardly the head", difference.value, NO_HEAD, difference.unit)
     if difference.value < 0:
-        told = f"{seen}: {-difference.value:.0f} classes have no unit"
+        told = f"{seen}: {counted(-difference.value, 'class has', 'classes have')} no unit"
         return Finding("warn", told, difference.value, SPARE, difference.unit)
-    told = f"{seen}: {difference.value:.0f} units belong to no class"
+    told = f"{seen}: {counted(difference.value, 'unit belongs', 'units belong')} to no class"
     return Finding("warn", told, difference.value, SPARE, difference.unit)
 
 

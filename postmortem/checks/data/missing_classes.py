@@ -24,7 +24,7 @@ Kohavi 1995, A Study of Cross-Validation and Bootstrap, on stratified splits.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 EXPECTED = Threshold(
     10.0,
@@ -86,7 +86,7 @@ def judge(measured: Measured) -> Finding:
             return Finding("warn", told, mean, DECLARED, DECLARED.unit, where=tuple(list(unused.items)[:10]))
     if missing.items:
         most = max(missing.items.values())
-        told = f"{missing.value:.0f} classes lack in small splits, where at most {most:.1f} records of them are expected"
+        told = f"{missing.value:.0f} classes lack in small splits, where at most {number(most, 2)} records of them are expected"
         return Finding("pass", told, most, EXPECTED, EXPECTED.unit)
     return Finding("pass", "every class stands in every split", 0.0, EXPECTED, EXPECTED.unit)
 

@@ -20,7 +20,7 @@ The project's own catalogue, M8.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 LOST = Threshold(
     0.01,
@@ -44,15 +44,23 @@ def judge(measured: Measured) -> Finding:
     missing, empty = measured["data.missing_files"], measured["data.empty_files"]
     where = tuple(list(missing.items)[:5])
     if empty.value > 0:
-        told = f"{empty.value:.2%} of the files that are there have 0 bytes ({empty.basis})"
+        told = f"{percent(empty.value)} of the files that are there have 0 bytes ({empty.basis})"
         return Finding("warn", told, empty.value, LOST, empty.unit, where=where)
     if missing.value > ELSEWHERE.value:
-        told = f"{missing.value:.0%} of the named files are not on this machine, which tells nothing of the training's"
+        told = f"{percent(missing.value)} of the named files are not on this machine, which tells nothing of the training's"
         return Finding("not-checked", told, missing.value, ELSEWHERE, missing.unit)
     if missing.value > LOST.value:
-        told = f"{missing.value:.2%} of the named files are missing, above {LOST.value:.0%} ({missing.basis})"
+        told = f"{percent(missing.value)} of the named files are missing, above {percent(LOST.value)} ({missing.basis})"
         return Finding("warn", told, missing.value, LOST, missing.unit, where=where)
-    return Finding("pass", f"{missing.value:.2%} of the named files are missing, none is empty", missing.value, LOST, missing.unit)
+    return Finding(
+        "pass",
+        f"{percent(missing.value)} of the named files are missing, and none is empty"
+        if missing.value
+        else "every named file is there and filled",
+        missing.value,
+        LOST,
+        missing.unit,
+    )
 
 
 def _given(missing: float, empty: float = 0.0) -> tuple[Measurement, ...]:

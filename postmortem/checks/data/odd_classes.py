@@ -45,7 +45,7 @@ def judge(measured: Measured) -> Finding:
     if not odd.value <= ODD.value:
         told = f"{odd.value:.0f} names are hardly classes of their own: {odd.basis}"
         return Finding("warn", told, odd.value, ODD, odd.unit, where=tuple(list(odd.items)[:10]))
-    return Finding("pass", f"each class has one name (0 twins or folders of editors among {odd.basis})", 0.0, ODD, odd.unit)
+    return Finding("pass", f"each class has one name ({odd.basis})", 0.0, ODD, odd.unit)
 
 
 def _given(basis: str, **items: float) -> tuple[Measurement, ...]:

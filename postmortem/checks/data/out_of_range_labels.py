@@ -20,7 +20,7 @@ torch.nn.CrossEntropyLoss; the assertions of PyTorch's Loss.cu and NLLLoss2d.cu.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 REFUSED = Threshold(
     1,
@@ -36,7 +36,7 @@ NEEDS = ("job.label_faults",)
 def judge(measured: Measured) -> Finding:
     refused = measured["job.label_faults"]
     if not refused.value < REFUSED.value:
-        seen = f"the loss refused labels outside the head's classes ({refused.value:.0f} messages): {refused.basis}"
+        seen = f"the loss refused labels outside the head's classes ({counted(refused.value, 'message')}): {refused.basis}"
         return Finding("fail", seen, refused.value, REFUSED, refused.unit)
     return Finding("pass", f"no message of a refused label in {refused.basis}", refused.value, REFUSED, refused.unit)
 

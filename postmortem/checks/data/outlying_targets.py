@@ -22,7 +22,7 @@ Tukey 1977, Exploratory Data Analysis (three interquartile ranges: far out). Hub
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 HEAVY = Threshold(
     0.25,
@@ -64,19 +64,19 @@ def judge(measured: Measured) -> Finding:
     weight, lost = measured["data.target_extreme_weight"], measured["data.target_not_finite"]
     extreme = measured.get("data.target_extreme")
     if lost.value > 0:
-        told = f"{lost.value:.2%} of the targets are no finite numbers ({lost.basis}), where 0 should be"
+        told = f"{percent(lost.value)} of the targets are no finite numbers ({lost.basis}), where 0 should be"
         return Finding("warn", told, lost.value, HEAVY, lost.unit)
     for name in ("minimum", "maximum"):
         value = weight.items.get(name)
         if value in SENTINELS and (ranges := _beyond(weight, value)) is not None and ranges > FAR_OUT.value:
-            sign = f"the {name} of the targets is {value:g}, a usual sign for a number that is not known"
-            told = f"{sign}, {ranges:.3g} interquartile ranges beyond the quartiles"
+            sign = f"the {name} of the targets is {number(value)}, a usual sign for a number that is not known"
+            told = f"{sign}, {number(ranges)} interquartile ranges beyond the quartiles"
             return Finding("warn", told, ranges, FAR_OUT, FAR_OUT.unit)
-    scores = f" at {extreme.value:.3g} standard deviations" if extreme is not None else ""
-    seen = f"the farthest target{scores} holds {weight.value:.2%} of all squared deviations"
+    scores = f" at {number(extreme.value)} standard deviations" if extreme is not None else ""
+    seen = f"the farthest target{scores} holds {percent(weight.value)} of all squared deviations"
     records = extreme.value**2 / weight.value if extreme is not None and weight.value > 0 else None
     if weight.value > HEAVY.value and (records is None or records >= LEAST.value):
-        return Finding("warn", f"{seen}, above {HEAVY.value:.0%} ({weight.basis})", weight.value, HEAVY, weight.unit)
+        return Finding("warn", f"{seen}, above {percent(HEAVY.value)} ({weight.basis})", weight.value, HEAVY, weight.unit)
     return Finding("pass", seen, weight.value, HEAVY, weight.unit)
 
 

@@ -23,7 +23,7 @@ Karpathy, A Recipe for Training Neural Networks (overfit, then regularize). Belk
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 LARGE = Threshold(
     10.0,
@@ -56,13 +56,13 @@ BEYOND_NOISE = 2.0
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"a run of family {family} is not judged by its validation loss" if family in ("rl", "gan") else ""
+    return f"{kind_of_run(family)} is not judged by its validation loss" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     ratio = measured["data.parameters_per_record"]
     rise, noise, gap = measured.get("validation.rise"), measured.number("validation.rise_noise"), measured.number("validation.gap")
-    seen = f"{ratio.value:.3g} parameters for each training record"
+    seen = f"there are {number(ratio.value)} parameters for each training record"
     if ratio.value <= LARGE.value:
         return Finding("pass", seen, ratio.value, LARGE, ratio.unit)
     if rise is None:
@@ -70,14 +70,14 @@ def judge(measured: Measured) -> Finding:
     # A NaN compares as false, and so never reads as a rise within noise.
     certain = noise is not None and noise > BEYOND_NOISE
     if certain and rise.value > RISE.value:
-        told = f"{seen}, and validation loss ends {rise.value:.0%} above its best"
+        told = f"{seen}, above {number(LARGE.value)}, and the validation loss ends {percent(rise.value)} above its best"
         return Finding("warn", told, ratio.value, LARGE, ratio.unit, rise.first_step)
     if certain and rise.value > 0 and gap is not None and gap > GAP.value:
-        told = f"{seen}, and validation loss ends at {gap:.3g} times that of training, past its best"
+        told = f"{seen}, above {number(LARGE.value)}, and the validation loss ends at {number(gap)} times that of training, past its best"
         return Finding("warn", told, gap, GAP, GAP.unit, rise.first_step)
     if rise.value != rise.value:
         return Finding("not-checked", f"{seen}, and the validation loss is no number", ratio.value, LARGE, ratio.unit)
-    return Finding("pass", f"{seen}, and validation loss has not turned up", ratio.value, LARGE, ratio.unit)
+    return Finding("pass", f"{seen}, and the validation loss has not turned up", ratio.value, LARGE, ratio.unit)
 
 
 def _given(ratio: float, **others: float) -> tuple[Measurement, ...]:

@@ -21,7 +21,7 @@ Wang, Yao, Kwok, Ni 2020, Generalizing from a Few Examples (arXiv 1904.05046): f
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FEW = Threshold(
     10.0,
@@ -54,7 +54,9 @@ def judge(measured: Measured) -> Finding:
         return Finding("not-checked", "the manifest counts no records by class")
     rarest = tuple(label for label in sorted(counts, key=lambda label: counts[label]) if counts[label] < FEW.value)[:5]
     fewest = min(counts.values())
-    seen = f"the rarest of {len(counts)} classes has {fewest:.0f} training records, the most frequent one {ratio.value:.3g} times as many"
+    seen = (
+        f"the rarest of {len(counts)} classes has {fewest:.0f} training records, and the most frequent {number(ratio.value)} times as many"
+    )
     found = metric is not None and all(metric.items.get(label, 0.0) >= FOUND for label in rarest)
     if rarest and not found and ratio.value >= FAR and len(counts) <= LONG_TAIL:
         return Finding("warn", seen, fewest, FEW, FEW.unit, where=rarest)

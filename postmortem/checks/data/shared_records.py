@@ -24,7 +24,7 @@ CIFAR-10's test images have near copies in training.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 LEAK = Threshold(
     0.01,
@@ -42,15 +42,15 @@ def judge(measured: Measured) -> Finding:
     shared = measured["data.shared"]
     pairs = tuple(pair.replace("|", " and ") for pair in shared.items)
     if shared.value > LEAK.value:
-        told = f"{shared.value:.1%} of a held-out split stands in training too ({pairs[0] if pairs else shared.basis})"
+        told = f"{percent(shared.value)} of a held-out split stands in training too ({pairs[0] if pairs else shared.basis})"
         return Finding("fail", told, shared.value, LEAK, shared.unit, where=pairs)
     if shared.value > 0:
-        told = f"{shared.value:.2%} of a held-out split stands in training too, not above {LEAK.value:.0%}"
+        told = f"{percent(shared.value)} of a held-out split stands in training too, not more than {percent(LEAK.value)}"
         return Finding("warn", told, shared.value, LEAK, shared.unit, where=pairs)
     if shared.items:
-        told = f"training shares no record, but {pairs[0]} share {max(shared.items.values()):.1%}"
+        told = f"training shares no record, but {pairs[0]} share {percent(max(shared.items.values()))}"
         return Finding("warn", told, max(shared.items.values()), LEAK, shared.unit, where=pairs)
-    return Finding("pass", "no key stands in two splits (0 shared)", 0.0, LEAK, shared.unit)
+    return Finding("pass", "no record stands in two splits", 0.0, LEAK, shared.unit)
 
 
 def _shared(value: float, **items: float) -> Measurement:

@@ -27,7 +27,7 @@ Belongie 2019 (arXiv 1901.05555).
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 RATIO = Threshold(
     10.0,
@@ -94,14 +94,14 @@ def _learned(measured: Measured) -> str:
     """What proves that the run used its input in spite of the skew, as a clause; empty where nothing does."""
     metric = measured.get("classes.metric")
     if metric is not None and (lowest := _lowest_logged(measured)) is not None and lowest >= FOUND:
-        return f"every class was learned all the same, with a {metric.text} of {lowest:.2g} or more"
+        return f"every class was learned, with a {metric.text} of {number(lowest, 2)} or more"
     last = measured.get("loss.last_to_prior")
     if last is not None and last.value + 2 * last.items.get("error", 0.0) < LEARNED:
-        return f"the loss fell to {last.value:.2g} of the entropy of the labels all the same"
+        return f"the loss fell to {multiple(last.value)} the class-prior entropy"
     gap = measured.get("accuracy.majority_gap")
     if gap is not None and gap.value > BETTER:
         accuracy, share = gap.items["accuracy"], gap.items["share"]
-        return f"the accuracy of {accuracy:.1%} is above the {share:.1%} of always naming {gap.text[:40]!r} all the same"
+        return f"the accuracy of {percent(accuracy, 3)} is above the {percent(share, 3)} of always naming {gap.text[:40]!r}"
     return ""
 
 
@@ -109,9 +109,9 @@ def _unlearned(measured: Measured) -> str:
     """What in the run shows that rare classes were not learned, as a clause; empty where nothing does."""
     last, gap = measured.get("loss.last_to_prior"), measured.get("accuracy.majority_gap")
     if last is not None and STUCK.value <= last.value <= NOT_EVEN_SHARES:
-        return f"the loss ends at {last.value:.2f} of the entropy of the labels"
+        return f"the loss ends at {multiple(last.value)} the class-prior entropy"
     if gap is not None and abs(gap.value) <= SAME and gap.items["spread"] <= SAME and (last is None or last.value >= LEARNED):
-        return f"the accuracy of {gap.items['accuracy']:.1%} is that of always naming {gap.text[:40]!r}"
+        return f"the accuracy of {percent(gap.items['accuracy'], 3)} is that of always naming {gap.text[:40]!r}"
     return ""
 
 
@@ -127,28 +127,28 @@ def judge(measured: Measured) -> Finding:
     counts = {label: records for label, records in ratio.items.items() if records > 0}
     rarest = tuple(sorted(counts, key=lambda label: counts[label])[:5])
     fewest = min(counts.values(), default=None)
-    seen = f"the most frequent class has {ratio.value:.3g} times the records of the rarest"
+    seen = f"the most frequent class has {number(ratio.value)} times the records of the rarest"
     if fewest is not None:
         seen += f" ({rarest[0][:40]!r}, {fewest:.0f} records)"
     skewed = ratio.value > RATIO.value
     if measured.get("classes.metric") is not None and (lowest := _lowest_logged(measured)) is not None and lowest >= FOUND:
-        return Finding("pass", f"{seen}; {_learned(measured)}", ratio.value, RATIO, ratio.unit)
+        return Finding("pass", f"{seen}, yet {_learned(measured)}", ratio.value, RATIO, ratio.unit)
     few = fewest is not None and fewest < STARVED_RECORDS.value
     learned = _learned(measured)
     if skewed and (few or ratio.value > STARVED_RATIO.value):
         limit = STARVED_RATIO if ratio.value > STARVED_RATIO.value else STARVED_RECORDS
         value, unit = (ratio.value, ratio.unit) if limit is STARVED_RATIO else (fewest, limit.unit)
         if learned:
-            return Finding("warn", f"{seen}; {learned}", value, limit, unit, where=rarest)
+            return Finding("warn", f"{seen}, yet {learned}", value, limit, unit, where=rarest)
         if shown := _unlearned(measured):
             return Finding("fail", f"{seen}, and {shown}", value, limit, unit, where=rarest)
         return Finding("warn", f"{seen}: few to be learned", value, limit, unit, where=rarest)
     if skewed:
-        return Finding("warn", f"{seen}, above {RATIO.value:g}", ratio.value, RATIO, ratio.unit, where=rarest)
+        return Finding("warn", f"{seen}, above {number(RATIO.value)}", ratio.value, RATIO, ratio.unit, where=rarest)
     if effective.value < IN_EFFECT.value:
-        told = f"only {effective.value:.0%} of the classes are in effect; {seen}"
+        told = f"only {percent(effective.value)} of the classes are in effect, and {seen}"
         return Finding("warn", told, effective.value, IN_EFFECT, effective.unit, where=rarest)
-    return Finding("pass", f"{seen}, within {RATIO.value:g}", ratio.value, RATIO, ratio.unit)
+    return Finding("pass", f"{seen}, within {number(RATIO.value)}", ratio.value, RATIO, ratio.unit)
 
 
 def _given(effective: float, **counts: float) -> tuple[Measurement, ...]:

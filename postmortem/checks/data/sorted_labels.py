@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 SORTED = Threshold(
     -10.0,
@@ -40,7 +40,7 @@ CHECKLIST = ("balanced-classes",)
 
 def judge(measured: Measured) -> Finding:
     z, shuffled = measured["data.label_order_z"], measured.text("data.shuffled")
-    seen = f"the order of labels is {z.value:.3g} standard deviations from random"
+    seen = f"the order of labels is {number(z.value)} standard deviations from random"
     if z.value >= SORTED.value:
         return Finding("pass", seen, z.value, SORTED, z.unit)
     if shuffled == "false":

@@ -23,7 +23,7 @@ Cui, Jia, Lin, Song, Belongie 2019 (arXiv 1901.05555). Amazon SageMaker Debugger
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 STARVED = Threshold(
     0.02,
@@ -64,29 +64,29 @@ def judge(measured: Measured) -> Finding:
     starved = {label: value for label, value in judged.items() if value <= STARVED.value}
     lowest = min(judged, key=lambda label: judged[label])
     if not starved:
-        seen = f"every one of {len(judged)} classes is found; the lowest {metric.text} is {judged[lowest]:.3g}, of {lowest[:40]!r}"
+        seen = f"every one of {len(judged)} classes is found, and the lowest {metric.text} is {number(judged[lowest])}, of {lowest[:40]!r}"
         return Finding("pass", seen, judged[lowest], STARVED, metric.unit)
     names = sorted(starved, key=lambda label: sizes[label])
     shown = ", ".join(f"{label[:40]!r} ({sizes[label]:.0f} records)" for label in names[:3])
-    seen = f"{len(starved)} of {len(judged)} classes have their {metric.text} at {STARVED.value:g} or below: {shown}"
+    seen = f"{len(starved)} of {len(judged)} classes have their {metric.text} at {number(STARVED.value)} or below: {shown}"
     if len(starved) == len(judged):
-        return Finding("warn", f"{seen}; no class was learned at all", judged[lowest], STARVED, metric.unit, where=tuple(names[:5]))
+        return Finding("warn", f"{seen}, so that no class was learned at all", judged[lowest], STARVED, metric.unit, where=tuple(names[:5]))
     largest = max(sizes.values())
     rare = [label for label in names if sizes[label] * RARE.value <= largest]
     if not rare:
-        told = f"{seen}; they are not rare beside the largest class with {largest:.0f}"
+        told = f"{seen}, but they are not rare beside the largest class with {largest:.0f}"
         return Finding("warn", told, judged[lowest], STARVED, metric.unit, where=tuple(names[:5]))
-    seen += f", of {largest:.0f} in the largest"
+    seen += f", beside {largest:.0f} in the largest"
     trend = measured.get("classes.metric_trend")
     if trend is not None:
-        seen += f"; metric and size rank alike to {trend.value:.2f}"
+        seen += f", with a rank correlation of metric and size of {number(trend.value, 2)}"
     if held is None:
-        told = f"{seen}; how many records of them validation has is not known"
+        told = f"{seen}, but how many records of them validation has is not known"
         return Finding("warn", told, judged[lowest], STARVED, metric.unit, where=tuple(rare[:5]))
     sure = [label for label in rare if held.items.get(label, 0) >= LEAST_RECORDS.value]
     if not sure:
         most = max(held.items.get(label, 0) for label in rare)
-        told = f"{seen}; of {most:.0f} validation records or fewer all can be missed by chance, the line is {LEAST_RECORDS.value:g}"
+        told = f"{seen}, but of {most:.0f} validation records, fewer than {number(LEAST_RECORDS.value)}, all can be missed by chance"
         return Finding("not-checked", told, most, LEAST_RECORDS, LEAST_RECORDS.unit)
     return Finding("fail", seen, judged[lowest], STARVED, metric.unit, where=tuple(sure[:5]))
 

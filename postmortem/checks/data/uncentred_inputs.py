@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 OFFSET = Threshold(
     3.0,
@@ -70,10 +70,10 @@ def judge(measured: Measured) -> Finding:
     mean, deviation = measured.number("inputs.declared_mean"), measured.number("inputs.declared_std")
     if mean is not None and deviation is not None and math.isfinite(mean) and deviation > 0:
         ratio = abs(mean) / deviation
-        seen = f"the declared mean {mean:.3g} is {ratio:.3g} of the standard deviation"
+        seen = f"the declared mean of {number(mean)} is {multiple(ratio)} the standard deviation"
         if ratio > OFFSET.value:
-            return Finding("warn", f"{seen}, above {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
-        return Finding("pass", f"{seen}, within {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
+            return Finding("warn", f"{seen}, above {number(OFFSET.value)}", ratio, OFFSET, OFFSET.unit)
+        return Finding("pass", f"{seen}, within {number(OFFSET.value)}", ratio, OFFSET, OFFSET.unit)
     sampled = _sampled(measured)
     if sampled is not None:
         return sampled
@@ -84,18 +84,25 @@ def judge(measured: Measured) -> Finding:
         nothing = "neither settings nor numeric columns of a manifest tell the inputs' mean"
         images = measured.get("inputs.image_mean")
         if images is not None:
-            seen = f"logged images have a mean of {images.value:.2f} of white ({images.basis})"
-            nothing += f"; {seen}, and whether a loader centres them is not known"
+            seen = f"logged images have a mean of {number(images.value, 2)} of white ({images.basis})"
+            nothing += f", {seen}, and whether a loader centres them is not known"
         return Finding("not-checked", nothing)
     rms, raw = measured.number("inputs.rms"), measured.number("inputs.feature_rms")
     if rms is not None and raw is not None and rms < NEAR_UNIT < raw:
-        told = f"raw columns reach {raw:.3g}, and the model sees inputs with a root mean square of {rms:.3g}"
+        told = f"raw columns reach {number(raw)}, and the model sees inputs with a root mean square of {number(rms)}"
         return Finding("not-checked", f"{told}: they were scaled on the way, and whether they were centred is not known")
     where = tuple(sorted(columns.items, key=lambda name: -columns.items[name])[:5])
-    seen = f"a numeric column of the manifest has a mean of {columns.value:.3g} standard deviations"
+    seen = f"a numeric column of the manifest has a mean of {number(columns.value)} standard deviations"
     if columns.value > OFFSET_COLUMNS.value:
-        return Finding("warn", f"{seen}, unless the loader centres it", columns.value, OFFSET_COLUMNS, columns.unit, where=where)
-    return Finding("pass", f"{seen}, within {OFFSET_COLUMNS.value:g}", columns.value, OFFSET_COLUMNS, columns.unit)
+        return Finding(
+            "warn",
+            f"{seen}, above {number(OFFSET_COLUMNS.value)}, unless the loader centres it",
+            columns.value,
+            OFFSET_COLUMNS,
+            columns.unit,
+            where=where,
+        )
+    return Finding("pass", f"{seen}, within {number(OFFSET_COLUMNS.value)}", columns.value, OFFSET_COLUMNS, columns.unit)
 
 
 def _sampled(measured: Measured) -> Finding | None:
@@ -105,11 +112,11 @@ def _sampled(measured: Measured) -> Finding | None:
         return None
     offsets = {name: abs(value) / deviation.items[name] for name, value in mean.items.items() if deviation.items.get(name, 0.0) > 0}
     ratio = max(offsets.values(), default=abs(mean.value) / deviation.value)
-    seen = f"a sample of images has a mean of {ratio:.3g} standard deviations behind the loader ({mean.basis})"
+    seen = f"a sample of images has a mean of {number(ratio)} standard deviations behind the loader ({mean.basis})"
     if ratio > OFFSET.value:
         where = tuple(sorted(offsets, key=lambda name: -offsets[name]))
-        return Finding("warn", f"{seen}, above {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit, where=where)
-    return Finding("pass", f"{seen}, within {OFFSET.value:g}", ratio, OFFSET, OFFSET.unit)
+        return Finding("warn", f"{seen}, above {number(OFFSET.value)}", ratio, OFFSET, OFFSET.unit, where=where)
+    return Finding("pass", f"{seen}, within {number(OFFSET.value)}", ratio, OFFSET, OFFSET.unit)
 
 
 def _sample(mean: float, deviation: float) -> tuple[Measurement, ...]:

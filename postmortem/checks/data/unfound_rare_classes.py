@@ -25,7 +25,7 @@ baseline (A Recipe for Training Neural Networks).
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, multiple, number
 
 AS_MANY = Threshold(
     0.8,
@@ -75,10 +75,11 @@ def judge(measured: Measured) -> Finding:
     fewest = min(counts.values(), default=float("inf"))
     told = []
     if errors is not None:
-        told.append(f"errors on validation are {errors.value:.2g} times its records of rare classes")
+        shown = number(errors.value, 2)
+        told.append(f"there {'is 1 validation error' if shown == '1' else f'are {shown} validation errors'} for each rare-class record")
     if loss is not None:
-        told.append(f"the validation loss came to {loss.value:.2g} of what rare classes cost that are never found")
-    seen = "; ".join(told)
+        told.append(f"the validation loss is at best {multiple(loss.value)} what missing them all would cost")
+    seen = ", and ".join(told)
     if errors is not None and errors.value < LEARNED.value:
         return Finding("pass", seen, errors.value, LEARNED, errors.unit)
     if loss is not None and loss.value < CHEAP.value:
@@ -87,8 +88,10 @@ def judge(measured: Measured) -> Finding:
         return Finding("fail", seen, errors.value, AS_MANY, errors.unit, where=rarest)
     open_still = errors.value > MORE if errors is not None else loss is not None and loss.value >= 1.0
     if open_still and measured.text("run.class_weights") != "true" and (fewest < FEW.value or imbalance.value >= FAR):
-        return Finding("warn", f"{seen}; the rarest class has {fewest:.0f} training records", fewest, FEW, FEW.unit, where=rarest)
-    return Finding("not-checked", f"{seen}: that tells neither way")
+        return Finding(
+            "warn", f"{seen}, with {counted(fewest, 'training record')} of the rarest class", fewest, FEW, FEW.unit, where=rarest
+        )
+    return Finding("not-checked", f"{seen}, which tells neither way")
 
 
 def _given(fewest: float, errors: float | None, loss: float | None) -> tuple[Measurement, ...]:

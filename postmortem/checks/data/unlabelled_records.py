@@ -20,7 +20,7 @@ The project's own catalogue, M8. Pandas turns empty cells into NaN, which encode
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 EMPTY = Threshold(
     0.01,
@@ -49,13 +49,13 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     empty = measured["data.unlabelled_training"]
-    seen = f"{empty.value:.2%} of the training records have no label"
+    seen = f"{percent(empty.value)} of the training records lack a label" if empty.value else "every training record has a label"
     where = tuple(split for split, share in empty.items.items() if share > EMPTY.value)
     if empty.value > BY_DESIGN.value:
         return Finding("pass", f"{seen}: taken for a semi-supervised set", empty.value, BY_DESIGN, empty.unit)
     if empty.value > EMPTY.value:
-        return Finding("warn", f"{seen}, above {EMPTY.value:.0%} ({empty.basis})", empty.value, EMPTY, empty.unit, where=where)
-    return Finding("pass", f"{seen}, not above {EMPTY.value:.0%}", empty.value, EMPTY, empty.unit)
+        return Finding("warn", f"{seen}, above {percent(EMPTY.value)} ({empty.basis})", empty.value, EMPTY, empty.unit, where=where)
+    return Finding("pass", seen, empty.value, EMPTY, empty.unit)
 
 
 def _given(share: float, kind: str = "single") -> tuple[Measurement, ...]:

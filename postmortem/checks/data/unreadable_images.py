@@ -20,7 +20,7 @@ PIL.ImageFile.LOAD_TRUNCATED_IMAGES: with it, the lower part of a cut image is g
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 UNREADABLE = Threshold(
     0,
@@ -36,7 +36,7 @@ NEEDS = ("data.unreadable_images",)
 def judge(measured: Measured) -> Finding:
     unreadable = measured["data.unreadable_images"]
     if not unreadable.value <= UNREADABLE.value:
-        told = f"{unreadable.value:.1%} of the images sampled cannot be read: {unreadable.basis}"
+        told = f"{percent(unreadable.value)} of the images sampled cannot be read: {unreadable.basis}"
         return Finding("warn", told, unreadable.value, UNREADABLE, unreadable.unit, where=tuple(list(unreadable.items)[:5]))
     return Finding("pass", f"all images sampled can be read: {unreadable.basis}", 0.0, UNREADABLE, unreadable.unit)
 

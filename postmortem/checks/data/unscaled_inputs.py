@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR_TOO_LARGE = Threshold(
     10.0,
@@ -98,31 +98,37 @@ def judge(measured: Measured) -> Finding:
     rms, spread = measured.get("inputs.rms"), measured.number("inputs.spread")
     penalized = (measured.number("regularization.ratio") or 0.0) > REGULARIZED
     if rms is not None and math.isfinite(rms.value) and not penalized:
-        return _seen_by_model(rms.value, "Adam's moments put the root mean square of the inputs at", spread)
+        return _seen_by_model(rms.value, "from Adam's moments", spread)
     least = measured.get("inputs.rms_at_least")
     if least is not None and math.isfinite(least.value) and least.value > LARGE.value and not penalized:
-        return _seen_by_model(least.value, "the first convolution's moments put the root mean square of the inputs at", None)
+        return _seen_by_model(least.value, "from the first convolution's moments, at least", None)
     deviation = measured.number("inputs.declared_std")
     if deviation is not None and math.isfinite(deviation):
         mean = measured.number("inputs.declared_mean") or 0.0
-        return _seen_by_model(math.hypot(mean, deviation), "declared mean and deviation put the inputs' root mean square at", None)
+        return _seen_by_model(math.hypot(mean, deviation), "from the declared mean and deviation", None)
     sampled = measured.get("inputs.sample_rms")
     if sampled is not None and math.isfinite(sampled.value):
-        return _seen_by_model(sampled.value, f"{sampled.basis}, have a root mean square of", None)
+        return _seen_by_model(sampled.value, sampled.basis, None)
     return _columns(measured)
 
 
-def _seen_by_model(rms: float, seen: str, spread: float | None) -> Finding:
-    told = f"{seen} {rms:.3g}"
+def _seen_by_model(rms: float, source: str, spread: float | None) -> Finding:
+    told, where = f"the inputs have a root mean square of {number(rms)}", f" ({source})"
     if rms > FAR_TOO_LARGE.value:
-        return Finding("fail", f"{told}, above {FAR_TOO_LARGE.value:g}", rms, FAR_TOO_LARGE, FAR_TOO_LARGE.unit)
+        return Finding("fail", f"{told}, above {number(FAR_TOO_LARGE.value)}{where}", rms, FAR_TOO_LARGE, FAR_TOO_LARGE.unit)
     if rms > LARGE.value:
-        return Finding("warn", f"{told}, above {LARGE.value:g}", rms, LARGE, LARGE.unit)
+        return Finding("warn", f"{told}, above {number(LARGE.value)}{where}", rms, LARGE, LARGE.unit)
     if rms < SMALL.value:
-        return Finding("warn", f"{told}, below {SMALL.value:g}", rms, SMALL, SMALL.unit)
+        return Finding("warn", f"{told}, below {number(SMALL.value)}{where}", rms, SMALL, SMALL.unit)
     if spread is not None and spread > UNEVEN.value and rms > 1:
-        return Finding("warn", f"{told}, and the largest input is {spread:.3g} times the median one", spread, UNEVEN, UNEVEN.unit)
-    return Finding("pass", f"{told}, between {SMALL.value:g} and {LARGE.value:g}", rms, LARGE, LARGE.unit)
+        return Finding(
+            "warn",
+            f"{told}, and the largest input is {number(spread)} times the median one, above {number(UNEVEN.value)}{where}",
+            spread,
+            UNEVEN,
+            UNEVEN.unit,
+        )
+    return Finding("pass", f"{told}, between {number(SMALL.value)} and {number(LARGE.value)}{where}", rms, LARGE, LARGE.unit)
 
 
 def _columns(measured: Measured) -> Finding:
@@ -135,19 +141,23 @@ def _columns(measured: Measured) -> Finding:
         )
     if normalized == "true":
         return Finding(
-            "pass", f"settings say that inputs are normalized; raw columns reach {level.value:.3g}", level.value, FAR_TOO_LARGE, level.unit
+            "pass",
+            f"settings say that inputs are normalized (raw columns reach {number(level.value)})",
+            level.value,
+            FAR_TOO_LARGE,
+            level.unit,
         )
     large = level.value > FAR_TOO_LARGE.value
     uneven = scale is not None and scale.value > UNEVEN_COLUMNS.value
     if not large and not uneven:
-        told = f"numeric columns of the manifest reach a root mean square of {level.value:.3g}, within {FAR_TOO_LARGE.value:g}"
+        told = f"numeric columns of the manifest reach a root mean square of {number(level.value)}, within {number(FAR_TOO_LARGE.value)}"
         return Finding("pass", told, level.value, FAR_TOO_LARGE, level.unit)
     if large:
         value, limit, names = level.value, FAR_TOO_LARGE, level.items
-        told = f"numeric columns of the manifest reach a root mean square of {level.value:.3g}"
+        told = f"numeric columns of the manifest reach a root mean square of {number(level.value)}, above {number(FAR_TOO_LARGE.value)}"
     else:
         value, limit, names = scale.value if scale is not None else math.nan, UNEVEN_COLUMNS, scale.items if scale is not None else {}
-        told = f"deviations of the manifest's numeric columns differ {value:.3g} times"
+        told = f"deviations of the manifest's numeric columns differ {number(value)}-fold, above {number(UNEVEN_COLUMNS.value)}"
     where = tuple(sorted(names, key=lambda name: -names[name])[:5])
     if normalized == "false":
         return Finding("fail", f"{told}, and settings say that inputs are not normalized", value, limit, limit.unit, where=where)

@@ -23,7 +23,7 @@ layer's bias to the mean).
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 LARGE = Threshold(
     10.0,
@@ -59,19 +59,21 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     deviation, level, first = measured["data.target_deviation"], measured["data.target_level"], measured.number("loss.first")
     if deviation.value == VARYING.value:
-        told = f"all training targets are {measured['data.target_level'].value:.6g} ({level.basis}), with a deviation of 0"
+        told = f"all training targets are {number(measured['data.target_level'].value, 6)} ({level.basis}), with a deviation of 0"
         return Finding("fail", told, 0.0, VARYING, deviation.unit)
-    seen = f"the targets' root mean square is {level.value:.4g}"
+    seen = f"the targets' root mean square is {number(level.value, 4)}"
     if level.value <= LARGE.value:
-        return Finding("pass", f"{seen}, within {LARGE.value:g}", level.value, LARGE, level.unit)
+        return Finding("pass", f"{seen}, within {number(LARGE.value)}", level.value, LARGE, level.unit)
     if first is None or not first > 0:
         told = f"{seen}, and no first loss tells whether the model sees them as they stand"
         return Finding("not-checked", told, level.value, LARGE, level.unit)
     for expected, kind in ((level.value**2, "squared"), (level.value, "absolute")):
         if 1 / SAME.value <= first / expected <= SAME.value:
-            told = f"{seen}, above {LARGE.value:g}, and the first loss is {first:.4g}, that of an answer of 0 in {kind} error"
+            told = f"{seen}, above {number(LARGE.value)}, and the first loss is {number(first, 4)}, that of an answer of 0 in {kind} error"
             return Finding("warn", told, level.value, LARGE, level.unit)
-    return Finding("pass", f"{seen} in the file, and the first loss is {first:.4g}: scaled on the way", level.value, LARGE, level.unit)
+    return Finding(
+        "pass", f"{seen} in the file, and the first loss is {number(first, 4)}: scaled on the way", level.value, LARGE, level.unit
+    )
 
 
 def _given(deviation: float, level: float, first: float | None = None) -> tuple[Measurement, ...]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 RATIO = Threshold(
     10.0,
@@ -44,7 +44,7 @@ FIGURE = "classes"
 def applies(measured: Measured) -> str:
     ratio = measured.number("classes.imbalance")
     if ratio is not None and ratio <= RATIO.value:
-        return f"classes are close: {ratio:.3g} to 1"
+        return f"the classes are of similar size ({number(ratio)} to 1)"
     return ""
 
 
@@ -53,16 +53,16 @@ def _weights(counts: Mapping[str, float]) -> str:
     present = {label: records for label, records in counts.items() if records > 0}
     total = sum(present.values())
     rarest = sorted(present, key=lambda label: present[label])[:3]
-    return ", ".join(f"{label[:40]!r} {total / (len(present) * present[label]):.3g}" for label in rarest)
+    return ", ".join(f"{label[:40]!r} {number(total / (len(present) * present[label]))}" for label in rarest)
 
 
 def judge(measured: Measured) -> Finding:
     ratio, weights = measured["classes.imbalance"], measured["run.class_weights"]
-    seen = f"classes are {ratio.value:.3g} to 1"
+    seen = f"the largest class has {number(ratio.value)} times the records of the smallest"
     if weights.text == "true":
         return Finding("pass", f"{seen}, and the settings weight or resample them", ratio.value, RATIO, ratio.unit)
     told = _weights(ratio.items)
-    said = f"; inverse frequency gives {told}" if told else ""
+    said = f" (inverse frequency gives {told})" if told else ""
     rarest = tuple(sorted(ratio.items, key=lambda label: ratio.items[label])[:3])
     return Finding("warn", f"{seen}, and the settings leave them without weights{said}", ratio.value, RATIO, ratio.unit, where=rarest)
 

@@ -22,7 +22,7 @@ labels.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 COHERENT = Threshold(
     0.35,
@@ -45,16 +45,20 @@ def judge(measured: Measured) -> Finding:
     fell = measured.number("loss.improvement")
     if snr.value > GROWING:
         return Finding(
-            "pass", f"gradients grow ({snr.value:.2f} of their remembered size), which is not agreement", snr.value, COHERENT, snr.unit
+            "pass",
+            f"gradients are growing ({number(snr.value)} times their running size), which is not agreement",
+            snr.value,
+            COHERENT,
+            snr.unit,
         )
-    seen = f"consecutive gradients agree to {snr.value:.2f} (noise: 0.18, always the same: 1)"
+    seen, scale = f"agreement of successive gradients is {number(snr.value, 2)}", "(pure noise gives 0.18, a constant gradient 1)"
     if snr.value > COHERENT.value and fell is not None and fell < LEARNED:
         where = tuple(sorted(snr.items, key=lambda name: -snr.items[name]))
-        return Finding("warn", f"{seen}, above {COHERENT.value:g}", snr.value, COHERENT, snr.unit, snr.first_step, where)
+        return Finding("warn", f"{seen}, above {number(COHERENT.value)} {scale}", snr.value, COHERENT, snr.unit, snr.first_step, where)
     if snr.value > COHERENT.value and fell is None:
-        return Finding("not-checked", f"{seen}, which says something only beside a loss that did not fall")
+        return Finding("not-checked", f"{seen} {scale}, which means something only beside a loss that did not fall")
     if snr.value >= 0:
-        return Finding("pass", seen, snr.value, COHERENT, snr.unit)
+        return Finding("pass", f"{seen} {scale}", snr.value, COHERENT, snr.unit)
     return Finding("not-checked", "the agreement of the gradients is not a number")
 
 

@@ -23,7 +23,7 @@ Pascanu et al. 2013 (arXiv 1211.5063). Run monitors that note norms equal to the
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 ALWAYS = Threshold(
     0.9,
@@ -61,18 +61,18 @@ def judge(measured: Measured) -> Finding:
     constant, clipped, clip = measured["gradnorm.constant_share"], measured.get("gradnorm.clipped_share"), measured.number("run.clip_norm")
     share, how = constant.value, "of the gradient norms equal their maximum"
     if clipped is not None and clip is not None and clipped.value > share:
-        share, how = clipped.value, f"of the gradient norms lie above the clip norm {clip:g}"
-    seen = f"{share:.0%} {how}"
+        share, how = clipped.value, f"of the gradient norms lie above the clip norm {number(clip)}"
+    seen = f"{percent(share)} {how}"
     if share < ALWAYS.value:
         if clip is not None:
             return Finding("pass", f"{seen}: clipping acts now and then", share, ALWAYS, "share")
         burst = measured.number("gradnorm.burst")
-        calm = "no clipping is set, and no burst asks for it" if burst is not None and burst < CALM else "no clipping is set"
-        return Finding("pass", f"{seen}; {calm}", share, ALWAYS, "share")
+        calm = "no clipping is set, nor needed" if burst is not None and burst < CALM else "no clipping is set"
+        return Finding("pass", f"{seen}, and {calm}", share, ALWAYS, "share")
     fall = measured.number("loss.improvement")
     if fall is None:
-        return Finding("warn", f"{seen}; no loss shows whether that held learning back", share, ALWAYS, "share")
-    seen += f", while the loss fell by {max(0.0, fall):.0%}"
+        return Finding("warn", f"{seen}, and no loss shows whether that held learning back", share, ALWAYS, "share")
+    seen += f", while the loss fell by {percent(max(0.0, fall))}"
     if fall < LITTLE.value:
         return Finding("fail", seen, share, ALWAYS, "share")
     if fall < SOME.value:

@@ -22,7 +22,7 @@ schedulers that were not loaded.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent, times
 
 STOOD = Threshold(
     0.15,
@@ -41,14 +41,16 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     found = measured["lr.cut"]
     if found.value >= STOOD.value:
-        seen = f"the learning rate stood at {found.value:.0%} of its peak when it jumped back there at step {found.first_step}"
+        seen = f"the learning rate jumped back to its peak at step {found.first_step}, from {percent(found.value)} of it"
         if (measured.number("resume.count") or 0) >= 1:
-            reason = f"{seen}, and the logs show that the run was resumed"
+            reason = f"{seen}, in a run that was resumed"
             return Finding("fail", reason, found.value, STOOD, found.unit, found.first_step)
         return Finding("warn", seen, found.value, STOOD, found.unit, found.first_step)
     if found.value < STOOD.value:
-        times = found.items.get("jumps", 0.0)
-        seen = f"the learning rate jumped back to its peak {times:.0f} times, standing at {found.value:.0%} of it before a single one"
+        jumps = found.items.get("jumps", 0.0)
+        seen = "the learning rate never jumped back to its peak"
+        if jumps:
+            seen = f"the learning rate jumped back to its peak {times(jumps)}, as a schedule of cycles does"
         return Finding("pass", seen, found.value, STOOD, found.unit)
     return Finding("not-checked", "where the learning rate stood is not a number")
 

@@ -22,7 +22,7 @@ A seeded run of this project: a rate of zero after 6 % of the steps, which one l
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 DEAD = Threshold(
     0.2,
@@ -68,13 +68,14 @@ def judge(measured: Measured) -> Finding:
     if measured.number("lr.max") == 0:
         moved = ", which is not that of the weights that moved" if (measured.number("updates.moved") or 0) > 0 else ": it did not decay"
         return Finding("pass", f"the learning rate is 0 throughout{moved}", None, DEAD)
-    seen = f"the learning rate is at a thousandth of its peak or below for the last {dead.value:.0%} of the run"
+    seen = f"for the last {percent(dead.value)} of the run the learning rate is at most a thousandth of its peak"
     if dead.value < DEAD.value:
-        return Finding("pass", seen, dead.value, DEAD, dead.unit)
+        never = "the learning rate never fell to a thousandth of its peak"
+        return Finding("pass", seen if dead.value else never, dead.value, DEAD, dead.unit)
     left = _left(measured)
     if left is None:
-        return Finding("warn", f"{seen}; no loss shows whether that mattered", dead.value, DEAD, dead.unit, dead.first_step)
-    seen += f", and {max(0.0, left):.0%} of the starting loss is left"
+        return Finding("warn", f"{seen}, and no loss shows whether that mattered", dead.value, DEAD, dead.unit, dead.first_step)
+    seen += f", with {percent(max(0.0, left))} of the starting loss left"
     if left >= HIGH.value:
         return Finding("fail", seen, dead.value, DEAD, dead.unit, dead.first_step)
     if left >= SOME.value:

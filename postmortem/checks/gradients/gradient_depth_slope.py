@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 STEEP = Threshold(
     0.3,
@@ -55,7 +55,7 @@ FIGURE = "gradient-rms"
 
 def judge(measured: Measured) -> Finding:
     slope, ratio = measured.get("gradients.depth_slope"), measured["gradients.first_to_last"]
-    seen = f"the first of {len(ratio.items)} hidden layers has {ratio.value:.1e} of the last one's gradient"
+    seen = f"the gradient of the first of {len(ratio.items)} hidden layers is {multiple(ratio.value)} the last one's"
     where = tuple(sorted(ratio.items, key=lambda name: ratio.items[name]))
     if slope is None:
         if ratio.value < LOST.value:
@@ -63,7 +63,8 @@ def judge(measured: Measured) -> Finding:
         if ratio.value >= LOST.value:
             return Finding("pass", seen, ratio.value, LOST, ratio.unit)
         return Finding("not-checked", "the gradients' ratio is not a number")
-    seen = f"gradients change by {slope.value:+.2f} decades a layer with depth; {seen}"
+    way = "lose" if slope.value >= 0 else "gain"
+    seen = f"gradients {way} {number(abs(slope.value), 2)} decades per layer on the way back, so that {seen}"
     # Many layers that each take a little: the slope of all of them together accounts for the ratio.
     steady = slope.value * (len(ratio.items) - 1) >= -math.log10(LOST.value)
     if (slope.value >= STEEP.value or steady) and ratio.value < LOST.value:

@@ -22,7 +22,7 @@ AUTOTRAINER (ratio of 70 for exploding gradients). Pascanu et al. 2013 (arXiv 12
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number, percent
 
 BURST = Threshold(
     100.0,
@@ -56,20 +56,21 @@ FIGURE = "gradient-norm"
 def judge(measured: Measured) -> Finding:
     burst, infinite = measured["gradnorm.burst"], measured.get("gradnorm.nonfinite_share")
     if infinite is not None and infinite.value > OFTEN_INFINITE.value:
-        text = f"{infinite.value:.0%} of the gradient norms are not finite, the first at step {infinite.first_step}"
+        text = f"{percent(infinite.value)} of the gradient norms are NaN or infinite, the first at step {infinite.first_step}"
         return Finding("fail", text, infinite.value, OFTEN_INFINITE, infinite.unit, infinite.first_step)
-    seen = f"the highest gradient norm is {burst.value:.3g} times the usual one"
+    seen = f"the highest gradient norm is {number(burst.value)} times the usual one"
     skipped = measured.number("gradnorm.nonfinite")
-    if skipped:
-        seen += f"; {skipped:.0f} norms are not finite, as where a gradient scaler skips steps"
+    beside = f" ({counted(skipped, 'norm is', 'norms are')} not finite, as where a gradient scaler skips steps)" if skipped else ""
     if burst.value < HIGH.value:
-        return Finding("pass", seen, burst.value, HIGH, burst.unit)
+        return Finding("pass", f"{seen}{beside}", burst.value, HIGH, burst.unit)
     clip = measured.number("run.clip_norm")
     if clip is not None:
-        return Finding("warn", f"{seen}; gradients are clipped at {clip:g}", burst.value, HIGH, burst.unit, burst.first_step)
+        return Finding(
+            "warn", f"{seen}, but gradients are clipped at {number(clip)}{beside}", burst.value, HIGH, burst.unit, burst.first_step
+        )
     line = BURST if burst.value >= BURST.value else HIGH
     return Finding(
-        "fail" if line is BURST else "warn", f"{seen}; the line is {line.value:g}", burst.value, line, burst.unit, burst.first_step
+        "fail" if line is BURST else "warn", f"{seen}, above {number(line.value)}{beside}", burst.value, line, burst.unit, burst.first_step
     )
 
 

@@ -20,7 +20,7 @@ AUTOTRAINER, exploding gradients. Defazio 2025 (arXiv 2506.02285): why gradients
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 EXPLODED = Threshold(
     100.0,
@@ -49,12 +49,12 @@ LEARNED = 0.9
 
 def judge(measured: Measured) -> Finding:
     growth, fall = measured["gradnorm.growth"], measured.number("loss.improvement")
-    seen = f"the gradient norm ends at {growth.value:.3g} times its early level"
+    seen = f"the gradient norm ends at {number(growth.value)} times its early level"
     if growth.value < GROWN.value:
         return Finding("pass", seen, growth.value, GROWN, growth.unit)
     if growth.value < EXPLODED.value or (fall is not None and fall >= LEARNED):
-        return Finding("warn", f"{seen}; the line is {GROWN.value:g}", growth.value, GROWN, growth.unit)
-    return Finding("fail", f"{seen}; the line is {EXPLODED.value:g}", growth.value, EXPLODED, growth.unit)
+        return Finding("warn", f"{seen}, above {number(GROWN.value)}", growth.value, GROWN, growth.unit)
+    return Finding("fail", f"{seen}, above {number(EXPLODED.value)}", growth.value, EXPLODED, growth.unit)
 
 
 def _given(growth: float, fall: float) -> tuple[Measurement, ...]:

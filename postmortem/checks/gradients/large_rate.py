@@ -21,7 +21,7 @@ Goyal et al. 2017 (arXiv 1706.02677): 0.1 with momentum for batches of 256.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 SIGNED_RATE = Threshold(
     0.03,
@@ -51,14 +51,16 @@ def judge(measured: Measured) -> Finding:
     rate = measured["lr.max"]
     name = (measured.text("optimizer.algorithm") or measured.text("run.optimizer")).lower()
     line = SIGNED_RATE if name in SIGNED else PLAIN_RATE
-    seen = f"the highest learning rate is {rate.value:.2g}, for {name or 'an unknown optimizer'}"
+    seen = f"the highest learning rate is {number(rate.value, 2)} for {name or 'an unknown optimizer'}"
     if rate.value > line.value:
-        return Finding("warn", f"{seen}; usual rates end at {line.value:g}", rate.value, line, rate.unit, rate.first_step)
+        return Finding(
+            "warn", f"{seen}, above the usual range, which ends at {number(line.value)}", rate.value, line, rate.unit, rate.first_step
+        )
     usual = USUAL if name and name not in SIGNED else USUAL_SIGNED
     if rate.value <= usual:
         return Finding("pass", seen, rate.value, line, rate.unit)
     if rate.value <= line.value:
-        return Finding("not-checked", f"{seen}: between {usual:g} and {line.value:g} a rate may be right or far too high")
+        return Finding("not-checked", f"{seen}: between {number(usual)} and {number(line.value)} a rate may be right or far too high")
     return Finding("not-checked", "the learning rate is not a number")
 
 

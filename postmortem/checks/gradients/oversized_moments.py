@@ -20,7 +20,7 @@ Pascanu, Mikolov, Bengio 2013 (arXiv 1211.5063). Healthy runs of the fault corpu
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 FAR = Threshold(
     50.0,
@@ -50,16 +50,16 @@ def applies(measured: Measured) -> str:
     if measured.number("loss.negative"):
         return "a loss that goes below 0 has no scale of its own"
     first = measured.number("loss.first")
-    return f"the first loss of {first:.3g} is too near 0 to compare with" if first is not None and 0 <= first < LEAST_LOSS else ""
+    return f"the first loss of {number(first)} is too near 0 to compare with" if first is not None and 0 <= first < LEAST_LOSS else ""
 
 
 def judge(measured: Measured) -> Finding:
     found, first = measured["gradients.moment_norm"], measured["loss.first"]
     ratio = found.value / first.value if first.value > 0 else float("nan")
-    seen = f"the moments remember a gradient norm of {found.value:.3g}, {ratio:.3g} times the first loss"
+    seen = f"the optimizer remembers a gradient norm of {number(found.value)}, {multiple(ratio)} the first loss"
     for limit in (FAR, LARGE):
         if ratio > limit.value:
-            told = f"{seen}, above {limit.value:g}"
+            told = f"{seen}, above {number(limit.value)}"
             return Finding("fail" if limit is FAR else "warn", told, ratio, limit, limit.unit, found.first_step)
     if ratio <= LARGE.value:
         return Finding("pass", seen, ratio, LARGE, LARGE.unit)

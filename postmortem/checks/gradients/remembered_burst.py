@@ -21,7 +21,7 @@ Molybog et al. 2023 (arXiv 2304.09871). Own derivation: noise has sqrt((1 - beta
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 FORGOTTEN = Threshold(
     0.01,
@@ -46,10 +46,13 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found, fall = measured["gradients.snr"], measured["loss.improvement"]
     left = max(0.0, 1 - fall.value)
-    seen = f"first moments are {found.value:.1e} of the root of second ones (noise: 0.18), and {left:.0%} of the loss is left"
+    seen = (
+        f"Adam's mean gradient is {number(found.value, 2)} of its root mean square "
+        f"(pure noise gives 0.18), with {percent(left)} of the loss left"
+    )
     if found.value < FORGOTTEN.value and fall.value < STILL_THERE:
         where = tuple(sorted(found.items, key=lambda name: found.items[name]))[:5]
-        told = f"{seen}: below {FORGOTTEN.value:g} gradients were once far larger"
+        told = f"{seen}: below {number(FORGOTTEN.value)} gradients must once have been far larger"
         return Finding("fail", told, found.value, FORGOTTEN, found.unit, found.first_step, where)
     if found.value >= FORGOTTEN.value or fall.value >= STILL_THERE:
         return Finding("pass", seen, found.value, FORGOTTEN, found.unit)

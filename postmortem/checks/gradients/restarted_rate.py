@@ -20,7 +20,7 @@ Loshchilov and Hutter 2017 (arXiv 1608.03983), warm restarts. TorchEasyRec issue
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, times
 
 LOST = Threshold(
     0.5,
@@ -45,18 +45,20 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} need not fall" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} need not fall" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     found = measured["lr.setback"]
-    times = found.items.get("restarts", 0.0)
+    restarts = found.items.get("restarts", 0.0)
     if found.text == "cycles":
-        return Finding("pass", f"the learning rate came back {times:.0f} times, as in a schedule of cycles", found.value, SOME, found.unit)
-    if not times:
+        return Finding("pass", f"the learning rate came back {times(restarts)}, as in a schedule of cycles", found.value, SOME, found.unit)
+    if not restarts:
         return Finding("pass", "the learning rate never came back after it had fallen to half of its peak", 0.0, SOME, found.unit)
+    way = "above" if found.value >= 0 else "below"
     seen = (
-        f"the learning rate came back at step {found.first_step}, and the loss ended {found.value:+.2f} of the progress above that before"
+        f"the learning rate came back at step {found.first_step}, and the loss ended "
+        f"{multiple(abs(found.value))} its progress {way} where it was"
     )
     for status, limit in (("fail", LOST), ("warn", SOME)):
         if found.value >= limit.value:

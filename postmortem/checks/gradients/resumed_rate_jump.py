@@ -21,7 +21,7 @@ PyTorch tutorial: saving and loading a general checkpoint for inference and/or r
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 SAME = Threshold(
     1.02,
@@ -50,18 +50,23 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     ratio = measured["resume.rate_ratio"]
     if ratio.value > OTHER.value:
-        reason = f"the learning rate was another by a factor of {ratio.value:.3g} after the resume ({ratio.basis})"
+        reason = f"after the resume the learning rate was off by a factor of {number(ratio.value)} ({_seen(ratio)})"
         return Finding("fail", reason, ratio.value, OTHER, ratio.unit, ratio.first_step)
     if ratio.value > SAME.value:
-        reason = f"the learning rate was off by a factor of {ratio.value:.3g} after the resume ({ratio.basis})"
+        reason = f"after the resume the learning rate was off by a factor of {number(ratio.value)} ({_seen(ratio)})"
         return Finding("warn", reason, ratio.value, SAME, ratio.unit, ratio.first_step)
     if ratio.value <= SAME.value:
-        return Finding("pass", f"the learning rate went on where the run was resumed ({ratio.basis})", ratio.value, SAME, ratio.unit)
+        return Finding("pass", f"the learning rate went on where the run was resumed ({_seen(ratio)})", ratio.value, SAME, ratio.unit)
     return Finding("not-checked", "the ratio of the rates is not a number")
 
 
+def _seen(ratio: Measurement) -> str:
+    """One step's two rates, without the files they stand in."""
+    return ratio.basis.rsplit("; ", 1)[-1]
+
+
 def _given(ratio: float) -> tuple[Measurement, ...]:
-    basis = "12 steps of tag 'lr' from step 320 on; at step 340 it was 0.0003 in metrics.csv and is 0.002 in what came after"
+    basis = "12 steps of tag 'lr' from step 320 on; at step 340 it is 0.002 and was 0.0003 before"
     return (
         Measurement("resume.count", 1, "", "files whose steps begin within those of an earlier file", 320),
         Measurement("resume.rate_ratio", ratio, "ratio", basis, 320),

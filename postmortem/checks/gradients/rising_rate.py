@@ -22,7 +22,7 @@ Smith 2017, Cyclical Learning Rates (arXiv 1506.01186): the range test. Godbole 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 RISES = Threshold(
     1.3,
@@ -68,32 +68,32 @@ def _harm(measured: Measured) -> str:
     if measured.text("run.family") in ("rl", "gan"):
         return ""
     if (measured.number("loss.nonfinite") or 0) > 0:
-        return "the loss became non-finite"
+        return "the loss became NaN or infinite"
     climbed, noise = measured.number("loss.divergence"), measured.number("loss.divergence_noise")
     if climbed is not None and noise is not None and climbed > DIVERGED and noise > DIVERGED_NOISE:
-        return f"the loss climbed by {climbed:.2g} of its progress"
+        return f"the loss gave back {multiple(climbed)} its progress"
     left = measured.number("loss.last_to_chance")
     if left is None:
         last, first = measured.number("loss.last"), measured.number("loss.first")
         left = last / first if last is not None and first is not None and first > 0 else None
-    return f"{left:.0%} of the starting loss is left" if left is not None and left >= HIGH else ""
+    return f"{percent(left)} of the starting loss is left" if left is not None and left >= HIGH else ""
 
 
 def judge(measured: Measured) -> Finding:
     rise = measured["lr.late_rise"]
-    seen = f"the learning rate ends at {rise.value:.3g} times that of the middle of the run"
+    seen = f"the learning rate ends at {multiple(rise.value)} its level in the middle of the run"
     first, last = measured.number("lr.first"), measured.number("lr.last")
     if rise.value < RISES.value:
         return Finding("pass", seen, rise.value, RISES, rise.unit)
     if first and last and last / first >= SWEEP:
-        return Finding("pass", f"{seen}, {last / first:.1g} times the first one, as in a range test", rise.value, RISES, rise.unit)
+        return Finding("pass", f"{seen}, {number(last / first, 1)} times the first one, as in a range test", rise.value, RISES, rise.unit)
     harm, done = _harm(measured), measured.number("steps.done")
     if done is not None and done < DONE.value:
-        return Finding("pass", f"{seen}, which may be a warm-up: {done:.0%} of the run was done", rise.value, RISES, rise.unit)
+        return Finding("pass", f"{seen}, which may be a warm-up: {percent(done)} of the run was done", rise.value, RISES, rise.unit)
     if done is None:
-        told = f"{seen}; how long the run was to be is not known" + (f", and {harm}" if harm else "")
+        told = f"{seen}, in a run whose planned length is not known" + (f", and {harm}" if harm else "")
         return Finding("warn", told, rise.value, RISES, rise.unit, rise.first_step)
-    told = f"{seen}, {done:.0%} of the run being done" + (f", and {harm}" if harm else "")
+    told = f"{seen}, with {percent(done)} of the run done" + (f", and {harm}" if harm else "")
     return Finding("fail" if harm else "warn", told, rise.value, RISES, rise.unit, rise.first_step)
 
 

@@ -22,7 +22,7 @@ the root of (1 - beta) / (1 + beta), 0.23 at 0.9.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 OF_LIMIT = Threshold(
     0.2,
@@ -50,20 +50,20 @@ FIGURE = "gradient-norm"
 
 def judge(measured: Measured) -> Finding:
     total, clip, fell = measured["gradients.total"], measured.number("run.clip_norm"), measured.number("loss.improvement")
-    seen = f"the longest averaged gradient has a norm of {total.value:.2g}"
+    seen = f"the largest averaged gradient has a norm of {number(total.value, 2)}"
     line, value = SHORT, total.value
     low = total.value < SHORT.value
     if clip is not None:
         of_limit = total.value / clip
-        seen += f", {of_limit:.2g} of the clip norm {clip:g}"
+        seen += f", {multiple(of_limit)} the clip norm {number(clip)}"
         if OF_LIMIT.value <= of_limit <= OVER_LIMIT:
             line, value, low = OF_LIMIT, of_limit, True
     unit = line.unit
     if not low:
         return Finding("pass", seen, value, line, unit)
     if fell is None:
-        return Finding("warn", f"{seen}; no loss shows whether that held learning back", value, line, unit, total.first_step)
-    seen += f", while the loss fell by {max(0.0, fell):.0%}"
+        return Finding("warn", f"{seen}, and no loss shows whether that held learning back", value, line, unit, total.first_step)
+    seen += f", while the loss fell by {percent(max(0.0, fell))}"
     if fell >= HALF:
         return Finding("pass", f"{seen}: it learned all the same", value, line, unit)
     return Finding("fail" if fell < LITTLE else "warn", seen, value, line, unit, total.first_step)

@@ -22,7 +22,7 @@ Bengio 2012 (arXiv 1206.5533), 3.1.1: 0.01 as a default for SGD. Kingma and Ba 2
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 SIGNED_RATE = Threshold(
     3e-5,
@@ -72,14 +72,16 @@ def judge(measured: Measured) -> Finding:
     rate = measured["lr.max"]
     name = (measured.text("optimizer.algorithm") or measured.text("run.optimizer")).lower()
     line = SIGNED_RATE if name in SIGNED else PLAIN_RATE if name == "sgd" else UNKNOWN_RATE
-    seen = f"the highest learning rate is {rate.value:.2g}, for {name or 'an unknown optimizer'}"
+    seen = f"the highest learning rate is {number(rate.value, 2)} for {name or 'an unknown optimizer'}"
     if rate.value < line.value:
-        return Finding("warn", f"{seen}; usual rates begin at {line.value:g}", rate.value, line, rate.unit, rate.first_step)
+        return Finding(
+            "warn", f"{seen}, below the usual range, which begins at {number(line.value)}", rate.value, line, rate.unit, rate.first_step
+        )
     usual = USUAL_SIGNED if name in SIGNED else USUAL
     if rate.value >= usual:
         return Finding("pass", seen, rate.value, line, rate.unit)
     if rate.value >= line.value:
-        return Finding("not-checked", f"{seen}: between {line.value:g} and {usual:g} a rate may be right or too low")
+        return Finding("not-checked", f"{seen}: between {number(line.value)} and {number(usual)} a rate may be right or too low")
     return Finding("not-checked", "the learning rate is not a number")
 
 

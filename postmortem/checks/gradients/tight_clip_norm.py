@@ -19,7 +19,7 @@ Pascanu et al. 2013 (arXiv 1211.5063): from half to ten times the average norm. 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 TIGHT = Threshold(
     0.05,
@@ -36,11 +36,11 @@ CHECKLIST = ("gradient-clipping",)
 
 def judge(measured: Measured) -> Finding:
     limit = measured["run.clip_norm"]
-    seen = f"the clip norm is {limit.value:g} ({limit.basis})"
+    seen, where = f"the clip norm is {number(limit.value)}", f" ({limit.basis})"
     if limit.value < TIGHT.value:
-        return Finding("warn", seen, limit.value, TIGHT, limit.unit)
+        return Finding("warn", f"{seen}, below {number(TIGHT.value)}{where}", limit.value, TIGHT, limit.unit)
     if limit.value >= TIGHT.value:
-        return Finding("pass", seen, limit.value, TIGHT, limit.unit)
+        return Finding("pass", f"{seen}{where}", limit.value, TIGHT, limit.unit)
     return Finding("not-checked", "the clip norm is not a number")
 
 

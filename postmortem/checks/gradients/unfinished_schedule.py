@@ -21,7 +21,7 @@ Loshchilov and Hutter 2017 (arXiv 1608.03983): cosine decay to zero over the len
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 DONE = Threshold(
     0.9,
@@ -41,13 +41,13 @@ def judge(measured: Measured) -> Finding:
     done = measured["lr.schedule_done"]
     by_plan = measured.text("run.early_stopping") == "true" or measured.text("job.end") in ("finished", "early-stopped")
     if done.value < DONE.value and by_plan:
-        seen = f"the learning rate had gone {done.value:.0%} of a {done.text} decay"
-        return Finding("not-checked", f"{seen}; the run was free to end there, by its settings or by what the job left behind")
+        seen = f"the run ended {percent(done.value)} of the way through a {done.text} decay"
+        return Finding("not-checked", f"{seen}, but was free to end there, by its settings or by what the job left behind")
     if done.value < DONE.value:
-        seen = f"the learning rate had gone {done.value:.0%} of a {done.text} decay that ends at step {done.first_step} ({done.basis})"
+        seen = f"the run ended {percent(done.value)} of the way through a {done.text} decay, which goes on to step {done.first_step}"
         return Finding("warn", seen, done.value, DONE, done.unit, done.first_step)
     if done.value >= DONE.value:
-        return Finding("pass", f"the learning rate came to {done.value:.0%} of its {done.text} decay", done.value, DONE, done.unit)
+        return Finding("pass", f"the learning rate completed {percent(done.value)} of its {done.text} decay", done.value, DONE, done.unit)
     return Finding("not-checked", "the share of the schedule is not a number")
 
 

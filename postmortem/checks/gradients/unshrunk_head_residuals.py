@@ -24,7 +24,7 @@ Kingma and Ba 2015 (arXiv 1412.6980) for the averages. The Brier score of p = 1/
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple
 
 STEADY = Threshold(
     0.6,
@@ -48,16 +48,16 @@ NOT_SMALL = 0.35
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the errors of a run of family {family} need not shrink" if family in ("rl", "gan") else ""
+    return f"the errors of {kind_of_run(family)} need not shrink" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     trend, brier = measured["head.residual_trend"], measured.get("head.residual")
-    seen = f"squared errors at the head end at {trend.value:.2g} of those of the first stretch"
+    seen = f"squared errors at the head end at {multiple(trend.value)} their early level"
     where = (trend.text,) if trend.text else ()
     known = brier is not None and measured.text("run.family") in ("classification", "unknown") and brier.value <= 2.0
     if brier is not None and known:
-        seen += f", at {brier.value:.2g} of what ignorance gives"
+        seen += f", and at {multiple(brier.value)} those of blind guessing"
         if brier.value < NOT_SMALL:
             return Finding("pass", seen, brier.value, IGNORANT, "ratio")
     if trend.value < STEADY.value:

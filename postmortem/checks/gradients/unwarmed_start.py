@@ -23,7 +23,7 @@ blocks need it.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 AT_ONCE = Threshold(
     0.9,
@@ -73,27 +73,32 @@ def judge(measured: Measured) -> Finding:
     if not peak.value > 0:
         return Finding("not-checked", "the learning rate is nowhere above 0")
     share = first.value / peak.value
-    seen = f"the learning rate begins at {share:.2g} of its highest, {peak.value:.3g}"
+    seen = f"the learning rate begins at {percent(share)} of its peak of {number(peak.value)}"
     if measured.number("weights.attention") is None and measured.text("run.family") != "language-model":
-        return Finding("not-checked", f"{seen}; nothing tells whether the network has attention")
+        return Finding("not-checked", f"{seen}, but nothing tells whether the network has attention")
     last = measured.number("steps.last")
     late = first.first_step is not None and last is not None and last > 0 and first.first_step > BEGIN * last
     if share < AT_ONCE.value or late or (measured.number("resume.count") or 0) > 0:
         return Finding("pass", f"{seen}{', in the middle of a run' if late else ''}", share, AT_ONCE, "ratio")
     rise, burst = measured.get("loss.early_rise"), measured.get("gradnorm.early_burst")
     if rise is None and burst is None:
-        return Finding("not-checked", f"{seen}; neither the first losses nor gradient norms tell what that did")
+        return Finding("not-checked", f"{seen}, but neither the first losses nor gradient norms tell what that did")
     if rise is not None and rise.value >= ROSE.value:
-        seen, value, limit, step = f"{seen}, and the loss rose by {rise.value:.0%} of its start", rise.value, ROSE, rise.first_step
+        seen, value, limit, step = f"{seen}, and the loss rose by {percent(rise.value)} at first", rise.value, ROSE, rise.first_step
     elif burst is not None and burst.value >= BURST.value:
-        seen, value, limit, step = f"{seen}, and the gradient norm burst {burst.value:.3g}-fold", burst.value, BURST, burst.first_step
+        seen, value, limit, step = (
+            f"{seen}, and the gradient norm burst to {number(burst.value)} times its usual size",
+            burst.value,
+            BURST,
+            burst.first_step,
+        )
     elif share >= AT_ONCE.value:
         return Finding("pass", f"{seen}, and the first steps went well", share, AT_ONCE, "ratio")
     else:
         return Finding("not-checked", "the first learning rate is not a number")
     left = measured.number("loss.last_to_chance")
     if left is not None and left >= LOST.value:
-        return Finding("fail", f"{seen}; it ended at {left:.2g} of a guess", value, limit, limit.unit, step)
+        return Finding("fail", f"{seen}, and ended at {multiple(left)} chance level", value, limit, limit.unit, step)
     return Finding("warn", seen, value, limit, limit.unit, step)
 
 

@@ -20,7 +20,7 @@ torch.optim.lr_scheduler.LambdaLR multiplies the initial rate by what the functi
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 FELL = Threshold(
     0.2,
@@ -39,16 +39,19 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     rate, moved, fell = measured["lr.max"], measured.number("updates.moved"), measured.number("loss.improvement")
     if rate.value > 0:
-        return Finding("pass", f"the highest learning rate is {rate.value:g}", rate.value, None, rate.unit)
+        return Finding("pass", f"the highest learning rate is {number(rate.value)}", rate.value, None, rate.unit)
     if rate.value == 0:
         seen = f"the learning rate is 0 throughout ({rate.basis})"
         if moved:
-            return Finding("pass", f"{seen}, which is not that of the {moved:.0%} of the tensors that moved", moved, None, "share")
+            return Finding(
+                "pass", f"{seen}, yet {percent(moved)} of the tensors moved: another group's rate was logged", moved, None, "share"
+            )
         if moved is None and fell is not None and fell >= FELL.value:
-            return Finding("pass", f"{seen}, and the loss fell by {fell:.0%} all the same", fell, FELL, "share")
+            return Finding("pass", f"{seen}, and the loss fell by {percent(fell)} all the same", fell, FELL, "share")
         if moved is None and fell is None:
-            return Finding("warn", f"{seen}; neither weights nor a loss tell whether that mattered", rate.value, FELL, rate.unit)
-        return Finding("fail", f"{seen}; no fall of {FELL.value:.0%} speaks against it", fell, FELL, "share", rate.first_step)
+            return Finding("warn", f"{seen}, and neither weights nor a loss tell whether that mattered", rate.value, FELL, rate.unit)
+        shown = "no tensor moved" if moved is not None else f"the loss did not fall by {percent(FELL.value)}"
+        return Finding("fail", f"{seen}, and {shown}", fell, FELL, "share", rate.first_step)
     return Finding("not-checked", "the highest learning rate is not a number")
 
 

@@ -18,7 +18,7 @@ Of 88 public runs that were counted for this project's catalogue, 41 had no vali
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement
+from postmortem.model import Example, Finding, Measured, Measurement, counted
 
 NEEDS = ("validation.points",)
 CHECKLIST = ("simplify-model",)
@@ -28,7 +28,7 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     found = measured["validation.points"]
     if found.value >= 1:
-        return Finding("pass", f"the run was validated: {found.value:.0f} {found.basis}", found.value, None, found.unit)
+        return Finding("pass", f"the validation loss was logged at {counted(found.value, 'point')}", found.value, None, found.unit)
     return Finding("not-checked", "the validation loss has no finite point, so that overfitting cannot be judged")
 
 

@@ -24,7 +24,7 @@ information.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple
 
 NEVER = Threshold(
     0.97,
@@ -51,9 +51,9 @@ FIGURE = "loss"
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family and family not in ("classification", "language-model", "unknown"):
-        return f"the loss of a run of family {family} has no chance level of classes"
+        return f"the loss of {kind_of_run(family)} has no chance level of classes"
     last = measured.number("loss.last_to_chance")
-    return f"the training loss is at {last:.2g} of chance: it was not fitted" if last is not None and last > FITTED.value else ""
+    return f"the training loss is at {multiple(last)} chance level: it was not fitted" if last is not None and last > FITTED.value else ""
 
 
 def _learned(measured: Measured) -> bool | None:
@@ -70,14 +70,14 @@ def _learned(measured: Measured) -> bool | None:
 
 def judge(measured: Measured) -> Finding:
     best, last = measured["validation.best_to_chance"], measured["loss.last_to_chance"]
-    seen = f"validation came to {best.value:.3g} of a guess at best, training to {last.value:.2g}"
+    seen = f"the best validation loss is {multiple(best.value)} chance level, the last training loss {multiple(last.value)} it"
     if best.value < NEVER.value:
         return Finding("pass", seen, best.value, NEVER, best.unit)
     learned = _learned(measured)
     if learned:
         return Finding("pass", f"{seen}, and the accuracy on validation data is better than naming one class", best.value, NEVER, best.unit)
     if learned is None:
-        return Finding("warn", f"{seen}; no accuracy was logged to confirm it", best.value, NEVER, best.unit, best.first_step)
+        return Finding("warn", f"{seen}, but no accuracy was logged to confirm it", best.value, NEVER, best.unit, best.first_step)
     if best.value >= NEVER.value:
         return Finding("fail", f"{seen}, and accuracy is that of naming one class", best.value, NEVER, best.unit, best.first_step)
     return Finding("not-checked", "the best validation loss is not a number")

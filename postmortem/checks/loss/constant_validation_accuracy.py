@@ -22,7 +22,7 @@ Own runs: 0.7 where training inputs alone were left unscaled before a batch norm
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
 
 REPEATED = Threshold(
     0.5,
@@ -44,17 +44,20 @@ FIGURE = "accuracy"
 def applies(measured: Measured) -> str:
     family, left = measured.text("run.family"), measured.number("loss.last_to_chance")
     if family not in ("", "unknown", "classification"):
-        return f"the accuracy of a run of family {family} is not one over classes"
-    return f"the training loss is at {left:.2g} of a guess: it was not fitted" if left is not None and left > FITTED else ""
+        return f"the accuracy of {kind_of_run(family)} is not one over classes"
+    return f"the training loss is at {multiple(left)} chance level: it was not fitted" if left is not None and left > FITTED else ""
 
 
 def judge(measured: Measured) -> Finding:
     found, left = measured["accuracy.validation_repeats"], measured["loss.last_to_chance"].value
     last = found.items.get("last", 1.0)
-    seen = f"{found.value:.0%} of neighbouring validation accuracies are equal, the last {last:.2%}; training is at {left:.2g} of a guess"
+    seen = (
+        f"{percent(found.value)} of successive validation accuracies are equal, the last "
+        f"{percent(last, 3)}, with training loss at {multiple(left)} chance level"
+    )
     classes = measured.number("classes.count")
     if found.value >= REPEATED.value and classes is not None and last * classes < ONE_CLASS:
-        return Finding("pass", f"{seen}: below what naming one class brings", found.value, REPEATED, found.unit)
+        return Finding("pass", f"{seen}: it is below what naming one class brings", found.value, REPEATED, found.unit)
     if found.value >= REPEATED.value and last < FITTED:
         return Finding("fail", seen, found.value, REPEATED, found.unit, found.first_step)
     if found.value >= 0 and left >= 0:

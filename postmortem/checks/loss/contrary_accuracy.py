@@ -21,7 +21,7 @@ The Deep Checker compares loss and accuracy by a correlation of 0.5.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, percent
 
 FELL = Threshold(
     0.05,
@@ -53,15 +53,14 @@ FIGURE = "accuracy"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} need not follow its accuracy" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} need not follow its accuracy" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     found = measured["agreement.training"]
     fall, change = found.items.get("fall", 0.0), found.items.get("change", 0.0)
-    seen = (
-        f"the training loss fell by {fall:.0%} and the training accuracy changed by {change:+.1%}, with a correlation of {found.value:.2f}"
-    )
+    way = "fell" if fall >= 0 else "rose"
+    seen = f"the training loss {way} by {percent(abs(fall))} while training accuracy changed by {change * 100:+.1f} percentage points"
     if not -1 <= found.value <= 1:
         return Finding("not-checked", "the correlation of loss and accuracy is not a number")
     if fall < LEARNING or change > -FELL.value:

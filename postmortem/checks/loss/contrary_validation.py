@@ -20,7 +20,7 @@ Own reasoning: of 200 records over 10 classes guessing misses so many that 0.3 o
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 BELOW = Threshold(
     0.3,
@@ -40,21 +40,21 @@ FIGURE = "accuracy"
 def applies(measured: Measured) -> str:
     count, family = measured.number("classes.count"), measured.text("run.family")
     if family not in ("", "unknown", "classification"):
-        return f"the accuracy of a run of family {family} is not one over classes"
+        return f"the accuracy of {kind_of_run(family)} is not one over classes"
     return f"with {count:.0f} classes being wrong is near to guessing" if count is not None and count < FEWEST_CLASSES else ""
 
 
 def judge(measured: Measured) -> Finding:
     accuracy, count = measured["accuracy.validation_last"], measured["classes.count"].value
     share = accuracy.value * count
-    seen = f"validation accuracy ended at {accuracy.value:.2%}, {share:.2g} times that of guessing among {count:.0f} classes"
+    seen = f"validation accuracy ended at {percent(accuracy.value, 3)}, {number(share, 2)} times that of guessing among {count:.0f} classes"
     train, left = measured.number("accuracy.train_last"), measured.number("loss.last_to_chance")
     if share >= BELOW.value:
         return Finding("pass", seen, share, BELOW, BELOW.unit)
     if train is None and left is None:
-        return Finding("not-checked", f"{seen}; nothing tells whether training was fitted")
+        return Finding("not-checked", f"{seen}, but nothing tells whether training was fitted")
     if not ((train is not None and train >= FITTED) or (left is not None and left <= FITTED)):
-        return Finding("pass", f"{seen}; training was not fitted either", share, BELOW, BELOW.unit)
+        return Finding("pass", f"{seen}, and training was not fitted either", share, BELOW, BELOW.unit)
     if share < BELOW.value:
         return Finding("fail", f"{seen}, while training was fitted", share, BELOW, BELOW.unit)
     return Finding("not-checked", "the validation accuracy is not a number")

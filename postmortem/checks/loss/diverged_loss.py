@@ -23,7 +23,7 @@ project's answer.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold, kind_of_run, multiple, number, percent
 
 LOST = Threshold(
     0.5,
@@ -56,19 +56,19 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} may rise while the run goes well" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} may rise while the run goes well" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     rise, noises = measured["loss.divergence"], measured["loss.divergence_noise"]
-    seen = f"the loss ends {rise.value:.2g} times its progress above its lowest level ({rise.basis.split(';')[0]})"
+    seen, levels = f"the loss gave back {multiple(rise.value)} its progress", f" ({rise.basis.split(', progress')[0]})"
     if rise.value >= LOST_SOME.value and noises.value >= NOISES.value:
         status: Status = "fail" if rise.value >= LOST.value else "warn"
         line = LOST if status == "fail" else LOST_SOME
-        return Finding(status, f"{seen}; the line is {line.value:g}", rise.value, line, rise.unit, rise.first_step)
+        return Finding(status, f"{seen}, above {percent(line.value)}{levels}", rise.value, line, rise.unit, rise.first_step)
     if rise.value >= LOST_SOME.value:
-        return Finding("pass", f"{seen}, but only {noises.value:.1f} times its noise", noises.value, NOISES, noises.unit)
-    return Finding("pass", seen, rise.value, LOST, rise.unit)
+        return Finding("pass", f"{seen}, but only {number(noises.value, 2)} times its noise{levels}", noises.value, NOISES, noises.unit)
+    return Finding("pass", seen if rise.value > 0 else "the loss ends at its lowest level", rise.value, LOST, rise.unit)
 
 
 def _given(rise: float, noises: float, family: str = "classification") -> tuple[Measurement, ...]:

@@ -24,7 +24,7 @@ regularization checks.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 DOMINANT = Threshold(
     10.0,
@@ -64,20 +64,24 @@ FIGURE = "loss"
 
 def judge(measured: Measured) -> Finding:
     high, middle, left = measured["regularization.ratio_p80"], measured["regularization.ratio"], measured["regularization.data_share"]
-    seen = f"regularization is {middle.value:.3g} times the data loss in the median, above {high.value:.3g} times in a fifth of the run"
+    seen = f"for a fifth of the run the regularization loss is {multiple(high.value, 3)} the data loss or more"
+    median = f" ({number(middle.value)} times at the median)"
     start = measured.get("regularization.ratio_start")
     if start is not None and start.value >= DOMINANT.value > high.value and left.value >= UNLEARNED.value:
-        begins = f"regularization begins at {start.value:.3g} times the data loss, which ends at {left.value:.0%} of its start"
+        begins = (
+            f"the regularization loss begins at {number(start.value)} times the data loss, which ends at {percent(left.value)} of its start"
+        )
         return Finding("fail", f"{begins}: weights were shrunk, nothing was learned", start.value, DOMINANT, start.unit, start.first_step)
     if high.value < LARGE.value:
-        return Finding("pass", seen, high.value, LARGE, high.unit)
+        low = f"for four fifths of the run the regularization loss is at most {multiple(high.value, 3)} the data loss"
+        return Finding("pass", low if high.value else "the logged regularization loss is 0", high.value, LARGE, high.unit)
     if left.value <= FITTED.value:
         return Finding(
-            "pass", f"{seen}; the data loss came down to {left.value:.1%} of its start all the same", left.value, FITTED, left.unit
+            "pass", f"{seen}{median}, yet the data loss fell to {percent(left.value)} of its start", left.value, FITTED, left.unit
         )
     if high.value < DOMINANT.value or measured.text("run.family") in ("vae", "rl", "gan"):
-        return Finding("warn", f"{seen}; the line is {LARGE.value:g}", high.value, LARGE, high.unit, high.first_step)
-    return Finding("fail", f"{seen}; the line is {DOMINANT.value:g}", high.value, DOMINANT, high.unit, high.first_step)
+        return Finding("warn", f"{seen}, above {number(LARGE.value)} times{median}", high.value, LARGE, high.unit, high.first_step)
+    return Finding("fail", f"{seen}, above {number(DOMINANT.value)} times{median}", high.value, DOMINANT, high.unit, high.first_step)
 
 
 def _given(middle: float, high: float, left: float) -> tuple[Measurement, ...]:

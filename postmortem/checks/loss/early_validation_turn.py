@@ -22,7 +22,7 @@ Arpit et al. 2017, A Closer Look at Memorization in Deep Networks (arXiv 1706.05
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, multiple, number, percent
 
 UNFITTED = Threshold(
     0.45,
@@ -67,28 +67,28 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"losses of a run of family {family} do not show it" if family in ("rl", "gan", "vae") else ""
+    return f"losses of {kind_of_run(family)} do not show it" if family in ("rl", "gan", "vae") else ""
 
 
 def judge(measured: Measured) -> Finding:
     beside, train, going = measured["fit.train_at_best"], measured["fit.train_share"], measured["fit.late_progress"]
     best, last, fall = measured["fit.validation_best"], measured["fit.validation_last"], measured.number("accuracy.validation_fall")
     rise = last.value - best.value
-    seen = f"validation was best, at {best.value:.2g} of ignorance, when training stood at {beside.value:.2g}"
-    seen += f"; it ends at {last.value:.2g}, training at {train.value:.2g}"
+    seen = f"validation loss was best, at {multiple(best.value)} an untrained model's, when training was at {level(beside.value)}"
+    seen += f", and ends at {level(last.value)} with training at {level(train.value)}"
     if fall is not None and fall >= ACCURACY_FALL:
-        seen += f", and its accuracy lost {fall:.1%}"
+        seen += f", and validation accuracy lost {percent(fall)}"
     if rise < RISE.value and (fall is None or fall < ACCURACY_FALL):
         return Finding("pass", seen, rise, RISE, best.unit)
     noises = measured.number("validation.rise_noise")
     if noises is not None and noises < NOISES.value and (fall is None or fall < ACCURACY_FALL):
-        return Finding("pass", f"{seen}, a rise of {noises:.1f} times its noise", noises, NOISES, "ratio")
+        return Finding("pass", f"{seen}, a rise of {number(noises, 2)} times its noise", noises, NOISES, "ratio")
     if beside.value < UNFITTED.value:
         return Finding("pass", seen, beside.value, UNFITTED, beside.unit)
     if train.value < STILL.value:
         return Finding("pass", seen, train.value, STILL, train.unit)
     if going.value < GOING_ON.value:
-        return Finding("pass", f"{seen}; it has settled", going.value, GOING_ON, going.unit)
+        return Finding("pass", f"{seen}, where it has settled", going.value, GOING_ON, going.unit)
     return Finding("fail", seen, beside.value, UNFITTED, beside.unit, best.first_step)
 
 

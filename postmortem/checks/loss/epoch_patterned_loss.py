@@ -22,7 +22,7 @@ The project's own catalogue, L9 and M9. Wald & Wolfowitz 1940 on runs. Bengio 20
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 PATTERN = Threshold(
     0.1,
@@ -55,16 +55,18 @@ def applies(measured: Measured) -> str:
     if measured.text("data.shuffled") == "true":
         return "the settings shuffle the records"
     z = measured.number("data.label_order_z")
-    return f"the rows are not sorted by label ({z:.3g} standard deviations from random)" if z is not None and z >= SORTED.value else ""
+    return f"the rows are not sorted by label ({number(z)} standard deviations from random)" if z is not None and z >= SORTED.value else ""
 
 
 def judge(measured: Measured) -> Finding:
     pattern, z = measured["loss.epoch_pattern"], measured["data.label_order_z"]
     swing = pattern.items["swing"]
-    seen = f"its place in the epoch of {pattern.items['period']:.0f} steps explains {max(pattern.value, 0.0):.0%} of how the loss varies"
+    seen = (
+        f"the place in the epoch ({pattern.items['period']:.0f} steps) explains {percent(max(pattern.value, 0.0))} of how the loss varies"
+    )
     if not pattern.value >= PATTERN.value:
         return Finding("pass", f"{seen}, although the rows are sorted", pattern.value, PATTERN, pattern.unit)
-    seen += f", by {swing:.0%} of its fall, and the rows are sorted by label ({z.value:.3g} standard deviations from random)"
+    seen += f", by {percent(swing)} of its fall, and the rows are sorted by label ({number(z.value)} standard deviations from random)"
     if measured.text("data.shuffled") == "false" and swing >= SWING.value:
         return Finding("fail", f"{seen} and not shuffled", swing, SWING, "share", pattern.first_step)
     return Finding("warn", seen, pattern.value, PATTERN, pattern.unit, pattern.first_step)

@@ -25,7 +25,7 @@ The Deep Checker (loss must decrease). SageMaker Debugger, LossNotDecreasing. A 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 LEAST_FALL = Threshold(
     0.02,
@@ -71,47 +71,58 @@ LARGE_FALL = 0.5
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} need not fall" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} need not fall" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     fall, noises = measured["loss.improvement"], measured["loss.improvement_noise"]
     first, last_step = measured.get("loss.first"), measured.number("steps.last")
     begin = first.first_step if first is not None else None
-    seen = f"the loss fell by {max(0.0, fall.value):.1%} of its start, {max(0.0, noises.value):.1f} times its noise"
+    seen = (
+        f"the loss fell by {_fallen(fall.value)}, {number(noises.value, 2)} times its noise" if fall.value > 0 else "the loss did not fall"
+    )
     to_chance, chance, lowest = measured.number("loss.last_to_chance"), measured.number("loss.chance"), measured.number("loss.lowest")
     if to_chance is not None and chance is not None and lowest is not None:
         least = min(to_chance, lowest / chance)
         if least >= NEVER_BELOW.value:
-            return Finding("fail", f"{seen}, and never came below {least:.0%} of chance", least, NEVER_BELOW, "ratio", begin)
+            return Finding("fail", f"{seen}, and never came below {multiple(least)} chance level", least, NEVER_BELOW, "ratio", begin)
     if fall.value >= LEAST_FALL.value and noises.value >= CLEAR_NOISES.value:
         return Finding("pass", seen, fall.value, LEAST_FALL, fall.unit)
     if to_chance is not None and to_chance <= FITTED:
         return Finding(
             "pass",
-            f"{seen}, and stays at {to_chance:.0%} of chance: it was learned before the log begins",
+            f"{seen}, and stays at {multiple(to_chance)} chance level: it was learned before the log begins",
             fall.value,
             LEAST_FALL,
             fall.unit,
         )
     noisy = noises.value < LEAST_NOISES.value and fall.value < LARGE_FALL
     if measured.text("run.goes_on") == "true" and fall.value > -LEAST_FALL.value and (noisy or fall.value < LEAST_FALL.value):
-        seen += f"; the model goes on with what it was trained for before ({measured['run.goes_on'].basis}), and may have fitted already"
+        seen += f", in a model that goes on with its earlier task ({measured['run.goes_on'].basis}) and may have fitted already"
         return Finding("warn", seen, fall.value, LEAST_FALL, fall.unit, begin)
     if fall.value < LEAST_FALL.value:
         if begin is not None and last_step and begin > LATE_START * last_step:
-            return Finding("warn", f"{seen}; the log begins at step {begin}, after the start", fall.value, LEAST_FALL, fall.unit, begin)
-        return Finding("fail", f"{seen}; less than {LEAST_FALL.value:.0%} is no learning", fall.value, LEAST_FALL, fall.unit, begin)
+            return Finding("warn", f"{seen}, in a log that begins only at step {begin}", fall.value, LEAST_FALL, fall.unit, begin)
+        return Finding(
+            "fail", f"{seen}, and less than {percent(LEAST_FALL.value)} is no learning", fall.value, LEAST_FALL, fall.unit, begin
+        )
     if noisy:
         return Finding(
             "fail",
-            f"{seen}; below {LEAST_NOISES.value:g} noises it cannot be told from none",
+            f"{seen}: below {number(LEAST_NOISES.value)} times it cannot be told from no fall",
             noises.value,
             LEAST_NOISES,
             noises.unit,
             begin,
         )
-    return Finding("warn", f"{seen}; below {CLEAR_NOISES.value:g} noises it is uncertain", noises.value, CLEAR_NOISES, noises.unit, begin)
+    return Finding(
+        "warn", f"{seen}: below {number(CLEAR_NOISES.value)} times it is uncertain", noises.value, CLEAR_NOISES, noises.unit, begin
+    )
+
+
+def _fallen(share: float) -> str:
+    """A loss that goes below 0 falls by more than all of its first value."""
+    return f"{number(share, 2)} times its first value" if share > 1 else percent(share)
 
 
 def _given(

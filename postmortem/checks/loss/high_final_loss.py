@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit first.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 HIGH = Threshold(
     0.7,
@@ -39,7 +39,7 @@ VITAL = True
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family in ("rl", "gan", "contrastive"):
-        return f"the level of the loss of a run of family {family} says nothing"
+        return f"the level of the loss of {kind_of_run(family)} says nothing"
     if measured.text("run.goes_on") == "true":
         return "the model goes on with what it was trained for before, and may have little left to learn"
     first = measured.number("loss.first")
@@ -50,10 +50,10 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     to_chance, last, first = measured.number("loss.last_to_chance"), measured["loss.last"], measured["loss.first"]
-    level, of = (to_chance, "chance") if to_chance is not None else (last.value / first.value, "the first loss")
-    seen = f"the loss ends at {last.value:.4g}, {level:.0%} of {of}"
+    level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
+    seen = f"the loss ends at {number(last.value, 4)}, {multiple(level)} {of}"
     if level >= HIGH.value:
-        return Finding("warn", seen, level, HIGH, "ratio", last.first_step)
+        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", last.first_step)
     if level < HIGH.value:
         return Finding("pass", seen, level, HIGH, "ratio")
     return Finding("not-checked", "the last level is not a number")

@@ -26,7 +26,7 @@ Neural Networks.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number
 
 FAR_OFF = Threshold(
     4.0,
@@ -69,32 +69,38 @@ NEAR = 0.15
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family and family not in ("classification", "language-model", "unknown"):
-        return f"the loss of a run of family {family} is no cross-entropy over classes"
+        return f"the loss of {kind_of_run(family)} is no cross-entropy over classes"
     return ""
 
 
 def judge(measured: Measured) -> Finding:
     ratio, first, chance = measured["loss.first_to_chance"], measured["loss.first"], measured["loss.chance"]
-    seen = f"first loss {first.value:.4g}, chance {chance.value:.4g} ({chance.basis.split(';')[0]}), ratio {ratio.value:.3g}"
+    chances = f"chance level ({chance.basis.split(';')[0]} = {number(chance.value, 4)})"
+    seen = f"the first loss is {number(first.value, 4)}, {multiple(ratio.value, 3)} {chances}"
     if ratio.value > OFF.value:
-        seen += _as_a_sum(measured, ratio.value)
+        as_sum = _as_a_sum(measured, ratio.value)
         weighted = measured.text("run.class_weights") == "true"
         heaviest = measured.number("classes.imbalance") if weighted else None
         if heaviest is not None and ratio.value <= heaviest:
-            told = f"{seen}; classes of {heaviest:.3g} to 1 are weighted, which can raise it so far; the line is {OFF.value:g}"
+            told = (
+                f"{seen}, above {number(OFF.value)} times{as_sum}, but weights of "
+                f"{number(heaviest)} to 1 on the classes can raise it so far"
+            )
             return Finding("warn", told, ratio.value, OFF, ratio.unit, ratio.first_step)
         if ratio.value > FAR_OFF.value:
-            return Finding("fail", f"{seen}; the line is {FAR_OFF.value:g}", ratio.value, FAR_OFF, ratio.unit, ratio.first_step)
-        return Finding("warn", f"{seen}; the line is {OFF.value:g}", ratio.value, OFF, ratio.unit, ratio.first_step)
+            return Finding(
+                "fail", f"{seen}, above {number(FAR_OFF.value)} times{as_sum}", ratio.value, FAR_OFF, ratio.unit, ratio.first_step
+            )
+        return Finding("warn", f"{seen}, above {number(OFF.value)} times{as_sum}", ratio.value, OFF, ratio.unit, ratio.first_step)
     if ratio.value < 1 - NEAR and (shares := _at_the_shares(measured)):
-        return Finding("pass", f"{seen}; {shares}", ratio.value, OFF, ratio.unit)
+        return Finding("pass", f"{seen}: {shares}", ratio.value, OFF, ratio.unit)
     if ratio.value < LOW:
         why = (
-            "weights are pre-trained"
+            "pre-trained weights"
             if measured.text("run.pretrained") == "true"
             else "a resumed or pre-trained model, a mean over an epoch, or a leak"
         )
-        return Finding("pass", f"{seen}; below chance: {why}", ratio.value, OFF, ratio.unit)
+        return Finding("pass", f"{seen}, which is low, as from {why}", ratio.value, OFF, ratio.unit)
     return Finding("pass", seen, ratio.value, OFF, ratio.unit)
 
 

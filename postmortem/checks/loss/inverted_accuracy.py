@@ -19,7 +19,7 @@ A guess among C classes is right with probability 1/C.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 BELOW = Threshold(
     0.3,
@@ -36,19 +36,22 @@ FIGURE = "accuracy"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return "" if family in ("", "classification", "unknown") else f"the accuracy of a run of family {family} is not over single classes"
+    return "" if family in ("", "classification", "unknown") else f"the accuracy of {kind_of_run(family)} is not over single classes"
 
 
 def judge(measured: Measured) -> Finding:
     accuracy, chance = measured["accuracy.validation_last"], measured["loss.chance"].value
     classes = 2.718281828459045**chance
     times = accuracy.value * classes
-    seen = f"the validation accuracy ends at {accuracy.value:.2%}, {times:.2g} times that of a guess among {classes:.0f} classes"
+    seen = (
+        f"the validation accuracy ends at {percent(accuracy.value, 3)}, {number(times, 2)} "
+        f"times that of guessing among {classes:.0f} classes"
+    )
     if classes < 2.5 or times > BELOW.value:
         return Finding("pass", seen, times, BELOW, BELOW.unit)
     train, share = measured.number("accuracy.train_last"), measured.number("fit.train_share")
     if (train is None or train < FITTED) and (share is None or share > FITTED):
-        return Finding("not-checked", f"{seen}; training is not known to be fitted", times, BELOW, BELOW.unit)
+        return Finding("not-checked", f"{seen}, but training is not known to be fitted", times, BELOW, BELOW.unit)
     return Finding("fail", seen, times, BELOW, BELOW.unit, accuracy.first_step)
 
 

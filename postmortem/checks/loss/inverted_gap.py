@@ -19,7 +19,7 @@ Own reasoning: with label smoothing of 0.1 over 10 classes the training loss can
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
 
 BELOW = Threshold(
     0.2,
@@ -37,14 +37,14 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"losses of a run of family {family} are not compared" if family in CHECKED_AGAINST else ""
+    return f"losses of {kind_of_run(family)} are not compared" if family in CHECKED_AGAINST else ""
 
 
 def judge(measured: Measured) -> Finding:
     gap = measured["validation.gap"]
-    seen = f"the validation loss ended at {gap.value:.2g} times the training loss"
+    seen = f"the validation loss ends at {multiple(gap.value)} the training loss"
     if 0 < gap.value < BELOW.value:
-        return Finding("warn", seen, gap.value, BELOW, gap.unit)
+        return Finding("warn", f"{seen}, below {percent(BELOW.value)}", gap.value, BELOW, gap.unit)
     if gap.value >= BELOW.value:
         return Finding("pass", seen, gap.value, BELOW, gap.unit)
     return Finding("not-checked", "the ratio of both losses is not a number above 0")

@@ -20,7 +20,7 @@ PaLM (arXiv 2204.02311), section 5.1. stas00/ml-engineering, training instabilit
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 HALF_LOST = Threshold(
     0.5,
@@ -47,18 +47,20 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} jumps while the run goes well" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} jumps while the run goes well" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     jump = measured["loss.jump"]
     if jump.value <= 0:
-        return Finding("pass", "no level of the loss rises above the one before", 0.0, QUARTER_LOST, jump.unit)
+        return Finding("pass", "the loss never jumped to a lasting higher level", 0.0, QUARTER_LOST, jump.unit)
     before, after = jump.items["before"], jump.items["after"]
-    seen = f"at step {jump.first_step} the loss jumped from {before:.3g} to {after:.3g}, {jump.value:.0%} of what it had learned"
+    seen = (
+        f"at step {jump.first_step} the loss jumped from {number(before)} to {number(after)}, losing {percent(jump.value)} of its progress"
+    )
     learned = (after - before) / jump.value
     if jump.items["end"] < before + CAME_BACK * min(after - before, learned):
-        return Finding("pass", f"{seen}; it came back", jump.value, QUARTER_LOST, jump.unit)
+        return Finding("pass", f"{seen}, and came back", jump.value, QUARTER_LOST, jump.unit)
     if jump.value >= HALF_LOST.value:
         return Finding("fail", seen, jump.value, HALF_LOST, jump.unit, jump.first_step)
     if jump.value >= QUARTER_LOST.value:

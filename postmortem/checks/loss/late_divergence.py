@@ -21,7 +21,7 @@ Chowdhery et al. 2022 (arXiv 2204.02311), 5.1: spikes late in training, mended b
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 ROSE = Threshold(
     0.5,
@@ -50,16 +50,17 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     rise, fall, noises = measured["loss.divergence"], measured["loss.improvement"], measured.number("loss.divergence_noise")
-    seen = f"the loss lost {fall.value:.0%} of its start and ends {rise.value:.3g} of that progress above its lowest level"
+    seen = f"the loss fell by {percent(fall.value)} and then gave back {multiple(rise.value)} its progress"
     clear = noises is None or noises >= NOISES
     if rise.value >= ROSE.value and fall.value >= FELL and clear:
-        return Finding("fail", f"{seen}; the line is {ROSE.value:g}", rise.value, ROSE, ROSE.unit, rise.first_step)
+        return Finding("fail", f"{seen}, above {percent(ROSE.value)}", rise.value, ROSE, ROSE.unit, rise.first_step)
     back = measured.get("loss.relapse")
     if back is not None and back.value > 1 and back.items.get("lowest", 1.0) <= 1 - FELL:
-        told = f"the loss fell to {back.items['lowest']:.2f} of its start, and ends at {back.value:.3g} times the start, above 1"
+        told = f"the loss fell to {percent(back.items['lowest'])} of its first level, and ends at {multiple(back.value)} it"
         return Finding("fail", told, back.value, ROSE, "ratio", back.first_step)
     if rise.value < ROSE.value or fall.value < FELL or not clear:
-        return Finding("pass", seen, rise.value, ROSE, ROSE.unit)
+        kept = f"the loss fell by {percent(fall.value)} and gave nothing back"
+        return Finding("pass", seen if rise.value > 0 else kept, rise.value, ROSE, ROSE.unit)
     return Finding("not-checked", "rise or fall of the loss is not a number")
 
 

@@ -20,7 +20,7 @@ Saxe, McClelland, Ganguli 2014 (arXiv 1312.6120): plateaus of small initial weig
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 LATE = Threshold(
     0.1,
@@ -43,9 +43,9 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     found = measured["loss.late_start"]
-    seen = f"{found.value:.0%} of the run goes by before the loss has made a tenth of its fall"
+    seen = f"the first tenth of the loss's fall took {percent(found.value)} of the run"
     if found.value > LATE.value:
-        return Finding("warn", f"{seen}, above {LATE.value:.0%}", found.value, LATE, found.unit, found.first_step)
+        return Finding("warn", f"{seen}, above {percent(LATE.value)}", found.value, LATE, found.unit, found.first_step)
     if found.value <= LATE.value:
         return Finding("pass", seen, found.value, LATE, found.unit)
     return Finding("not-checked", "the start of the fall is not a number")

@@ -23,7 +23,7 @@ Japkowicz & Stephen 2002, The Class Imbalance Problem. Karpathy, A Recipe for Tr
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 FINE = Threshold(
     0.001,
@@ -41,25 +41,30 @@ FIGURE = "accuracy"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return "" if family in ("", "classification", "unknown") else f"the accuracy of a run of family {family} is not over single classes"
+    return "" if family in ("", "classification", "unknown") else f"the accuracy of {kind_of_run(family)} is not over single classes"
 
 
 def judge(measured: Measured) -> Finding:
     gap = measured["accuracy.majority_gap"]
     accuracy, share, unit = gap.items["accuracy"], gap.items["share"], gap.items["unit"]
-    seen = f"the validation accuracy ends at {accuracy:.2%}"
+    seen = f"the validation accuracy ends at {percent(accuracy, 3)}"
     if gap.items["spread"] > 2 * unit:
-        told = f"{seen} and still moves; always naming {gap.text[:40]!r} gives {share:.2%}"
+        told = f"{seen} and still moves, while always naming {gap.text[:40]!r} gives {percent(share, 3)}"
         return Finding("pass", told, abs(gap.value), FINE, "share")
     # The nearest share is that of the most frequent class, or of another one that the model names instead.
     distance = gap.items["single"]
     near = max(unit, 1e-6) + 1e-9
     if distance > near:
-        return Finding("pass", f"{seen}, {distance:.2%} from the share of any class", distance, FINE, "share")
-    named = f"{gap.text[:40]!r}, the most frequent class," if abs(gap.value) <= near else "one class"
-    told = f"{seen} at each of the last {gap.items['evaluations']:.0f} evaluations, just the share of {named} among the records"
+        return Finding(
+            "pass", f"{seen}, {number(distance * 100, 2)} percentage points from the share of any class", distance, FINE, "share"
+        )
+    named = f"the most frequent class, {gap.text[:40]!r}" if abs(gap.value) <= near else "one class"
+    told = (
+        f"the validation accuracy is {percent(accuracy, 3)} at each of the last "
+        f"{gap.items['evaluations']:.0f} evaluations, exactly the share of {named}"
+    )
     if 2 * unit > FINE.value * (1 + 1e-9):
-        told += f"; it is rounded to {2 * unit:g}, so that this may be by accident"
+        told += f", but is rounded to {number(2 * unit)}, so that this may be an accident"
         return Finding("warn", told, 2 * unit, FINE, "share", where=(gap.text,))
     return Finding("fail", told, 2 * unit, FINE, "share", where=(gap.text,))
 

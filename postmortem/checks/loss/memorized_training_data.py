@@ -21,7 +21,7 @@ Zhang, Bengio, Hardt, Recht, Vinyals 2017 (arXiv 1611.03530): networks fit any t
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, multiple, number, percent
 
 LONG = Threshold(
     0.35,
@@ -63,18 +63,19 @@ FIGURE = "loss"
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family in ("rl", "gan", "vae"):
-        return f"losses of a run of family {family} do not show overfitting"
+        return f"losses of {kind_of_run(family)} do not show overfitting"
     drift = measured.number("classes.drift")
     if drift is not None and drift >= DRIFTED:
-        return f"the splits have other shares of classes (an effect of {drift:.2g}), so that their losses are not of the same task"
+        return f"the splits have other shares of classes (an effect of {number(drift, 2)}), so that their losses are not of the same task"
     return ""
 
 
 def judge(measured: Measured) -> Finding:
     train, best, part = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.fitted_part"]
     passes = measured.number("run.passes")
-    seen = f"training is at {train.value:.2g} of ignorance, below {BY_HEART:g} for {part.value:.0%} of the run"
-    seen += f"; validation came to {best.value:.2g}"
+    below = f"below {percent(BY_HEART)} for {percent(part.value)} of the run" if part.value else f"never below {percent(BY_HEART)}"
+    seen = f"the training loss ends at {multiple(train.value)} an untrained model's, {below}"
+    seen += f", and the validation loss at best at {level(best.value)}"
     if part.value < LONG.value or train.value > BY_HEART:
         return Finding("pass", seen, part.value, LONG, part.unit)
     if best.value < HIGH.value:
@@ -82,7 +83,7 @@ def judge(measured: Measured) -> Finding:
     if best.value >= FAR.value:
         return Finding("fail", seen, best.value, FAR, best.unit, part.first_step)
     if passes is not None and passes >= MANY.value:
-        return Finding("fail", f"{seen}; the data was passed over {passes:.0f} times", passes, MANY, MANY.unit, part.first_step)
+        return Finding("fail", f"{seen}, after {passes:.0f} passes over the data", passes, MANY, MANY.unit, part.first_step)
     return Finding("warn", seen, best.value, HIGH, best.unit, part.first_step)
 
 

@@ -22,7 +22,7 @@ Cross-entropy of probabilities p taken for logits: ln sum exp(p) - p of the clas
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number
 
 ON_FORMULA = Threshold(
     0.12,
@@ -68,30 +68,33 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return (
-        "" if family in ("classification", "language-model") else f"the loss of a run of family {family} is no cross-entropy over classes"
-    )
+    return "" if family in ("classification", "language-model") else f"the loss of {kind_of_run(family)} is no cross-entropy over classes"
 
 
 def judge(measured: Measured) -> Finding:
     doubled, to_batch = measured.get("loss.doubled_softmax"), measured.get("loss.first_to_batch")
     to_chance, accuracy = measured.get("loss.first_to_chance"), measured.number("accuracy.train_last")
     if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below":
-        told = f"the loss lies within {doubled.value:.2g} of what softmax applied twice gives at this accuracy ({doubled.basis})"
+        told = f"the loss lies within {number(doubled.value, 2)} of what softmax applied twice gives at this accuracy ({doubled.basis})"
         known_to_be_sure = max(accuracy or 0.0, measured.number("accuracy.validation_last") or 0.0) >= SURE
         return Finding("fail" if known_to_be_sure else "warn", told, doubled.value, ON_FORMULA, doubled.unit)
     near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
     if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
-        told = f"the {to_batch.basis}, and {to_chance.value:.3g} times ln C: the softmax runs over the records of a batch"
+        told = (
+            f"the {to_batch.basis}, and {number(to_chance.value)} times chance level (ln C): the softmax runs over the records of a batch"
+        )
         return Finding("fail", told, abs(to_batch.value - 1), NEAR, to_batch.unit, to_batch.first_step)
     known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
     if to_chance is not None and to_chance.value < TINY.value and not known and accuracy is not None and accuracy < LEARNED:
-        told = f"the first loss is {to_chance.value:.2g} of ln C, which nothing but a loss that is divided twice gives an untrained model"
+        told = (
+            f"the first loss is {multiple(to_chance.value)} chance level, which nothing "
+            "but a loss that is divided twice gives an untrained model"
+        )
         return Finding("fail", told, to_chance.value, TINY, to_chance.unit, to_chance.first_step)
     if doubled is None and to_chance is None:
         return Finding("not-checked", "neither an accuracy beside the loss nor a first loss with a known number of classes was logged")
     if doubled is not None:
-        told = f"the loss lies {doubled.value:.2g} from what softmax applied twice gives at this accuracy"
+        told = f"the loss lies {number(doubled.value, 2)} from what softmax applied twice gives at this accuracy"
         return Finding("pass", told, doubled.value, ON_FORMULA, doubled.unit)
     return Finding("pass", "the first loss is that of no mistake that is known here")
 

@@ -21,7 +21,7 @@ The Deep Checker, catalogue of pitfalls (binary cross-entropy on values that are
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number
 
 OFTEN = Threshold(
     0.1,
@@ -47,20 +47,20 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} may be negative" if family and family not in ("classification", "language-model") else ""
+    return f"the loss of {kind_of_run(family)} may be negative" if family and family not in ("classification", "language-model") else ""
 
 
 def judge(measured: Measured) -> Finding:
     negative, points = measured["loss.negative"], measured["loss.points"]
     share = negative.value / max(1.0, points.value)
-    seen = f"{negative.value:.0f} of {points.value:.0f} points of the training loss are below 0"
+    seen = f"{negative.value:.0f} of {points.value:.0f} training losses are below 0"
     if negative.value == 0:
-        return Finding("pass", seen, share, OFTEN, "share")
+        return Finding("pass", "no training loss is below 0", share, OFTEN, "share")
     last = measured.number("loss.last")
     if share < STRAY.value and (last is None or last >= 0):
-        return Finding("pass", f"{seen}, stray ones", share, STRAY, "share")
+        return Finding("pass", f"{seen}, a few stray ones", share, STRAY, "share")
     if last is not None and -1 <= last < 0:
-        seen += f"; it ends at {last:.3g}, between -1 and 0 as the mean of probabilities does"
+        seen += f", and the last is {number(last)}, between -1 and 0 as the mean of probabilities does"
     return Finding("fail" if share >= OFTEN.value else "warn", seen, share, OFTEN, "share", negative.first_step)
 
 

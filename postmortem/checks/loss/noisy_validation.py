@@ -18,7 +18,7 @@ trainspotter's rule on validation noise: from 15 % of the improvement on.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
 
 NOISY = Threshold(
     0.15,
@@ -35,14 +35,14 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the validation loss of a run of family {family} ranks nothing" if family in ("rl", "gan") else ""
+    return f"the validation loss of {kind_of_run(family)} ranks nothing" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     found = measured["validation.jitter"]
-    seen = f"the validation loss varies from point to point by {found.value:.2g} of all the fall that it made"
+    seen = f"the validation loss jitters from point to point by {multiple(found.value)} its whole fall"
     if found.value >= NOISY.value:
-        return Finding("warn", seen, found.value, NOISY, found.unit)
+        return Finding("warn", f"{seen}, above {percent(NOISY.value)}", found.value, NOISY, found.unit)
     if found.value < NOISY.value:
         return Finding("pass", seen, found.value, NOISY, found.unit)
     return Finding("not-checked", "the noise of the validation loss is not a number")

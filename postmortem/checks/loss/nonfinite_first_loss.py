@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks (verify the loss at initializati
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 FIRST = Threshold(
     1.0,
@@ -43,15 +43,19 @@ def judge(measured: Measured) -> Finding:
     step = before.first_step
     if before.value > 0:
         all_finite = f"the loss was finite from its first point on ({before.basis})"
-        seen = all_finite if step is None else f"{before.value:.0f} points of the loss were finite before the first that is not"
+        seen = all_finite if step is None else f"{before.value:.0f} points of the loss were finite before the first NaN or infinity"
         return Finding("pass", seen)
     if step is None or step > FIRST.value:
         return Finding("not-checked", f"the first point of the loss, of step {step}, is not finite, and what went before was not logged")
     if tail.value <= LASTS:
         return Finding(
-            "pass", f"the loss of step {step} is not finite, most of its end is: {1 - tail.value:.0%}", float(step), FIRST, FIRST.unit
+            "pass",
+            f"the loss of step {step} is NaN or infinite, but {percent(1 - tail.value)} of its last part is finite",
+            float(step),
+            FIRST,
+            FIRST.unit,
         )
-    return Finding("fail", f"the loss was not finite from step {step} on, before any update", float(step), FIRST, FIRST.unit, step)
+    return Finding("fail", f"the loss is NaN or infinite from step {step} on, before any update", float(step), FIRST, FIRST.unit, step)
 
 
 def _given(before: float, step: int | None, tail: float) -> tuple[Measurement, ...]:

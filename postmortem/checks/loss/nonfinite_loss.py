@@ -22,7 +22,7 @@ SageMaker Debugger, ExplodingTensor. The Deep Checker, loss checks.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number, percent
 
 ENDS_SO = Threshold(
     0.5,
@@ -45,18 +45,24 @@ CLIMBED = 3.0
 def judge(measured: Measured) -> Finding:
     bad, tail = measured["loss.nonfinite"], measured["loss.nonfinite_tail"]
     if bad.value == 0:
-        return Finding("pass", f"every training loss is finite ({bad.basis})", tail.value, ENDS_SO, tail.unit)
+        return Finding("pass", "every training loss is finite", tail.value, ENDS_SO, tail.unit)
     where = tuple(sorted(bad.items, key=lambda tag: -bad.items[tag]))
-    seen = f"{bad.value:.0f} points of training losses are NaN or infinite, the first at step {bad.first_step}"
+    seen = f"{counted(bad.value, 'training loss is', 'training losses are')} NaN or infinite, the first at step {bad.first_step}"
     before = measured.number("loss.before_nonfinite")
     if before is not None:
-        seen += f", after {'a climb to' if before > CLIMBED else 'a calm curve at'} {before:.2g} times the early level"
+        seen += f" after {'a climb to' if before > CLIMBED else 'a calm curve at'} {number(before, 2)} times the early level"
     if tail.value > ENDS_SO.value:
         return Finding(
-            "fail", f"{seen}; {tail.value:.0%} of the last tenth is not finite", tail.value, ENDS_SO, tail.unit, bad.first_step, where
+            "fail",
+            f"{seen}, and so is {percent(tail.value)} of the run's last tenth",
+            tail.value,
+            ENDS_SO,
+            tail.unit,
+            bad.first_step,
+            where,
         )
-    end = "the end is finite" if tail.value == 0 else f"{tail.value:.0%} of the last tenth is not finite"
-    return Finding("warn", f"{seen}; {end}", tail.value, ENDS_SO, tail.unit, bad.first_step, where)
+    end = "the end is finite" if tail.value == 0 else f"only {percent(tail.value)} of the run's last tenth is so"
+    return Finding("warn", f"{seen}, but {end}", tail.value, ENDS_SO, tail.unit, bad.first_step, where)
 
 
 def _given(points: float, tail: float, before: float | None = None) -> tuple[Measurement, ...]:

@@ -23,7 +23,7 @@ CS231n, neural-networks-3: a learning rate that is too high. Cohen et al. 2021, 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number
 
 WIDE = Threshold(
     1.0,
@@ -54,26 +54,26 @@ LEAST_LAG1 = 0.2
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} swings while the run goes well" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} swings while the run goes well" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     swings = measured["loss.oscillation"]
     deviation, level = swings.items["deviation"], swings.items["level"]
     lag1, lag1_noise = swings.items["lag1"], swings.items["lag1_noise"]
-    seen = f"in its second half the loss swings by {deviation:.3g} about {level:.4g}, {swings.value:.2g} times its progress"
+    seen = f"in its second half the loss swings by {multiple(swings.value)} its progress ({number(deviation)} about {number(level)})"
     if swings.value < WIDE.value or deviation < LEAST_OF_LEVEL * abs(level):
         return Finding("pass", seen, swings.value, WIDE, swings.unit)
     chance, first = measured.number("loss.chance"), measured["loss.first"].value
     start = chance if chance is not None else first
     if chance is not None and level > ABOVE_CHANCE.value * chance:
-        text = f"{seen}, and stands at {level / chance:.2g} times chance"
+        text = f"{seen}, and stands at {multiple(level / chance)} chance level"
         return Finding("fail", text, level / chance, ABOVE_CHANCE, "ratio", swings.first_step)
     together = abs(lag1) > max(LEAST_LAG1, NOISES * lag1_noise)
     if together or (start > 0 and level > ABOVE_CHANCE.value * start):
-        how = f"neighbouring points are correlated by {lag1:.2f}" if together else f"the level is above its start of {start:.3g}"
-        return Finding("warn", f"{seen}; {how}", swings.value, WIDE, swings.unit, swings.first_step)
-    return Finding("pass", f"{seen}; as independent from point to point as the noise of small batches", swings.value, WIDE, swings.unit)
+        how = f"neighbouring points are correlated by {number(lag1, 2)}" if together else f"the level is above its start of {number(start)}"
+        return Finding("warn", f"{seen}, and {how}", swings.value, WIDE, swings.unit, swings.first_step)
+    return Finding("pass", f"{seen}, as independent from point to point as the noise of small batches", swings.value, WIDE, swings.unit)
 
 
 def _given(ratio: float, deviation: float, level: float, lag1: float = 0.0, chance: float | None = 2.3026) -> tuple[Measurement, ...]:

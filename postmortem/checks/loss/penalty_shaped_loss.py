@@ -21,7 +21,7 @@ Own reasoning: of a loss a + w S with a below a tenth of w S, the ratio to S is 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 SAME = Threshold(
     1.1,
@@ -41,19 +41,22 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} says nothing of its weights" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} says nothing of its weights" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     found = measured["loss.per_squares_spread"]
     changed, weight = found.items.get("range", 1.0), found.items.get("weight", float("nan"))
-    seen = f"the loss stays within {found.value - 1:.0%} of {weight:.2g} times the sum of squared weights, which changed {changed:.3g}-fold"
+    seen = (
+        f"the loss stays within {percent(found.value - 1)} of {number(weight, 2)} times "
+        f"the sum of squared weights, which changed {number(changed)}-fold"
+    )
     if changed < CHANGED:
-        return Finding("not-checked", f"the sum of squared weights changed {changed:.3g}-fold only: any loss keeps its ratio to it")
+        return Finding("not-checked", f"the sum of squared weights changed only {number(changed)}-fold, which any loss can follow")
     if found.value <= SAME.value:
         return Finding("fail", seen, found.value, SAME, found.unit, found.first_step)
     if found.value > SAME.value:
-        told = f"the loss over the sum of squared weights changes {found.value:.3g}-fold"
+        told = f"the loss over the sum of squared weights changes {number(found.value)}-fold"
         return Finding("pass", told, found.value, SAME, found.unit)
     return Finding("not-checked", "the loss over the weights' squares is not a number")
 

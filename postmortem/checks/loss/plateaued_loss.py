@@ -23,7 +23,7 @@ CS231n, neural-networks-3: reading loss curves. Karpathy, A Recipe for Training 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 LONG = Threshold(
     0.5,
@@ -56,7 +56,7 @@ FIGURE = "loss"
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family in ("rl", "gan", "contrastive"):
-        return f"the level of the loss of a run of family {family} says nothing"
+        return f"the level of the loss of {kind_of_run(family)} says nothing"
     first = measured.number("loss.first")
     if measured.get("loss.last_to_chance") is None and first is not None and first <= 0:
         return "a loss that begins at or below 0 has no level to compare with"
@@ -66,15 +66,16 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     plateau, last, first = measured["loss.plateau_last"], measured["loss.last"], measured["loss.first"]
     to_chance = measured.number("loss.last_to_chance")
-    level, of = (to_chance, "chance") if to_chance is not None else (last.value / first.value, "the first loss")
-    seen = f"the loss stays at {last.value:.4g}, {level:.0%} of {of}, for the last {plateau.value:.0%} of the run"
+    level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
+    part = "the whole run" if plateau.value > 0.995 else f"the last {percent(plateau.value)} of the run"
+    seen = f"for {part} the loss stays at {number(last.value, 4)}, {multiple(level)} {of}"
     if plateau.value < LONG.value:
-        return Finding("pass", f"{seen}; no long plateau", plateau.value, LONG, plateau.unit)
+        return Finding("pass", f"{seen}, which is no long plateau", plateau.value, LONG, plateau.unit)
     if level < HIGH.value:
-        return Finding("pass", f"{seen}; it settled low", level, HIGH, "ratio")
+        return Finding("pass", f"{seen}, where it settled low", level, HIGH, "ratio")
     if level < AT_CHANCE.value or to_chance is None:
-        return Finding("warn", f"{seen}; the line is {HIGH.value:g}", level, HIGH, "ratio", plateau.first_step)
-    return Finding("fail", f"{seen}; the line is {AT_CHANCE.value:g}", level, AT_CHANCE, "ratio", plateau.first_step)
+        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", plateau.first_step)
+    return Finding("fail", f"{seen}, above {percent(AT_CHANCE.value)}", level, AT_CHANCE, "ratio", plateau.first_step)
 
 
 def _given(share: float, last: float, to_chance: float | None = None, family: str = "classification") -> tuple[Measurement, ...]:

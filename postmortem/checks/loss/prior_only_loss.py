@@ -27,7 +27,7 @@ seeded run.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 AT_PRIOR = Threshold(
     0.95,
@@ -77,7 +77,7 @@ BALANCED = 0.95
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family and family not in ("classification", "language-model", "unknown"):
-        return f"the loss of a run of family {family} is no cross-entropy over classes"
+        return f"the loss of {kind_of_run(family)} is no cross-entropy over classes"
     last, to_chance = measured.get("loss.last_to_prior"), measured.number("loss.last_to_chance")
     prior, chance = measured.number("classes.prior_entropy"), measured.number("loss.chance")
     shares = (
@@ -86,29 +86,29 @@ def applies(measured: Measured) -> str:
     if last is not None and shares >= BALANCED:
         return "classes are balanced, so that knowing their shares is no better than chance: see flat-loss and plateaued-loss"
     if last is not None and last.value > TOO_HIGH.value and measured.text("run.class_weights") != "true":
-        return f"the loss ends at {last.value:.3g} times the entropy of the labels, far above what their shares give"
+        return f"the loss ends at {multiple(last.value)} the class-prior entropy, far above what class shares give"
     return ""
 
 
 def judge(measured: Measured) -> Finding:
     last = measured["loss.last_to_prior"]
     error = 2 * last.items.get("error", 0.0)
-    seen = f"the training loss ends at {last.value:.3g} of the entropy of the labels"
+    seen = f"the training loss ends at {multiple(last.value)} the class-prior entropy"
     proof = _learned(measured)
     if proof or last.value + (error if last.value < AT_PRIOR.value else 0.0) < AT_PRIOR.value:
         return Finding("pass", f"{seen}, but {proof}" if last.value >= AT_PRIOR.value else seen, last.value, AT_PRIOR, last.unit)
     if measured.text("run.class_weights") == "true":
         to_chance = measured.number("loss.last_to_chance")
         if to_chance is None or to_chance < AT_PRIOR.value:
-            seen += "; classes are weighted, which puts a model that ignores its input anywhere from there to chance"
+            seen += ", but classes are weighted, which puts a model that ignores its input anywhere from there to chance"
             return Finding("not-checked", seen, last.value, AT_PRIOR, last.unit)
-        told = f"{seen}, and at {to_chance:.3g} of chance, where class weights put a model that ignores its input"
+        told = f"{seen}, and at {multiple(to_chance)} chance level, where class weights put a model that ignores its input"
         return Finding("warn", told, to_chance, AT_PRIOR, "ratio")
     confirmed = _confirmed(measured)
-    seen += "; a model that ignores its input reaches 1"
+    seen += ", which a model reaches that ignores its input"
     if confirmed:
         return Finding("fail", f"{seen}, and {confirmed}", last.value, AT_PRIOR, last.unit)
-    noise = f"{seen}, and two standard errors of the mean are {error:.2g}"
+    noise = f"{seen}, and two standard errors of the mean are {number(error, 2)}"
     if last.value >= AT_PRIOR.value:
         if error > NOISY.value:
             return Finding("warn", noise, error, NOISY, last.unit)
@@ -123,7 +123,7 @@ def _confirmed(measured: Measured) -> str:
         return ""
     if gap is not None:
         return f"the validation accuracy is that of always naming {gap.text[:40]!r}" if abs(gap.value) <= SAME else ""
-    return f"the validation loss came to {validation.value:.3g} of what ignorance costs" if validation is not None else ""
+    return f"the validation loss is at best {multiple(validation.value)} its own class-prior entropy" if validation is not None else ""
 
 
 def _learned(measured: Measured) -> str:
@@ -132,10 +132,10 @@ def _learned(measured: Measured) -> str:
     if validation is not None:
         best = validation.items.get("entropy", validation.value)
         if best < AT_PRIOR.value:
-            return f"the validation loss came to {best:.3g} of the entropy of its labels"
+            return f"the validation loss came to {multiple(best)} its own class-prior entropy"
     if gap is not None and abs(gap.value) > OTHER:
         accuracy, share = gap.items["accuracy"], gap.items["share"]
-        return f"the accuracy of {accuracy:.1%} is not the {share:.1%} of always naming {gap.text[:40]!r}"
+        return f"the accuracy of {percent(accuracy, 3)} is not the {percent(share, 3)} of always naming {gap.text[:40]!r}"
     return ""
 
 

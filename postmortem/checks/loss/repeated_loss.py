@@ -21,7 +21,7 @@ DeepDiagnosis, rule on a loss whose mean is its maximum. Own reasoning: losses o
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 REPEATED = Threshold(
     0.1,
@@ -40,7 +40,7 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"what a run of family {family} logs as losses may be constants" if family in ("rl", "gan") else ""
+    return f"what {kind_of_run(family)} logs as losses may be constants" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
@@ -48,11 +48,20 @@ def judge(measured: Measured) -> Finding:
     points, left = found.items.get("points", 0.0), abs(found.items.get("to_first", 1.0))
     if found.value >= REPEATED.value and left > FITTED:
         seen = (
-            f"the last {points:.0f} points of the loss, {found.value:.0%} of all, are the same number {found.items.get('value', 0.0):.6g}"
+            f"the last {points:.0f} points of the loss, {percent(found.value)} of all, are "
+            f"the same number {number(found.items.get('value', 0.0), 6)}"
         )
         return Finding("warn", seen, found.value, REPEATED, found.unit, found.first_step)
     if found.value >= 0:
-        return Finding("pass", f"{found.value:.0%} of the points repeat one number at the end", found.value, REPEATED, found.unit)
+        return Finding(
+            "pass",
+            f"{percent(found.value)} of the points repeat one number at the end"
+            if found.value
+            else "the loss does not repeat one number at the end",
+            found.value,
+            REPEATED,
+            found.unit,
+        )
     return Finding("not-checked", "the share of repeated values is not a number")
 
 

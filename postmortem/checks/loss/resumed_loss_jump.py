@@ -23,7 +23,7 @@ PyTorch tutorial: saving and loading a general checkpoint for inference and/or r
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple
 
 LOST = Threshold(
     0.5,
@@ -50,16 +50,16 @@ def applies(measured: Measured) -> str:
     if measured.number("resume.count") == 0:
         return "the run was not resumed, as far as its files show"
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} jumps while the run goes well" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} jumps while the run goes well" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     jump = measured["resume.loss_jump"]
     if jump.value <= JUMP.value:
-        seen = f"the loss went on where the run was resumed ({jump.basis})"
+        seen = f"the loss went on where the run was resumed ({jump.basis.rsplit(': ', 1)[-1]} over the same steps)"
         return Finding("pass", seen, jump.value, JUMP, jump.unit)
-    above = f"the loss stood {jump.value:.2g} of the progress made above its own earlier record"
-    seen = f"resumed at step {jump.first_step}, {above} ({jump.basis})"
+    above = f"the loss stood {multiple(jump.value)} its progress above its own earlier record"
+    seen = f"resumed at step {jump.first_step}, {above} ({jump.basis.rsplit(': ', 1)[-1]} over the same steps)"
     if jump.value > LOST.value:
         return Finding("fail", seen, jump.value, LOST, jump.unit, jump.first_step)
     if jump.value > JUMP.value:

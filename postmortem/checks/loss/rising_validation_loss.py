@@ -22,7 +22,7 @@ SageMaker Debugger, Overfit and Overtraining. In a survey of 24 public runs, 10 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 LARGE = Threshold(
     0.5,
@@ -69,33 +69,38 @@ WORSE = 0.01
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"validation losses of a run of family {family} do not show overfitting" if family in ("rl", "gan") else ""
+    return f"validation losses of {kind_of_run(family)} do not show overfitting" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     rise, noises = measured["validation.rise"], measured["validation.rise_noise"]
     step = rise.first_step
-    seen = f"the validation loss ends {rise.value:.0%} above its best level of step {step}"
+    seen = (
+        f"the validation loss ends {percent(rise.value)} above its best at step {step}"
+        if rise.value
+        else "the validation loss ends at its best level"
+    )
     if rise.value < NOTABLE.value:
         return Finding("pass", seen, rise.value, NOTABLE, rise.unit)
     if noises.value < NOISES.value:
-        return Finding("pass", f"{seen}, {noises.value:.1f} times its noise", noises.value, NOISES, noises.unit)
+        return Finding("pass", f"{seen}, {number(noises.value, 2)} times its noise", noises.value, NOISES, noises.unit)
     of_progress = measured.number("validation.rise_progress")
     if of_progress is not None and of_progress < OF_PROGRESS:
-        return Finding("pass", f"{seen}, but only {of_progress:.1%} of the fall before", rise.value, NOTABLE, rise.unit)
+        return Finding("pass", f"{seen}, but that is only {percent(of_progress)} of the fall before", rise.value, NOTABLE, rise.unit)
     falling = measured.number("validation.train_fall_after_best")
     if falling is not None and falling < STILL_FALLING:
-        return Finding("pass", f"{seen}; the training loss did not fall either ({falling:.0%})", rise.value, NOTABLE, rise.unit)
+        return Finding("pass", f"{seen}, while the training loss did not fall either", rise.value, NOTABLE, rise.unit)
     if falling is not None:
-        seen += f", while the training loss fell by {falling:.0%}"
+        seen += f", while the training loss fell by {percent(falling)}"
     degree = 2 if rise.value >= LARGE.value else 1
     line = LARGE if degree == 2 else NOTABLE
     accuracy = measured.number("validation.accuracy_change_after_best")
     if accuracy is not None:
-        seen += f"; {measured.text('validation.accuracy_change_after_best') or 'accuracy'} {accuracy:+.1%}"
+        told = measured.text("validation.accuracy_change_after_best") or "accuracy"
+        seen += f", and {told} changed by {accuracy * 100:+.1f} percentage points"
         degree -= accuracy > -WORSE and rise.value < DOUBLED.value
     if degree == 0:
-        return Finding("pass", f"{seen}, which got no worse", rise.value, line, rise.unit)
+        return Finding("pass", f"{seen}, no worse than before", rise.value, line, rise.unit)
     return Finding("fail" if degree == 2 else "warn", seen, rise.value, line, rise.unit, step)
 
 

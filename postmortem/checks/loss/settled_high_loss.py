@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit one batch first. Goodfe
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, percent
 
 HIGH = Threshold(
     0.45,
@@ -54,19 +54,19 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return "" if family in ("", "classification", "language-model") else f"a run of family {family} has no usual level of its loss"
+    return "" if family in ("", "classification", "language-model") else f"{kind_of_run(family)} has no usual level of its loss"
 
 
 def judge(measured: Measured) -> Finding:
     train, best, going = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.late_progress"]
-    seen = f"training ends at {train.value:.2g} of ignorance and validation came to {best.value:.2g}"
-    seen += f"; the last third brought {f'{going.value:.0%}' if going.value >= 0 else 'nothing'} of the fall"
+    seen = f"the training loss ends at {level(train.value)} of an untrained model's, the validation loss at best at {level(best.value)}"
+    seen += f", and the last third of the run brought {percent(going.value) if going.value > 0 else 'nothing'} of the fall"
     if train.value < HIGH.value:
         return Finding("pass", seen, train.value, HIGH, train.unit)
     if going.value >= SLOW.value or not LOWEST <= best.value / train.value <= HIGHEST:
         return Finding("pass", seen, going.value, SLOW, going.unit)
     if train.value >= HELD_BACK.value and best.value < EASIER * train.value:
-        told = f"{seen}; validation is the easier of both, as dropout or augmentation makes it that hold training back"
+        told = f"{seen}: validation is the easier of both, as where dropout or augmentation hold training back"
         return Finding("fail", told, train.value, HELD_BACK, train.unit)
     return Finding("warn", seen, train.value, HIGH, train.unit)
 

@@ -24,7 +24,7 @@ recover fast, slowly, or not.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent, times
 
 LASTING = Threshold(
     0.25,
@@ -57,28 +57,36 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} jumps while the run goes well" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} jumps while the run goes well" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     spikes, lasting = measured["loss.spikes"], measured["loss.spikes_unrecovered"]
     if not spikes.items:
-        return Finding("pass", f"no jump of the loss ({spikes.basis.split(';')[-1].strip()})", 0.0, HIGH, "ratio")
+        return Finding("pass", "the loss never jumps far out of its noise", 0.0, HIGH, "ratio")
     highest = max(spikes.items.values())
     step = max(spikes.items, key=lambda key: spikes.items[key])
-    seen = f"{spikes.value:.0f} jumps of the loss, the highest by {highest:.2g} of the progress at step {step}"
+    seen = (
+        f"the loss jumped {times(spikes.value)}, by up to {multiple(highest)} its "
+        f"progress ({step if step.startswith('step') else f'step {step}'})"
+    )
     stays = max(lasting.items.values(), default=0.0)
     if stays >= LASTING.value:
-        text = f"{seen}; after the one at step {lasting.first_step} the loss did not come back"
+        text = f"{seen}, and did not come back after step {lasting.first_step}"
         return Finding("fail", text, stays, LASTING, "ratio", lasting.first_step)
     if highest >= HIGH.value:
-        return Finding("warn", f"{seen}; the loss came back", highest, HIGH, "ratio", spikes.first_step)
+        return Finding("warn", f"{seen}, and came back", highest, HIGH, "ratio", spikes.first_step)
     notable = sum(height >= SMALL.value for height in spikes.items.values())
     if notable >= MANY:
         return Finding(
-            "warn", f"{seen}; {notable} of them above {SMALL.value:g}; the loss came back", highest, SMALL, "ratio", spikes.first_step
+            "warn",
+            f"{seen}, {notable} times by more than {percent(SMALL.value)}, and came back",
+            highest,
+            SMALL,
+            "ratio",
+            spikes.first_step,
         )
-    return Finding("pass", f"{seen}; small, and the loss came back", highest, HIGH, "ratio")
+    return Finding("pass", f"{seen}, and came back", highest, HIGH, "ratio")
 
 
 def _given(heights: dict[str, float], lasting: dict[str, float], family: str = "classification") -> tuple[Measurement, ...]:

@@ -25,7 +25,7 @@ Karpathy, A Recipe for Training Neural Networks ("init well"; hockey-stick loss 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold, kind_of_run, multiple, number, percent
 
 STEEP = Threshold(
     0.25,
@@ -69,27 +69,32 @@ EXPLAINED = 0.5
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} has no healthy start to compare with" if family in ("rl", "gan") else ""
+    return f"the loss of {kind_of_run(family)} has no healthy start to compare with" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     drop, first = measured["loss.early_drop"], measured["loss.first"]
     after = drop.items["level_after"]
-    seen = f"{max(0.0, drop.value):.0%} of the fall, from {first.value:.4g} to {after:.4g}, lies before step {drop.items['end']:.0f}"
+    seen = (
+        f"{percent(max(0.0, drop.value))} of the fall, from {number(first.value, 4)} to "
+        f"{number(after, 4)}, came before step {drop.items['end']:.0f}"
+    )
     if drop.value < STEEP.value:
         return Finding("pass", seen, drop.value, STEEP, drop.unit)
     to_chance = measured.get("loss.first_to_chance")
     if to_chance is not None:
         line = FAR_ABOVE_CHANCE if to_chance.value >= FAR_ABOVE_CHANCE.value else ABOVE_CHANCE
-        said = f"{seen}; the first loss is {to_chance.value:.3g} times chance"
+        said = f"{seen}, from a first loss of {multiple(to_chance.value, 3)} chance level"
         if to_chance.value < ABOVE_CHANCE.value:
             return Finding("pass", f"{said}, a healthy start{_of_shares(measured)}", to_chance.value, ABOVE_CHANCE, "ratio")
         status: Status = "fail" if line is FAR_ABOVE_CHANCE else "warn"
         return Finding(status, said, to_chance.value, line, "ratio", drop.first_step)
     if drop.value >= UNKNOWN_STEEP and after > 0 and first.value / after >= FACTOR.value:
         factor = first.value / after
-        return Finding("warn", f"{seen}, a factor of {factor:.3g}; chance is not known", factor, FACTOR, "ratio", drop.first_step)
-    return Finding("pass", f"{seen}; steep, from a start that is not known to be too high", drop.value, STEEP, drop.unit)
+        return Finding(
+            "warn", f"{seen}, a factor of {number(factor)}, and chance level is not known", factor, FACTOR, "ratio", drop.first_step
+        )
+    return Finding("pass", f"{seen}: steep, but from a start that is not known to be too high", drop.value, STEEP, drop.unit)
 
 
 def _of_shares(measured: Measured) -> str:
@@ -98,7 +103,7 @@ def _of_shares(measured: Measured) -> str:
     if share is None or share.value < EXPLAINED:
         return ""
     return (
-        f"; {min(share.value, 1.0):.0%} of the drop is the way from chance to the entropy of the class shares, "
+        f"; {percent(min(share.value, 1.0))} of the drop is the way from chance to the entropy of the class shares, "
         "which a head bias that starts at their logarithm spares"
     )
 

@@ -20,7 +20,7 @@ Own runs: 0.002 to 0.1 in healthy ones of 15 kinds, below 0.001 where rates are 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
 
 STILL = Threshold(
     1e-3,
@@ -37,14 +37,14 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the validation loss of a run of family {family} says little" if family in ("rl", "gan") else ""
+    return f"the validation loss of {kind_of_run(family)} says little" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     swing = measured["validation.swing"]
-    seen = f"between evaluations the validation loss swings by {swing.value:.2g} of its first value"
+    seen = f"between evaluations the validation loss changes by {multiple(swing.value)} its first value"
     if swing.value < STILL.value:
-        return Finding("warn", seen, swing.value, STILL, swing.unit)
+        return Finding("warn", f"{seen}, below {percent(STILL.value)}", swing.value, STILL, swing.unit)
     if swing.value >= STILL.value:
         return Finding("pass", seen, swing.value, STILL, swing.unit)
     return Finding("not-checked", "the swing is not a number")

@@ -20,7 +20,7 @@ Own runs: 0.002 to 0.07 in healthy ones that learned; 0.075 to 0.18 in flat ones
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
 
 SWINGS = Threshold(
     0.05,
@@ -39,16 +39,16 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the validation loss of a run of family {family} says little" if family in ("rl", "gan") else ""
+    return f"the validation loss of {kind_of_run(family)} says little" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     swing, fell = measured["validation.swing"], measured.number("loss.improvement")
-    seen = f"between evaluations the validation loss swings by {swing.value:.2g} of its first value"
+    seen = f"between evaluations the validation loss changes by {multiple(swing.value)} its first value"
     if swing.value > SWINGS.value and fell is not None and fell >= LEARNED:
-        return Finding("pass", f"{seen}, of a run that learned", swing.value, SWINGS, swing.unit)
+        return Finding("pass", f"{seen}, in a run that learned", swing.value, SWINGS, swing.unit)
     if swing.value > SWINGS.value:
-        return Finding("warn", seen, swing.value, SWINGS, swing.unit)
+        return Finding("warn", f"{seen}, above {percent(SWINGS.value)}", swing.value, SWINGS, swing.unit)
     if swing.value <= SWINGS.value:
         return Finding("pass", seen, swing.value, SWINGS, swing.unit)
     return Finding("not-checked", "the swing is not a number")

@@ -21,7 +21,7 @@ Karpathy, A Recipe for Training Neural Networks: fixed seeds, and a baseline tha
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run
 
 FEWEST = Threshold(
     5.0,
@@ -39,13 +39,15 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the validation loss of a run of family {family} says little" if family in ("rl", "gan") else ""
+    return f"the validation loss of {kind_of_run(family)} says little" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     values = measured["validation.values"]
     evaluations = values.items["evaluations"]
-    seen = f"the validation loss has {values.value:.0f} distinct values at {evaluations:.0f} evaluations"
+    seen = f"the validation loss has {values.value:.0f} different values at {evaluations:.0f} evaluations"
+    if values.value == 1:
+        seen = f"the validation loss is the same number at all {evaluations:.0f} evaluations"
     if values.value > 1:
         return Finding("pass", seen, evaluations, FEWEST, "evaluations")
     level = measured.number("loss.last_to_chance")

@@ -21,7 +21,7 @@ For an exponential fall with rate k per run the ratio is exp(-k / 2); 0.35 is k 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple
 
 STEADY = Threshold(
     0.35,
@@ -61,7 +61,7 @@ FIGURE = "loss"
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family in ("rl", "gan", "contrastive"):
-        return f"the level of the loss of a run of family {family} says nothing"
+        return f"the level of the loss of {kind_of_run(family)} says nothing"
     if measured.text("run.goes_on") == "true":
         return "the model goes on with what it was trained for before, and may have little left to learn"
     first = measured.number("loss.first")
@@ -74,18 +74,19 @@ def judge(measured: Measured) -> Finding:
     late, noises = measured["loss.late_fall"], measured["loss.late_fall_noise"]
     to_chance = measured.number("loss.last_to_chance")
     last, first = measured["loss.last"], measured["loss.first"]
-    level, of = (to_chance, "chance") if to_chance is not None else (last.value / first.value, "the first loss")
-    seen = f"the second half of the run brought {late.value:.2f} of what the first half did, and {level:.0%} of {of} is left"
+    level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
+    seen = f"the second half of the run brought {multiple(late.value)} the first half's fall, and the loss ends at {multiple(level)} {of}"
     if late.value < STEADY.value:
-        return Finding("pass", seen, late.value, STEADY, late.unit)
+        held = f"the second half of the run brought no further fall, and the loss ends at {multiple(level)} {of}"
+        return Finding("pass", seen if late.value > 0 else held, late.value, STEADY, late.unit)
     if noises.value < CLEAR_NOISES.value:
-        return Finding("pass", f"{seen}; the fall is within the noise", noises.value, CLEAR_NOISES, noises.unit)
+        return Finding("pass", f"{seen}, but the fall is within the noise", noises.value, CLEAR_NOISES, noises.unit)
     if level < HIGH.value:
-        return Finding("pass", f"{seen}; it was learned", level, HIGH, "ratio")
+        return Finding("pass", f"{seen}, which is learned", level, HIGH, "ratio")
     # Without a chance level the constant part of a loss is not known: of a sum of many terms a small share may be all.
     if level < FAR.value or to_chance is None:
         return Finding("warn", f"{seen}: it was still on its way", late.value, STEADY, late.unit, last.first_step)
-    return Finding("fail", f"{seen}: it had only begun", late.value, STEADY, late.unit, last.first_step)
+    return Finding("fail", f"{seen}: learning had only begun", late.value, STEADY, late.unit, last.first_step)
 
 
 def _given(

@@ -23,7 +23,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit one batch. CS231n, neur
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, percent
 
 FITTED = Threshold(
     0.9,
@@ -49,16 +49,20 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"a run of family {family} has no fixed training set to fit" if family in ("rl", "gan") else ""
+    return f"{kind_of_run(family)} has no fixed training set to fit" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     fit = measured["fit.reached"]
-    seen = f"{fit.value:.0%} fitted: {fit.basis.split('; ')[0] if fit.value >= FITTED.value else fit.basis}"
+    first, *rest = fit.basis.split("; ")
     if fit.value >= FITTED.value:
+        seen = f"the training data is fitted to {percent(fit.value)} ({first})"
         return Finding("pass", seen, fit.value, FITTED, fit.unit)
     line = HALF if fit.value < HALF.value else FITTED
-    return Finding("fail" if line is HALF else "warn", f"{seen}; a set this small should be learned by heart", fit.value, line, fit.unit)
+    seen = (
+        f"{first} are fitted to only {percent(fit.value)} ({rest[0] if rest else fit.unit}), and a set this small can be learned by heart"
+    )
+    return Finding("fail" if line is HALF else "warn", seen, fit.value, line, fit.unit)
 
 
 def _given(value: float, basis: str) -> tuple[Measurement, ...]:

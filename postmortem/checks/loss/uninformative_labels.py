@@ -22,7 +22,7 @@ and one said overfitting.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, multiple, percent
 
 NEVER_BELOW = Threshold(
     0.98,
@@ -50,20 +50,23 @@ BETTER = 0.05
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
     if family and family not in ("classification", "language-model", "unknown"):
-        return f"the loss of a run of family {family} is no cross-entropy over classes"
+        return f"the loss of {kind_of_run(family)} is no cross-entropy over classes"
     last = measured.get("loss.last_to_prior")
     if last is not None and last.value > LEARNED.value:
-        return f"the training loss is at {last.value:.3g} of the entropy of the labels: nothing was learned, by heart or otherwise"
+        return f"the training loss is at {multiple(last.value)} the class-prior entropy: nothing was learned, by heart or otherwise"
     error = 2 * last.items.get("error", 0.0) if last is not None else 0.0
     if last is not None and last.value + error > LEARNED.value:
-        seen = f"the training loss is at {last.value:.3g} of the entropy of the labels, with a noise of {error:.2g}"
+        seen = f"the training loss is at {multiple(last.value)} the class-prior entropy, within a noise of {percent(error)}"
         return f"{seen}: it may know the shares alone"
     return ""
 
 
 def judge(measured: Measured) -> Finding:
     validation, last = measured["loss.validation_to_prior"], measured["loss.last_to_prior"]
-    seen = f"training came to {last.value:.3g} of the entropy of the labels, validation at best to {validation.value:.3g}"
+    seen = (
+        f"the training loss fell to {multiple(last.value)} the class-prior entropy, "
+        f"the validation loss at best to {level(validation.value)}"
+    )
     if validation.value < NEVER_BELOW.value:
         return Finding("pass", seen, validation.value, NEVER_BELOW, validation.unit)
     accuracy, largest = measured.number("accuracy.validation_last"), measured.number("classes.largest_share")
@@ -71,8 +74,8 @@ def judge(measured: Measured) -> Finding:
     if gap is not None:  # of the validation records themselves
         accuracy, largest = gap.items["accuracy"], gap.items["share"]
     if accuracy is None or largest is None:
-        return Finding("warn", f"{seen}; no accuracy was logged to confirm it", validation.value, NEVER_BELOW, validation.unit)
-    seen += f"; validation accuracy {accuracy:.1%}, largest class {largest:.1%}"
+        return Finding("warn", f"{seen}, but no accuracy was logged to confirm it", validation.value, NEVER_BELOW, validation.unit)
+    seen += f", with a validation accuracy of {percent(accuracy, 3)} where the largest class has {percent(largest, 3)}"
     if accuracy > largest + BETTER:
         return Finding("pass", f"{seen}: better than guessing", validation.value, NEVER_BELOW, validation.unit)
     return Finding("fail", seen, validation.value, NEVER_BELOW, validation.unit)

@@ -22,7 +22,7 @@ The Deep Checker compares the loss in both modes. Ioffe and Szegedy 2015 (arXiv 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, multiple, percent
 
 UNMOVED = Threshold(
     0.5,
@@ -54,21 +54,23 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"losses of a run of family {family} do not show it" if family in ("rl", "gan", "vae") else ""
+    return f"losses of {kind_of_run(family)} do not show it" if family in ("rl", "gan", "vae") else ""
 
 
 def judge(measured: Measured) -> Finding:
     train, best, part = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.fitted_part"]
-    seen = f"training came to {train.value:.2g} of ignorance and validation at best to {best.value:.2g}"
+    seen = f"the training loss ends at {multiple(train.value)} an untrained model's, the validation loss at best at {level(best.value)}"
     if best.value < UNMOVED.value:
         return Finding("pass", seen, best.value, UNMOVED, best.unit)
     if train.value > FITTED.value:
         return Finding("pass", f"{seen}: training is not fitted either", train.value, FITTED, train.unit)
     if part.value >= BY_HEART.value:
-        return Finding("pass", f"{seen}: training was learned by heart for {part.value:.0%} of the run", part.value, BY_HEART, part.unit)
+        return Finding(
+            "pass", f"{seen}: training was learned by heart for {percent(part.value)} of the run", part.value, BY_HEART, part.unit
+        )
     accuracy = measured.number("accuracy.validation_last")
     if accuracy is not None and accuracy >= RIGHT:
-        return Finding("pass", f"{seen}, but validation is right in {accuracy:.0%} of the records", best.value, UNMOVED, best.unit)
+        return Finding("pass", f"{seen}, but validation is right in {percent(accuracy)} of the records", best.value, UNMOVED, best.unit)
     known = measured.number("loss.chance") is not None and measured.text("run.family") in ("classification", "language-model")
     return Finding("fail" if known else "warn", seen, best.value, UNMOVED, best.unit, best.first_step)
 

@@ -19,7 +19,7 @@ Trainer libraries delete older checkpoints by default where a limit is set (save
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 FAR = Threshold(
     0.1,
@@ -36,11 +36,12 @@ FIGURE = "loss"
 
 def judge(measured: Measured) -> Finding:
     far, rise = measured["checkpoints.best_distance"], measured["validation.rise"]
-    seen = f"validation was best at step {far.first_step}, and the nearest checkpoint, {far.text}, is {far.value:.0%} of the run away"
+    seen = f"validation was best at step {far.first_step}, {percent(far.value)} of the run from the nearest checkpoint ({far.text})"
     if far.value > FAR.value and rise.value > ROSE:
-        return Finding("warn", f"{seen}; it ended {rise.value:.0%} above", far.value, FAR, far.unit, far.first_step)
+        return Finding("warn", f"{seen}, and ended {percent(rise.value)} above its best", far.value, FAR, far.unit, far.first_step)
     if far.value >= 0 and rise.value <= ROSE:
-        return Finding("pass", f"{seen}; it ended {rise.value:.0%} above", far.value, FAR, far.unit)
+        above = f", and ended {percent(rise.value)} above its best" if rise.value > 0 else ""
+        return Finding("pass", f"{seen}{above}", far.value, FAR, far.unit)
     if far.value <= FAR.value:
         return Finding("pass", seen, far.value, FAR, far.unit)
     return Finding("not-checked", "the distance to the nearest checkpoint is not a number")

@@ -23,7 +23,7 @@ SageMaker Debugger, Overfit. Zhang et al. 2017, Understanding deep learning requ
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
 
 WIDE = Threshold(
     0.3,
@@ -60,23 +60,23 @@ FITTED = 0.5
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"losses of a run of family {family} do not show overfitting" if family in ("rl", "gan") else ""
+    return f"losses of {kind_of_run(family)} do not show overfitting" if family in ("rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:
     gap, share = measured["validation.gap"], measured["validation.gap_share"]
     to_chance, fall = measured.number("loss.last_to_chance"), measured.number("loss.improvement")
     left = to_chance if to_chance is not None else 1 - fall if fall is not None else None
-    seen = f"the validation loss ends at {gap.value:.3g} times the training loss, {share.value:.0%} of the starting level apart"
+    seen = f"the validation loss ends at {multiple(gap.value, 3)} the training loss, a gap of {percent(share.value)} of the first level"
     if share.value < WIDE.value or gap.value < TWICE:
         return Finding("pass", seen, share.value, WIDE, share.unit)
     if left is not None and left > FITTED:
-        return Finding("pass", f"{seen}; the training data is not fitted yet", share.value, WIDE, share.unit)
+        return Finding("pass", f"{seen}, but the training data is not fitted yet", share.value, WIDE, share.unit)
     best = measured.number("loss.validation_to_prior")
     if best is not None and best >= UNLEARNED.value and to_chance is not None and to_chance <= BY_HEART.value:
-        told = f"{seen}; at best it came to {best:.0%} of what the class shares alone give, the line is {UNLEARNED.value:.0%}"
+        told = f"{seen}, and never came below {percent(best)} of the class-prior entropy (line: {percent(UNLEARNED.value)})"
         return Finding("fail", told, best, UNLEARNED, "ratio")
-    return Finding("warn", f"{seen}; the line is {WIDE.value:g}", share.value, WIDE, share.unit)
+    return Finding("warn", f"{seen}, above {percent(WIDE.value)}", share.value, WIDE, share.unit)
 
 
 def _given(gap: float, share: float, left: float) -> tuple[Measurement, ...]:

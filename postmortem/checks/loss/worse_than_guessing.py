@@ -19,7 +19,7 @@ CS231n, neural-networks-3: sanity checks of the loss.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 ABOVE = Threshold(
     1.1,
@@ -44,16 +44,16 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} is no cross-entropy of guesses" if family in ("rl", "gan", "contrastive") else ""
+    return f"the loss of {kind_of_run(family)} is no cross-entropy of guesses" if family in ("rl", "gan", "contrastive") else ""
 
 
 def judge(measured: Measured) -> Finding:
     level = measured["loss.last_to_chance"]
-    seen = f"the loss ends at {level.value:.2g} times chance"
+    seen = f"the loss ends at {multiple(level.value)} chance level"
     if level.value >= FAR_ABOVE.value:
-        return Finding("fail", seen, level.value, FAR_ABOVE, level.unit, level.first_step)
+        return Finding("fail", f"{seen}, above {number(FAR_ABOVE.value)} times", level.value, FAR_ABOVE, level.unit, level.first_step)
     if level.value >= ABOVE.value:
-        return Finding("warn", seen, level.value, ABOVE, level.unit, level.first_step)
+        return Finding("warn", f"{seen}, above {percent(ABOVE.value)}", level.value, ABOVE, level.unit, level.first_step)
     if level.value < ABOVE.value:
         return Finding("pass", seen, level.value, ABOVE, level.unit)
     return Finding("not-checked", "the last level is not a number")

@@ -20,7 +20,7 @@ first point says that all labels are ignored.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, percent
 
 ALL = Threshold(
     0.9,
@@ -36,12 +36,12 @@ FIGURE = "loss"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"the loss of a run of family {family} may begin at zero" if family in ("rl", "gan", "contrastive") else ""
+    return f"the loss of {kind_of_run(family)} may begin at zero" if family in ("rl", "gan", "contrastive") else ""
 
 
 def judge(measured: Measured) -> Finding:
     found = measured["loss.zeros"]
-    seen = f"{found.value:.0%} of the points of the training loss are exactly 0"
+    seen = f"{percent(found.value)} of the training losses are exactly 0" if found.value else "no training loss is exactly 0"
     if found.value >= ALL.value and found.first_step is not None:
         return Finding("fail", f"{seen}, from the first on", found.value, ALL, found.unit, found.first_step)
     if found.value >= 0:

@@ -22,7 +22,7 @@ Schulman et al. 2017 (arXiv 1707.06347). Dohare et al. 2023 (arXiv 2312.01624): 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 LOST = Threshold(
     0.5,
@@ -41,8 +41,8 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     fall = measured["policy.return_fall"]
     best, last = fall.items["best"], fall.items["last"]
-    lost = f"{max(0.0, fall.value):.0%} of its rise lost"
-    seen = f"the return was at {best:.4g} at step {fall.first_step} and is at {last:.4g} at the end, {lost}"
+    lost = f"losing {percent(max(0.0, fall.value))} of its rise"
+    seen = f"the return was at {number(best, 4)} at step {fall.first_step} and ends at {number(last, 4)}, {lost}"
     clear = fall.items["errors"] >= CLEAR_ERRORS
     if fall.value >= LOST.value and clear:
         return Finding("fail", seen, fall.value, LOST, fall.unit, fall.first_step)

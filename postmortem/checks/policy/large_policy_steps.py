@@ -22,7 +22,7 @@ Schulman et al. 2015 (arXiv 1502.05477): steps of 0.01 nats. Andrychowicz et al.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR = Threshold(
     0.2,
@@ -70,12 +70,12 @@ def judge(measured: Measured) -> Finding:
 
 
 def _one(found: Measurement, what: str, far: Threshold, wide: Threshold, learned: bool) -> Finding:
-    seen = f"{what} came to {found.value:.2g} over a tenth of the run, {found.items['median']:.2g} in the middle"
+    seen = f"{what} came to {number(found.value, 2)} or more over a tenth of the run (median {number(found.items['median'], 2)})"
     if found.value > far.value:
         grave = not learned or found.value > BEYOND_DOUBT.value
-        return Finding("fail" if grave else "warn", seen, found.value, far, found.unit, found.first_step)
+        return Finding("fail" if grave else "warn", f"{seen}, above {number(far.value)}", found.value, far, found.unit, found.first_step)
     if found.value > wide.value and not learned:
-        return Finding("warn", seen, found.value, wide, found.unit, found.first_step)
+        return Finding("warn", f"{seen}, above {number(wide.value)}", found.value, wide, found.unit, found.first_step)
     return Finding("pass", seen, found.value, wide, found.unit)
 
 

@@ -22,7 +22,7 @@ Williams and Peng 1991, the entropy bonus. Mnih et al. 2016 (arXiv 1602.01783), 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 LEFT = Threshold(
     0.1,
@@ -50,23 +50,23 @@ def judge(measured: Measured) -> Finding:
     left = measured["policy.exploration"]
     start, last = left.items["start"], left.items["last"]
     what = "entropy" if left.text == "entropy" else "deviation of its actions"
-    seen = f"the policy's {what} went from {start:.3g} to {last:.3g}"
+    seen = f"the policy's {what} went from {number(start)} to {number(last)}"
     if "position" not in left.items:
         if left.text == "deviation" and left.value >= GROWN.value and not _learned(measured):
             return Finding("warn", f"{seen}: its actions are ever more noise", left.value, GROWN, left.unit)
         return Finding("pass", seen, left.value, LEFT, left.unit)
     position = left.items["position"]
-    seen += f", for good at step {left.first_step}, {position:.0%} into the run"
+    seen += f", for good at step {left.first_step}, {percent(position)} into the run"
     if measured.get("policy.learned") is None:
         if position <= EARLY:
-            return Finding("warn", f"{seen}; no return tells whether it had learned", left.value, LEFT, left.unit, left.first_step)
-        return Finding("pass", f"{seen}; no return tells whether it had learned", left.value, LEFT, left.unit)
+            return Finding("warn", f"{seen}, and no return tells whether it had learned", left.value, LEFT, left.unit, left.first_step)
+        return Finding("pass", f"{seen}, and no return tells whether it had learned", left.value, LEFT, left.unit)
     risen = left.items.get("return_share", 0.0)
     if _learned(measured) and risen >= HALF_RISEN:
-        return Finding("pass", f"{seen}, when {risen:.0%} of the return's rise was made", left.value, LEFT, left.unit)
+        return Finding("pass", f"{seen}, when {percent(risen)} of the return's rise was made", left.value, LEFT, left.unit)
     if _learned(measured) and start > 0 and position > EARLY:
-        return Finding("warn", f"{seen}, when {risen:.0%} of the return's rise was made", left.value, LEFT, left.unit, left.first_step)
-    text = f"{seen}, when {max(0.0, risen):.0%} of the return's rise was made"
+        return Finding("warn", f"{seen}, when {percent(risen)} of the return's rise was made", left.value, LEFT, left.unit, left.first_step)
+    text = f"{seen}, when {percent(max(0.0, risen))} of the return's rise was made"
     return Finding("fail", text, left.value, LEFT, left.unit, left.first_step)
 
 

@@ -21,7 +21,7 @@ The noise level follows from Adam's moments: sqrt((1 - beta1) / (1 + beta1)) tim
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 STILL = Threshold(
     0.02,
@@ -38,14 +38,14 @@ USES = ("policy.learned",)
 
 def judge(measured: Measured) -> Finding:
     left = measured["policy.coherence"]
-    seen = f"the policy's gradients are {left.value:.2g} of what Adam remembers of them, pure noise gives 0.18"
+    seen, usual = f"the policy's last gradients are {multiple(left.value)} what Adam remembers of them", "(pure noise gives 18%)"
     if measured.number("policy.learned") == 1:
-        return Finding("pass", f"{seen}; its return rose", left.value, STILL, left.unit)
+        return Finding("pass", f"{seen} {usual}, but its return rose", left.value, STILL, left.unit)
     if left.value < STILL.value:
-        return Finding("fail", seen, left.value, STILL, left.unit)
+        return Finding("fail", f"{seen}, below {percent(STILL.value)} {usual}", left.value, STILL, left.unit)
     if left.value < QUIET.value:
-        return Finding("warn", seen, left.value, QUIET, left.unit)
-    return Finding("pass", seen, left.value, STILL, left.unit)
+        return Finding("warn", f"{seen}, below {percent(QUIET.value)} {usual}", left.value, QUIET, left.unit)
+    return Finding("pass", f"{seen} {usual}", left.value, STILL, left.unit)
 
 
 def _given(left: float, learned: bool | None = None) -> tuple[Measurement, ...]:

@@ -20,7 +20,7 @@ Henderson et al. 2017 (arXiv 1709.06560): returns have to be judged against thei
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 CLEAR = Threshold(
     5,
@@ -39,11 +39,11 @@ VITAL = True
 def judge(measured: Measured) -> Finding:
     gain = measured["policy.return_gain"]
     start, last, share = gain.items["start"], gain.items["last"], gain.items["share"]
-    seen = f"the return went from {start:.4g} to {last:.4g}, {gain.value:.3g} standard errors of the difference"
+    seen = f"the return went from {number(start, 4)} to {number(last, 4)}, {number(gain.value)} standard errors of the difference"
     if gain.value >= CLEAR.value and share >= LEAST_SHARE:
         return Finding("pass", seen, gain.value, CLEAR, gain.unit)
     if gain.value <= -CLEAR.value and share <= -LEAST_SHARE:
-        return Finding("fail", f"{seen}: it fell", gain.value, CLEAR, gain.unit, gain.first_step)
+        return Finding("fail", f"{seen}: it fell clearly", gain.value, CLEAR, gain.unit, gain.first_step)
     return Finding("warn", f"{seen}: no clear rise", gain.value, CLEAR, gain.unit)
 
 

@@ -21,7 +21,7 @@ Izmailov et al. 2018 (arXiv 1803.05407): averaged weights need their own statist
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 ANY = Threshold(
     0,
@@ -45,11 +45,11 @@ def judge(measured: Measured) -> Finding:
     found = measured["batchnorm.aged"]
     if found.value > ANY.value:
         where = tuple(sorted(found.items, key=lambda name: -found.items[name]))
-        seen = f"the statistics of {found.value:.0%} of the layers are those of an earlier checkpoint: {where[0]} has counted"
+        seen = f"{percent(found.value)} of the batch-norm layers went back to an earlier checkpoint's statistics: {where[0]} has counted"
         seen += f" {found.items[where[0]]:.0f} batches fewer than before"
         return Finding("fail", seen, found.value, ANY, found.unit, found.first_step, where)
     if found.value == 0:
-        return Finding("pass", f"no layer went back to earlier statistics, {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"no batch-norm layer went back to earlier statistics ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the share of aged layers is not a number")
 
 

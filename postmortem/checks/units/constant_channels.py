@@ -21,7 +21,7 @@ Own reasoning: with a variance of 1e-8 and an epsilon of 1e-5 a deviation of 0.0
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 MOST = Threshold(
     0.5,
@@ -54,14 +54,14 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found, left = measured["batchnorm.collapsed_share"], measured.number("loss.last_to_chance")
     where = tuple(sorted((name for name in found.items if found.items[name] > SOME.value), key=lambda name: -found.items[name]))
-    seen = f"up to {found.value:.0%} of a layer's channels have a running variance below 1e-8"
+    seen = f"up to {percent(found.value)} of a layer's channels have a running variance below 1e-8"
     if found.value > MOST.value and left is not None and left > POOR:
-        seen += f", and the loss is at {left:.2g} of chance"
+        seen += f", and the loss is at {multiple(left)} chance level"
         return Finding("fail", seen, found.value, MOST, found.unit, found.first_step, where)
     if found.value > SOME.value:
         return Finding("warn", seen, found.value, SOME, found.unit, found.first_step, where)
     if found.value <= SOME.value:
-        return Finding("pass", seen, found.value, SOME, found.unit)
+        return Finding("pass", seen if found.value else "no channel has a running variance below 1e-8", found.value, SOME, found.unit)
     return Finding("not-checked", "the share of constant channels is not a number")
 
 

@@ -22,7 +22,7 @@ single update in training mode.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 LONG = Threshold(
     0.5,
@@ -53,18 +53,20 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found, tracked = measured["batchnorm.halted"], measured.get("batchnorm.tracked")
     where = tuple(sorted((name for name in found.items if found.items[name] >= SOME.value), key=lambda name: -found.items[name]))
-    seen = f"the running statistics of {len(where)} of {len(found.items)} layers stood still for the last {found.value:.0%} of the steps"
+    seen = (
+        f"the running statistics of {len(where)} of {len(found.items)} layers stood still for the last {percent(found.value)} of the steps"
+    )
     seen += " while weights moved"
     if tracked is not None and where:
-        seen += f"; their counters hold {tracked.value:.2g} batches a step"
+        seen += f", and their counters hold {number(tracked.value, 2)} batches a step"
     if found.text == "part":
-        seen += "; other layers never changed theirs"
+        seen += ", and other layers never changed theirs"
     for status, limit in (("fail", LONG), ("warn", SOME)):
         if found.value >= limit.value:
             return Finding("fail" if status == "fail" else "warn", seen, found.value, limit, found.unit, found.first_step, where)
     if found.value < SOME.value:
-        told = f"running statistics moved as long as weights did, but for {found.value:.0%} of the steps"
-        return Finding("pass", told, found.value, SOME, found.unit)
+        told = f"running statistics moved as long as weights did, but for {percent(found.value)} of the steps"
+        return Finding("pass", told if found.value else "running statistics moved as long as weights did", found.value, SOME, found.unit)
     return Finding("not-checked", "the share of steps without statistics is not a number")
 
 

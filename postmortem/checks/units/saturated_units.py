@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 HALF = Threshold(
     0.5,
@@ -110,21 +110,23 @@ def judge(measured: Measured) -> Finding:
     seen, predicted = measured.get("units.saturated"), measured.get("units.preactivation_rms")
     if seen is not None:
         where = tuple(sorted((tag for tag in seen.items if seen.items[tag] > MANY.value), key=lambda tag: -seen.items[tag]))
-        told = f"{seen.value:.0%} of the activations{f' under {where[0]}' if where else ''} are at their extremes"
+        told = f"{percent(seen.value)} of the activations{f' under {where[0]}' if where else ''} are at the ends of their range"
         if seen.value > HALF.value:
-            return Finding("fail", f"{told}, above {HALF.value:.0%}", seen.value, HALF, seen.unit, seen.first_step, where)
+            return Finding("fail", f"{told}, above {percent(HALF.value)}", seen.value, HALF, seen.unit, seen.first_step, where)
         if seen.value > MANY.value:
-            return Finding("warn", f"{told}, above {MANY.value:.0%}", seen.value, MANY, seen.unit, seen.first_step, where)
+            return Finding("warn", f"{told}, above {percent(MANY.value)}", seen.value, MANY, seen.unit, seen.first_step, where)
         if seen.value <= MANY.value:
             return Finding("pass", told, seen.value, MANY, seen.unit)
     if predicted is not None:
         limit = FAR_SIGMOID if measured.text("run.settings_activation") == "sigmoid" else FAR_TANH
-        told = f"the weights predict pre-activations of rms {predicted.value:.2g}"
+        told = f"the weights predict pre-activations of rms {number(predicted.value, 2)}"
         if predicted.value > limit.value:
             where = tuple(
                 sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
             )
-            return Finding("fail", f"{told}, above {limit.value:g}", predicted.value, limit, predicted.unit, predicted.first_step, where)
+            return Finding(
+                "fail", f"{told}, above {number(limit.value)}", predicted.value, limit, predicted.unit, predicted.first_step, where
+            )
         if predicted.value <= limit.value:
             return Finding("pass", f"{told} ({predicted.basis})", predicted.value, limit, predicted.unit)
     return (
@@ -144,7 +146,7 @@ def _at_ends(measured: Measured) -> Finding | None:
     if len(where) < FEWEST_LAYERS or 2 * len(where) < len(given.items):
         return None
     least = min(given.items[name] for name in where)
-    told = f"hidden units before {len(where)} layers have a root mean square of {least:.3f} to 1, at least {AT_ENDS.value:g}"
+    told = f"hidden units before {len(where)} layers have a root mean square of {number(least, 2)} to 1, above {number(AT_ENDS.value)}"
     return Finding("fail", f"{told}, which is tanh at its ends", least, AT_ENDS, "ratio", given.first_step, where)
 
 
@@ -159,7 +161,10 @@ def _assumed(measured: Measured) -> Finding | None:
     where = tuple(
         sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
     )
-    told = f"the initial weights and biases predict pre-activations of rms {predicted.value:.2g}, above {limit.value:g}, and {shown}"
+    told = (
+        "the initial weights and biases predict pre-activations of rms "
+        f"{number(predicted.value, 2)}, above {number(limit.value)}, and {shown}"
+    )
     return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
 
 
@@ -174,7 +179,7 @@ def _final(measured: Measured) -> Finding | None:
     where = tuple(
         sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
     )
-    told = f"the last weights predict pre-activations of rms {predicted.value:.2g} of bounded units, above {limit.value:g}"
+    told = f"the last weights predict pre-activations of rms {number(predicted.value, 2)} of bounded units, above {number(limit.value)}"
     return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
 
 
@@ -184,14 +189,17 @@ def _bounded(measured: Measured, cells: str) -> str:
         return "recurrent cells are of tanh and sigmoid units"
     given = measured.get("units.hidden_rms")
     if given is not None and given.items and min(given.items.values()) >= SATURATED and max(given.items.values()) <= BOUNDED:
-        return f"hidden units have a root mean square of at most {max(given.items.values()):.2g}, as bounded ones"
+        return f"hidden units have a root mean square of at most {number(max(given.items.values()), 2)}, as bounded ones"
     output, first, chance = (measured.number(name) for name in ("signal.relu_output_rms", "loss.first", "loss.chance"))
     if output is None or first is None or output < LARGE_OUTPUT:
         return ""
     expected = LEAST_EXCESS * output if chance is not None else LEAST_EXCESS * output**2
     if first - (chance or 0.0) >= expected:
         return ""
-    return f"the first loss of {first:.3g} is far below what ReLU units would give (outputs of rms {output:.3g}), so that they are bounded"
+    return (
+        f"the first loss of {number(first)} is far below what ReLU units would give "
+        f"(outputs of rms {number(output)}), so that they are bounded"
+    )
 
 
 def _seen(value: float) -> Measurement:

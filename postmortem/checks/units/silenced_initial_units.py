@@ -22,7 +22,7 @@ variances by layer. The share of half a layer is SageMaker Debugger's, DeadRelu.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 HALF = Threshold(
     0.5,
@@ -50,11 +50,20 @@ def judge(measured: Measured) -> Finding:
     found = measured["signal.silenced"]
     where = tuple(name for name in found.items if found.items[name] >= HALF.value)
     layer = f" of {where[0]}" if where else ""
-    seen = f"{found.value:.0%} of the units{layer} start 3 deviations or more below zero, where a ReLU never fires"
+    seen, where_zero = (
+        f"{percent(found.value)} of the units{layer}",
+        "start 3 standard deviations or more below zero, where a ReLU never fires",
+    )
     if found.value >= HALF.value:
-        return Finding("fail", f"{seen}; the line is {HALF.value:.0%}", found.value, HALF, found.unit, found.first_step, where)
+        return Finding("fail", f"{seen}, above {percent(HALF.value)}, {where_zero}", found.value, HALF, found.unit, found.first_step, where)
     if found.value < HALF.value:
-        return Finding("pass", f"{seen} ({found.basis})", found.value, HALF, found.unit)
+        return Finding(
+            "pass",
+            f"{seen} {where_zero}" if found.value else "no unit starts far below zero, where a ReLU never fires",
+            found.value,
+            HALF,
+            found.unit,
+        )
     return Finding("not-checked", "the share of silenced units is not a number")
 
 

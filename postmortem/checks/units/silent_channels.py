@@ -22,7 +22,7 @@ Ioffe and Szegedy 2015 (arXiv 1502.03167). Under N(b, g^2) the share above zero 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MOST = Threshold(
     0.5,
@@ -52,14 +52,14 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["batchnorm.silent_share"]
     where = tuple(sorted((name for name in found.items if found.items[name] > MOST.value), key=lambda name: -found.items[name]))
-    seen = f"scale and shift keep up to {found.value:.0%} of a layer's channels below zero"
+    seen = f"batch norm's scale and shift keep up to {percent(found.value)} of a layer's channels below zero"
     if found.value > MOST.value:
         known, left = measured.text("run.settings_activation") != "", measured.number("loss.last_to_chance")
         grave = known and left is not None and left > POOR
         seen += f" in {len(where)} of {len(found.items)} layers"
         return Finding("fail" if grave else "warn", seen, found.value, MOST, found.unit, found.first_step, where)
     if found.value <= MOST.value:
-        return Finding("pass", seen, found.value, MOST, found.unit)
+        return Finding("pass", seen if found.value else "batch norm keeps no channel below zero", found.value, MOST, found.unit)
     return Finding("not-checked", "the share of silent channels is not a number")
 
 

@@ -26,7 +26,7 @@ the power of 100 is 0.904792; live units 0.946 to 1.35.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 HALF = Threshold(
     0.5,
@@ -90,11 +90,11 @@ def judge(measured: Measured) -> Finding:
         if dated is not None and where and where[0] in dated.items:
             since = f" since about step {dated.items[where[0]]:.0f}"
         layer = f" of {where[0]}" if where else ""
-        seen = f"{dead.value:.0%} of the units{layer} had no gradient{since} ({dead.basis})"
+        seen = f"{percent(dead.value)} of the units{layer} have had no gradient{since}"
         if dead.value >= HALF.value:
             return Finding(
                 "warn" if _learned(measured) else "fail",
-                f"{seen}; the line is {HALF.value:.0%}",
+                f"{seen}, above {percent(HALF.value)}",
                 dead.value,
                 HALF,
                 dead.unit,
@@ -102,16 +102,26 @@ def judge(measured: Measured) -> Finding:
                 where,
             )
         if dead.value >= MANY.value and not _learned(measured):
-            return Finding("warn", f"{seen}; the line is {MANY.value:.0%}", dead.value, MANY, dead.unit, dead.first_step, where)
+            return Finding("warn", f"{seen}, above {percent(MANY.value)}", dead.value, MANY, dead.unit, dead.first_step, where)
     if zeros is not None and zeros.value >= ZEROS.value:
         tags = tuple(tag for tag in zeros.items if zeros.items[tag] >= ZEROS.value)
-        reason = f"{zeros.value:.0%} of the activations under {tags[0] if tags else 'a tag'} are exactly zero, above {ZEROS.value:.0%}"
+        reason = (
+            f"{percent(zeros.value)} of the activations under {tags[0] if tags else 'a tag'} are exactly zero, above {percent(ZEROS.value)}"
+        )
         silent = zeros.value >= WHOLE and not _learned(measured) and measured.number("loss.improvement") is not None
         return Finding("fail" if silent else "warn", reason, zeros.value, ZEROS, zeros.unit, zeros.first_step, tags)
     if dead is not None and dead.value < HALF.value:
-        return Finding("pass", f"at most {dead.value:.1%} of a layer's units had no gradient ({dead.basis})", dead.value, MANY, dead.unit)
+        return Finding(
+            "pass",
+            f"at most {percent(dead.value)} of a layer's units had no gradient at the end"
+            if dead.value
+            else "every unit had a gradient at the end",
+            dead.value,
+            MANY,
+            dead.unit,
+        )
     if dead is None and zeros is not None and zeros.value < ZEROS.value:
-        return Finding("pass", f"at most {zeros.value:.0%} of a tag's activations are exactly zero", zeros.value, ZEROS, zeros.unit)
+        return Finding("pass", f"at most {percent(zeros.value)} of a tag's activations are exactly zero", zeros.value, ZEROS, zeros.unit)
     return Finding("not-checked", "neither two checkpoints with the optimizer's state nor histograms of activations tell of silent units")
 
 

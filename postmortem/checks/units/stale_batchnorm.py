@@ -26,7 +26,7 @@ half a percent of the start is left.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 LINEAR = Threshold(
     0.8,
@@ -82,28 +82,28 @@ def judge(measured: Measured) -> Finding:
         where = tuple(
             sorted((name for name in variance.items if variance.items[name] > HUGE.value), key=lambda name: -variance.items[name])
         )
-        reason = f"a running variance reached {variance.value:.2g}, above {HUGE.value:.0e}"
+        reason = f"a running variance reached {number(variance.value, 2)}, above {number(HUGE.value, 2)}"
         return Finding("fail", reason, variance.value, HUGE, variance.unit, variance.first_step, where)
     stopped, excess = measured.get("batchnorm.stopped"), measured.get("batchnorm.excess")
     if stopped is not None and stopped.value >= STOPPED.value:
-        reason = f"{stopped.value:.0f} layers counted batches and kept their statistics to the last bit ({stopped.basis})"
+        reason = f"{counted(stopped.value, 'batch-norm layer')} counted batches and kept their statistics to the last bit ({stopped.basis})"
         return Finding("fail", reason, stopped.value, STOPPED, stopped.unit, stopped.first_step, tuple(stopped.items))
     if excess is not None and excess.value > EXCESS.value and gap is not None and gap >= APART.value:
-        reason = f"the running variance is {excess.value:.3g} times the most that weights can give inputs of unit variance"
-        reason += f", and validation loss is {gap:.2g} times the training loss"
+        reason = f"the running variance is {number(excess.value)} times the most that weights can give inputs of unit variance"
+        reason += f", and the validation loss is {number(gap, 2)} times the training loss"
         return Finding("fail", reason, excess.value, EXCESS, excess.unit, None, (excess.text,) if excess.text else ())
     if stale is None:
         return Finding("not-checked", "it takes checkpoints from the start and two later ones to see running statistics move")
     where = tuple(sorted((name for name in stale.items if stale.items[name] >= LINEAR.value), key=lambda name: -stale.items[name]))
     if stale.text == "untouched":
         tracked = measured.number("batchnorm.tracked")
-        counted = f"; its counter holds {tracked:.2g} batches a step" if tracked is not None else ""
-        reason = f"the running statistics of {len(where)} layers never left mean 0 and variance 1{counted}"
+        per_step = f", and its counter holds {number(tracked, 2)} batches a step" if tracked is not None else ""
+        reason = f"the running statistics of {len(where)} layers never left mean 0 and variance 1{per_step}"
         return Finding("fail", reason, stale.value, LINEAR, stale.unit, stale.first_step, where)
-    seen = f"the running statistics move with a linearity of {stale.value:.2f} (1: straight from the start, 0: arrived at once)"
+    seen = f"batch norm's running statistics move with a linearity of {number(stale.value, 2)} (0: arrived at once, 1: never arrived)"
     if stale.value >= LINEAR.value:
         if gap is not None and gap >= APART.value:
-            reason = f"{seen}, and validation loss is {gap:.2g} times the training loss"
+            reason = f"{seen}, and the validation loss is {number(gap, 2)} times the training loss"
             return Finding("fail", reason, stale.value, LINEAR, stale.unit, stale.first_step, where)
         return Finding("warn", seen, stale.value, LINEAR, stale.unit, stale.first_step, where)
     if stale.value < LINEAR.value:

@@ -23,7 +23,7 @@ OPT logbook, 10 % update: reinitializing Adam from a checkpoint also reloaded th
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 CHANGED = Threshold(
     1,
@@ -49,21 +49,25 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     found = measured["optimizer.settings_changed"]
     if found.value < CHANGED.value:
-        return Finding("pass", f"no setting of the optimizer changed over {found.basis}", found.value, CHANGED, found.unit)
+        return Finding("pass", f"no optimizer setting changed ({found.basis})", found.value, CHANGED, found.unit)
     once = tuple(key for key, times in found.items.items() if times == 1)
     if not found.value >= CHANGED.value:
         return Finding("not-checked", "the number of changed settings is not a number")
     if not once:
-        return Finding("pass", f"{found.value:.0f} settings changed again and again, as on a schedule", found.value, CHANGED, found.unit)
+        return Finding(
+            "pass", f"{counted(found.value, 'setting')} changed again and again, as on a schedule", found.value, CHANGED, found.unit
+        )
     if measured["checkpoints.steps"].value < 3 and not any(key.startswith("initial_lr") for key in once):
-        return Finding("not-checked", f"{found.text}; two checkpoints cannot tell a change from a schedule")
-    seen = f"{len(once)} settings of the optimizer changed in a single interval: {found.text}"
+        return Finding("not-checked", f"{found.text}, but two checkpoints cannot tell a change from a schedule")
+    seen = f"{counted(len(once), 'optimizer setting')} changed once and for good: {found.text}"
     if (measured.number("resume.count") or 0) >= 1:
-        reason = f"{seen}, and the logs show that the run was resumed"
+        reason = f"{seen}, in a run that was resumed"
         return Finding("fail", reason, float(len(once)), CHANGED, found.unit, found.first_step, once)
     rise = measured.number("optimizer.base_rate_rise") or 1.0
     if measured["checkpoints.steps"].value >= 3 and rise >= RISEN.value:
-        return Finding("fail", f"{seen}; the base rate rose {rise:.3g} times", rise, RISEN, RISEN.unit, found.first_step, once)
+        return Finding(
+            "fail", f"{seen}, and the base learning rate rose {number(rise)}-fold", rise, RISEN, RISEN.unit, found.first_step, once
+        )
     return Finding("warn", seen, float(len(once)), CHANGED, found.unit, found.first_step, once)
 
 

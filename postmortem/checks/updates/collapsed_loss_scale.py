@@ -21,7 +21,7 @@ OPT's logbook, 27 percent update: "loss hitting the minimum loss scale". torch.a
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold, number, percent
 
 COLLAPSED = Threshold(
     1,
@@ -46,18 +46,20 @@ USES = ("precision.scale_first", "precision.scale_grown", "optimizer.step_lag")
 def judge(measured: Measured) -> Finding:
     scale, first = measured["precision.scale"], measured.number("precision.scale_first")
     lag = measured.number("optimizer.step_lag")
-    since = f", from {first:.3g} at first" if first is not None else ""
-    skipped = f"; {lag:.0%} of the updates were skipped" if lag else ""
-    seen = f"the gradient scaler ends at {scale.value:.3g}{since}{skipped}"
+    since = f" (it began at {number(first)})" if first is not None else ""
+    skipped = f", and {percent(lag)} of the updates were skipped" if lag else ""
+    seen = f"the gradient scale ends at {number(scale.value)}"
     if scale.value < LOW.value and measured.number("precision.scale_grown"):
         status: Status = "warn" if scale.value < COLLAPSED.value else "pass"
-        return Finding(status, f"{seen}, and grew again on the way", scale.value, COLLAPSED, scale.unit, scale.first_step)
+        return Finding(status, f"{seen}{since}, but grew again on the way{skipped}", scale.value, COLLAPSED, scale.unit, scale.first_step)
     if scale.value < COLLAPSED.value:
-        return Finding("fail", f"{seen}, below {COLLAPSED.value:g}", scale.value, COLLAPSED, scale.unit, scale.first_step)
+        return Finding(
+            "fail", f"{seen}, below {number(COLLAPSED.value)}{since}{skipped}", scale.value, COLLAPSED, scale.unit, scale.first_step
+        )
     if scale.value < LOW.value and scale.value != NO_SCALING:
-        return Finding("warn", f"{seen}, below {LOW.value:g}", scale.value, LOW, scale.unit, scale.first_step)
+        return Finding("warn", f"{seen}, below {number(LOW.value)}{since}{skipped}", scale.value, LOW, scale.unit, scale.first_step)
     if scale.value >= NO_SCALING:
-        return Finding("pass", seen, scale.value, LOW, scale.unit)
+        return Finding("pass", f"{seen}{since}{skipped}", scale.value, LOW, scale.unit)
     return Finding("not-checked", "the scale is not a number")
 
 

@@ -21,7 +21,7 @@ Own run: shrinkage 0.99401 where (1 - lr x decay)^n gives 0.994018.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 ANY = Threshold(
     1,
@@ -42,11 +42,11 @@ def judge(measured: Measured) -> Finding:
     if found.value >= ANY.value:
         shrunk = max(found.items.values(), default=0.0)
         told = f"{found.value:.0f} of {depth.value:.0f} weight matrices"
-        reason = f"{told} did nothing but shrink (by up to {shrunk:.2%}) between the last checkpoints"
+        reason = f"{told} did nothing but shrink between the last checkpoints, by up to {percent(shrunk)}, as weight decay alone does"
         most = found.value >= HALF * depth.value
         return Finding("fail" if most else "warn", reason, found.value, ANY, found.unit, found.first_step, where)
     if found.value < ANY.value and depth.value >= 0:
-        return Finding("pass", f"every weight matrix that moved did so sideways too ({found.basis})", found.value, ANY, found.unit)
+        return Finding("pass", "every weight matrix that moved did more than shrink", found.value, ANY, found.unit)
     return Finding("not-checked", "the number of shrinking layers is not a number")
 
 

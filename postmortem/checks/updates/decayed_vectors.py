@@ -19,7 +19,7 @@ Own reasoning: scales shrink by 1 - lr x decay a step. Loshchilov and Hutter 201
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 STRONG = Threshold(
     1.0,
@@ -38,11 +38,13 @@ def judge(measured: Measured) -> Finding:
     highest = max(found.items.values(), default=0.0)
     if highest >= STRONG.value:
         where = tuple(name for name in found.items if found.items[name] >= STRONG.value)
-        seen = f"{len(where)} biases and norms are decayed with a weight decay of {highest:.3g}"
+        seen = f"{len(where)} biases and normalization scales have a weight decay of {number(highest)}, above {number(STRONG.value)}"
         return Finding("warn", seen, highest, STRONG, STRONG.unit, found.first_step, where)
     if found.value >= 0:
-        told = f"with at most {highest:.3g}" if found.value else "so that norms are left alone"
-        return Finding("pass", f"{found.value:.0f} biases and norms are decayed, {told}", highest, STRONG, STRONG.unit)
+        seen = f"{found.value:.0f} biases and normalization scales have a weight decay, of at most {number(highest)}"
+        return Finding(
+            "pass", seen if found.value else "no bias and no normalization scale has a weight decay", highest, STRONG, STRONG.unit
+        )
     return Finding("not-checked", "the number of decayed vectors is not a number")
 
 

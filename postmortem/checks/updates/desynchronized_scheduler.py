@@ -23,7 +23,7 @@ TorchEasyRec issue 664 and the_well issue 63: schedulers that were not saved, or
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, percent
 
 APART = Threshold(
     0.01,
@@ -48,20 +48,20 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     gap, restart = measured["optimizer.scheduler_gap"], measured.get("optimizer.scheduler_restart")
     if restart is not None and restart.value >= FELL.value:
-        seen = f"the scheduler's count fell by {restart.value:.0f}"
+        seen = f"the learning-rate scheduler's count went back by {counted(restart.value, 'step')}"
         if (measured.number("resume.count") or 0) >= 1:
-            seen += ", and the logs show that the run was resumed"
+            seen += ", in a run that was resumed"
             return Finding("fail", seen, restart.value, FELL, restart.unit, restart.first_step, tuple(restart.items))
         changed = measured.get("optimizer.settings_changed")
         if changed is not None and any(key.startswith("initial_lr") for key in changed.items):
-            return Finding("pass", f"{seen}, and the base rate is another, as in a second stage", restart.value, FELL, restart.unit)
-        seen += "; the logs do not show whether the run was resumed"
+            return Finding("pass", f"{seen} with another base rate, as in a second stage", restart.value, FELL, restart.unit)
+        seen += ", and the logs do not show whether the run was resumed"
         return Finding("warn", seen, restart.value, FELL, restart.unit, restart.first_step, tuple(restart.items))
     if gap.value > APART.value:
-        seen = f"the rates of the optimizer's groups are off the scheduler's by up to {gap.value:.2g} of the larger"
+        seen = f"the optimizer's learning rates differ from the scheduler's by up to {percent(gap.value)}"
         return Finding("warn", seen, gap.value, APART, gap.unit, gap.first_step, tuple(gap.items))
     if gap.value <= APART.value:
-        return Finding("pass", f"the groups' rates are the scheduler's to {gap.value:.2g}", gap.value, APART, gap.unit)
+        return Finding("pass", "the optimizer's learning rates are those of the scheduler", gap.value, APART, gap.unit)
     return Finding("not-checked", "the gap between the rates is not a number")
 
 

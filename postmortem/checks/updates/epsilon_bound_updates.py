@@ -21,7 +21,7 @@ Wortsman et al. 2023 (arXiv 2309.14322), section on epsilon. Molybog et al. 2023
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MOST = Threshold(
     0.5,
@@ -40,12 +40,12 @@ FIGURE = "gradient-rms"
 
 def judge(measured: Measured) -> Finding:
     bound = measured["optimizer.epsilon_share"]
-    seen = f"{bound.value:.0%} of the weights have gradients below Adam's epsilon"
+    seen = f"{percent(bound.value)} of the weights have gradients below Adam's epsilon"
     if bound.value > MOST.value and (measured.number("loss.improvement") or 0) < LEARNED:
         where = tuple(sorted((name for name in bound.items if bound.items[name] > MOST.value), key=lambda name: -bound.items[name]))
-        return Finding("warn", f"{seen}, above {MOST.value:.0%}", bound.value, MOST, bound.unit, bound.first_step, where)
+        return Finding("warn", f"{seen}, more than {percent(MOST.value)}", bound.value, MOST, bound.unit, bound.first_step, where)
     if bound.value >= 0:
-        return Finding("pass", seen, bound.value, MOST, bound.unit)
+        return Finding("pass", seen if bound.value else "no weight has a gradient below Adam's epsilon", bound.value, MOST, bound.unit)
     return Finding("not-checked", "the share of weights below epsilon is not a number")
 
 

@@ -21,7 +21,7 @@ The line is that of the check on learning rates that reached zero too early.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 LONG = Threshold(
     0.3,
@@ -56,13 +56,13 @@ def _left(measured: Measured) -> float | None:
 
 def judge(measured: Measured) -> Finding:
     faded = measured["updates.faded"]
-    seen = f"over the last {faded.value:.0%} of the run weights moved at less than a thousandth of their fastest pace"
+    seen = f"for the last {percent(faded.value)} of the run the weights moved at less than a thousandth of their fastest pace"
     if faded.value < LONG.value:
-        return Finding("pass", seen, faded.value, LONG, faded.unit)
+        return Finding("pass", seen if faded.value else "the weights kept moving to the end of the run", faded.value, LONG, faded.unit)
     left = _left(measured)
     if left is None:
-        return Finding("warn", f"{seen}; no loss shows whether that mattered", faded.value, LONG, faded.unit, faded.first_step)
-    seen += f", and {max(0.0, left):.0%} of the starting loss is left"
+        return Finding("warn", f"{seen}, and no loss shows whether that mattered", faded.value, LONG, faded.unit, faded.first_step)
+    seen += f", with {percent(max(0.0, left))} of the starting loss left"
     if left < HIGH.value:
         return Finding("pass", f"{seen}: the run had converged", left, HIGH, "ratio")
     return Finding("fail", seen, faded.value, LONG, faded.unit, faded.first_step)

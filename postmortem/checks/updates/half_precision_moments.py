@@ -21,7 +21,7 @@ Own reasoning: half a unit in the last place of bfloat16 is between 1/512 and 1/
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MOST = Threshold(
     0.5,
@@ -42,7 +42,11 @@ def judge(measured: Measured) -> Finding:
     if not total > 0 or not found.value >= 0:
         return Finding("not-checked", "the share of coarse moments is not a number")
     share = sum(found.items.get(dtype, 0.0) for dtype in ("bfloat16", "float16")) / total
-    seen = f"{share:.0%} of the optimizer's moments are kept in half precision, most of all in {found.text}"
+    seen = (
+        f"{percent(share)} of the optimizer's moments are kept in half precision ({found.text})"
+        if share
+        else "all moments are kept in full precision"
+    )
     return Finding("warn" if share > MOST.value else "pass", seen, share, MOST, found.unit, found.first_step if share else None)
 
 

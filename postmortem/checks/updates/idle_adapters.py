@@ -22,7 +22,7 @@ Hugging Face peft issues 353 and 793.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 MOST = Threshold(
     0.5,
@@ -40,12 +40,14 @@ def judge(measured: Measured) -> Finding:
     found = measured["adapters.idle_share"]
     where = tuple(found.items)
     led = f" ({where[0]} first)" if where else ""
-    seen = f"{found.value:.0%} of the adapters are zero{led}: {found.basis}"
+    seen = f"{percent(found.value)} of the adapters are still zero{led}"
     if found.value > MOST.value:
-        return Finding("fail", f"{seen}; the line is {MOST.value:.0%}", found.value, MOST, found.unit, found.first_step, where)
+        return Finding(
+            "fail", f"{seen}, more than {percent(MOST.value)}: {found.basis}", found.value, MOST, found.unit, found.first_step, where
+        )
     if found.value <= MOST.value:
         size = measured.number("adapters.ratio")
-        told = f"; together they change the weights by {size:.2g} of their norm" if size is not None else ""
+        told = f", and together they change the weights by {multiple(size)} their norm" if size is not None else ""
         return Finding("pass", f"{seen}{told}" if where else f"every adapter has moved{told}", found.value, MOST, found.unit)
     return Finding("not-checked", "the share of idle adapters is not a number")
 

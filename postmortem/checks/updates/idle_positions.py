@@ -21,7 +21,7 @@ OPT logbook, 10 % update: learned positions that began at sinusoids of a large n
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 IDLE = Threshold(
     0.01,
@@ -38,10 +38,10 @@ FIGURE = "update-ratio"
 
 def judge(measured: Measured) -> Finding:
     found = measured["weights.positions"]
-    seen = f"the table of positions moved {found.value:.2g} times as far as the median matrix, relative to its norm"
+    seen = f"the position table moved {number(found.value, 2)} times as far as the median matrix, relative to its norm"
     if 0 < found.value < IDLE.value:
         where = tuple(name for name in found.items if found.items[name] < IDLE.value)
-        return Finding("warn", seen, found.value, IDLE, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, below {number(IDLE.value)}", found.value, IDLE, found.unit, found.first_step, where)
     if found.value >= 0:
         return Finding("pass", seen, found.value, IDLE, found.unit)
     return Finding("not-checked", "the movement of the positions is not a number")

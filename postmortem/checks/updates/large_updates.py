@@ -23,7 +23,7 @@ CS231n, neural-networks-3 (about 1e-3 is healthy). The Deep Checker (1e-4 to 1e-
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR_TOO_HIGH = Threshold(
     1e-1,
@@ -39,6 +39,8 @@ HIGH = Threshold(
     half="Adam's first steps on weights of deviation 0.02 are warned",
     double="only runs that fail are told",
 )
+USUAL = 1e-3
+"""The update-to-weight ratio that is aimed at, for the reader to compare with."""
 LEARNED = 0.5
 CAME_BACK = 0.5
 RUNAWAY = 10.0
@@ -53,16 +55,16 @@ FIGURE = "update-ratio"
 def judge(measured: Measured) -> Finding:
     ratio = _at_worst(measured)
     highest = tuple(sorted((name for name in ratio.items if ratio.items[name] > HIGH.value), key=lambda name: -ratio.items[name]))
-    seen = f"the median update is {ratio.value:.1e} of the weight's norm per step"
+    seen, usual = f"the median update-to-weight ratio is {number(ratio.value, 2)} per step", f"(usual: about {number(USUAL)})"
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
     learned = learned or measured.number("policy.learned") == 1
     if ratio.value > FAR_TOO_HIGH.value:
-        reason = f"{seen}; above {FAR_TOO_HIGH.value:.0e} weights are overwritten"
+        reason = f"{seen}, above {number(FAR_TOO_HIGH.value)} {usual}"
         return Finding("warn" if learned else "fail", reason, ratio.value, FAR_TOO_HIGH, ratio.unit, ratio.first_step, highest)
     if ratio.value > HIGH.value and not learned:
-        return Finding("warn", f"{seen}; about 1e-3 is usual", ratio.value, HIGH, ratio.unit, ratio.first_step, highest)
+        return Finding("warn", f"{seen}, above {number(HIGH.value)} {usual}", ratio.value, HIGH, ratio.unit, ratio.first_step, highest)
     if ratio.value <= FAR_TOO_HIGH.value:
-        return Finding("pass", seen, ratio.value, HIGH, ratio.unit)
+        return Finding("pass", f"{seen} {usual}", ratio.value, HIGH, ratio.unit)
     return Finding("not-checked", "the ratio of updates to weights is not a number")
 
 

@@ -22,7 +22,7 @@ instability.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 ODD = Threshold(
     1,
@@ -44,10 +44,16 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["optimizer.unusual"]
     if found.value >= ODD.value:
-        told = ", ".join(f"{name} is {value:g}" for name, value in list(found.items.items())[:3])
-        return Finding("warn", f"{found.value:.0f} settings of the optimizer are unusual: {told}", found.value, ODD, found.unit)
+        told = ", ".join(f"{name} is {number(value)}" for name, value in list(found.items.items())[:3])
+        return Finding(
+            "warn",
+            f"{counted(found.value, 'optimizer setting is', 'optimizer settings are')} unusual: {told}",
+            found.value,
+            ODD,
+            found.unit,
+        )
     if found.value < ODD.value:
-        return Finding("pass", f"epsilon and decay rates of the optimizer are within what is usual, {found.basis}", found.value, ODD)
+        return Finding("pass", f"the optimizer's epsilon and decay rates are usual ({found.basis})", found.value, ODD)
     return Finding("not-checked", "the number of unusual settings is not a number")
 
 

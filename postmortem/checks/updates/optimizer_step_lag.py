@@ -25,7 +25,7 @@ Own run: 400 counted at step 700 of a run that was resumed at step 300. distille
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 RESTARTED = Threshold(
     0.01,
@@ -49,21 +49,19 @@ FIGURE = "loss"
 
 def judge(measured: Measured) -> Finding:
     lag = measured["optimizer.step_lag"]
-    seen = f"{lag.value:.1%} of the steps are missing from the optimizer's counter"
+    seen = f"the optimizer's counter lacks {percent(lag.value)} of the steps" if lag.value > 0 else "the optimizer has counted every step"
     if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value and _is_stage(measured):
-        return Finding(
-            "pass", f"{seen}: an optimizer with another base rate has counted since, as a second stage has", lag.value, RESTARTED
-        )
+        return Finding("pass", f"{seen}: one with another base rate has counted since, as in a second stage", lag.value, RESTARTED)
     if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value:
         since = f", as if started anew at step {lag.first_step}" if lag.first_step is not None else ""
         return Finding("fail", f"{seen}{since}", lag.value, RESTARTED, lag.unit, lag.first_step)
     if lag.text == "growing" and lag.value > SKIPPED.value:
         return Finding("warn", f"{seen}, and more with every checkpoint", lag.value, SKIPPED, lag.unit, lag.first_step)
     if lag.text == "one checkpoint" and lag.value > RESTARTED.value:
-        return Finding("not-checked", f"{seen}; one checkpoint cannot tell a restart from gradient accumulation")
+        return Finding("not-checked", f"{seen}, but one checkpoint cannot tell a restart from gradient accumulation")
     if lag.text == "replaced":
         return Finding("pass", f"{seen}: another optimizer, of other parameters, has counted since", lag.value, RESTARTED, lag.unit)
-    accumulated = "; the gap is a fixed part, as gradient accumulation makes it" if lag.text == "proportional" else ""
+    accumulated = ", a fixed part, as gradient accumulation makes it" if lag.text == "proportional" else ""
     if lag.text in {"proportional", "none"} or lag.value <= SKIPPED.value:
         return Finding("pass", f"{seen}{accumulated}", lag.value, RESTARTED, lag.unit)
     return Finding("not-checked", "the optimizer's lag is not a number")

@@ -22,7 +22,7 @@ of the weights, fifty times CS231n's 1e-3.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAST = Threshold(
     0.2,
@@ -51,14 +51,14 @@ FIGURE = "update-ratio"
 def judge(measured: Measured) -> Finding:
     pace = measured["updates.overwritten"]
     where = tuple(sorted((name for name, value in pace.items.items() if value > FAST.value), key=lambda name: -pace.items[name]))
-    seen = f"weights moved by {pace.value:.2g} of their norm times the root of the steps ({pace.basis})"
+    seen = f"weights moved {pace.basis}: {number(pace.value, 2)} norms per root of a step"
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
     if learned and pace.value > FAST.value:
-        return Finding("pass", f"{seen}, and the loss was learned", pace.value, FAST, pace.unit)
+        return Finding("pass", f"{seen}, and the run learned", pace.value, FAST, pace.unit)
     if pace.value > FASTEST.value and (measured.number("loss.improvement") or 0) < HALF:
-        return Finding("fail", seen, pace.value, FASTEST, pace.unit, pace.first_step, where)
+        return Finding("fail", f"{seen}, above {number(FASTEST.value)}", pace.value, FASTEST, pace.unit, pace.first_step, where)
     if pace.value > FAST.value:
-        return Finding("warn", seen, pace.value, FAST, pace.unit, pace.first_step, where)
+        return Finding("warn", f"{seen}, above {number(FAST.value)}", pace.value, FAST, pace.unit, pace.first_step, where)
     if pace.value <= FAST.value:
         return Finding("pass", seen, pace.value, FAST, pace.unit)
     return Finding("not-checked", "the distance is not a number")

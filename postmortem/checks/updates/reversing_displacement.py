@@ -20,7 +20,7 @@ Own runs: -0.07 to 0.94 in healthy ones. For independent positions the expected 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 REVERSING = Threshold(
     -0.2,
@@ -39,10 +39,18 @@ FIGURE = "update-ratio"
 def judge(measured: Measured) -> Finding:
     cosine = measured["updates.displacement_cosine"]
     fell = measured.number("loss.improvement")
-    seen = f"consecutive displacements have a cosine of {cosine.value:.2f}"
+    seen = f"successive moves between checkpoints have a cosine of {number(cosine.value, 2)}"
     if cosine.value < REVERSING.value and (fell is None or fell < LEARNED):
         where = tuple(sorted(cosine.items, key=lambda name: cosine.items[name]))
-        return Finding("warn", f"{seen}, below {REVERSING.value:g}", cosine.value, REVERSING, cosine.unit, cosine.first_step, where)
+        return Finding(
+            "warn",
+            f"{seen}, below {number(REVERSING.value)}: the weights turn back",
+            cosine.value,
+            REVERSING,
+            cosine.unit,
+            cosine.first_step,
+            where,
+        )
     if cosine.value >= -1.01:
         return Finding("pass", seen, cosine.value, REVERSING, cosine.unit)
     return Finding("not-checked", "the cosine is not a number")

@@ -24,7 +24,7 @@ Zamirai, Zhang, Aberger, De Sa 2020 (arXiv 2010.06192). Own run: predicted 0.92 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 STUCK = Threshold(
     0.5,
@@ -64,13 +64,16 @@ def judge(measured: Measured) -> Finding:
     same = 1.0 if measured.number("updates.moved") == 0 else measured.number("updates.equal_share")
     if stuck is None:
         return _by_equality(stored, same, measured.number("loss.improvement"), _at_full_rate(measured))
-    observed = "" if same is None else f"; {same:.0%} of the elements are the same in the last two checkpoints"
-    seen = f"{stuck.value:.0%} of the {stuck.text} weights have an update below half a unit in the last place{observed}"
+    observed = "" if same is None else f", and {percent(same)} of them are the same in the last two checkpoints"
+    seen = (
+        f"{percent(stuck.value)} of the {stuck.text} weights have an update too small "
+        f"to change them (below half a unit in the last place){observed}"
+    )
     where = tuple(sorted((name for name in stuck.items if stuck.items[name] >= STUCK.value), key=lambda name: -stuck.items[name]))
     if stuck.value >= STUCK.value:
         fell = measured.number("loss.improvement")
         if fell is not None and fell > LEARNED:
-            seen += f"; the loss lost {fell:.0%} of its start all the same"
+            seen += f", yet the loss fell by {percent(fell)}"
         elif same is not None and same >= SAME.value:
             return Finding("fail", seen, stuck.value, STUCK, stuck.unit, stuck.first_step, where)
         if same is None or same >= SAME_IN_PART:
@@ -92,7 +95,7 @@ def _by_equality(stored: str, same: float | None, fell: float | None, at_full_ra
         return Finding(
             "not-checked", f"the weights are stored as {stored}, and neither the last update nor two checkpoints are there to compare"
         )
-    seen = f"{same:.0%} of the {stored.removesuffix(' alone')} weights are the same bit for bit in the last two checkpoints"
+    seen = f"{percent(same)} of the {stored.removesuffix(' alone')} weights are bit for bit the same in the last two checkpoints"
     known = not stored.endswith(" alone")
     if known and at_full_rate and same >= SAME_IN_PART:
         told = f"{seen}, at the full learning rate"

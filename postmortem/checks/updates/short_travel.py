@@ -22,7 +22,7 @@ Chizat, Oyallon and Bach 2019, On Lazy Training (arXiv 1812.07956): relative mov
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 SHORT = Threshold(
     0.1,
@@ -57,14 +57,14 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     moved = measured["updates.displacement"]
-    seen = f"over the run the weights moved by {moved.value:.2g} of their norm"
+    seen = f"over the run the weights moved by {multiple(moved.value, 3)} their norm"
     if (measured.number("loss.improvement") or 0.0) >= LEARNED:
         return Finding("pass", f"{seen}, which was enough to learn", moved.value, SHORT, moved.unit)
     where = tuple(sorted((name for name, value in moved.items.items() if 0 < value < SHORT.value), key=lambda name: moved.items[name]))
     if moved.value < SHORTEST.value:
-        return Finding("fail", seen, moved.value, SHORTEST, moved.unit, moved.first_step, where)
+        return Finding("fail", f"{seen}, below {percent(SHORTEST.value)}", moved.value, SHORTEST, moved.unit, moved.first_step, where)
     if moved.value < SHORT.value:
-        return Finding("warn", seen, moved.value, SHORT, moved.unit, moved.first_step, where)
+        return Finding("warn", f"{seen}, below {percent(SHORT.value)}", moved.value, SHORT, moved.unit, moved.first_step, where)
     if moved.value >= SHORT.value:
         return Finding("pass", seen, moved.value, SHORT, moved.unit)
     return Finding("not-checked", "the distance is not a number")

@@ -22,7 +22,7 @@ several passes over the data.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 SHORT = Threshold(
     100.0,
@@ -41,10 +41,10 @@ def judge(measured: Measured) -> Finding:
     found = measured["optimizer.decay_memory"]
     if found.value >= 1e9:
         return Finding("pass", "no weight decay is in force", found.value, SHORT, found.unit)
-    seen = f"weight decay alone takes weights to 1/e in {found.value:.3g} steps ({found.basis})"
+    seen, where = f"weight decay alone shrinks the weights to 37% in {number(found.value)} steps", f" ({found.basis})"
     if found.value < SHORT.value:
-        return Finding("fail", seen, found.value, SHORT, found.unit)
-    return Finding("pass", seen, found.value, SHORT, found.unit)
+        return Finding("fail", f"{seen}, fewer than {number(SHORT.value)}{where}", found.value, SHORT, found.unit)
+    return Finding("pass", f"{seen}{where}", found.value, SHORT, found.unit)
 
 
 def _given(steps: float) -> tuple[Measurement, ...]:

@@ -22,7 +22,7 @@ torch.amp.GradScaler skips optimizer.step() where gradients are infinite or NaN.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 SOME = Threshold(
     0.05,
@@ -47,11 +47,13 @@ FIGURE = "loss"
 def judge(measured: Measured) -> Finding:
     lag, scaler = measured["optimizer.step_lag"], measured.get("optimizer.scaler_skips")
     if lag.text == "one checkpoint":
-        return Finding("not-checked", f"{lag.value:.1%} of the steps are not counted; one checkpoint cannot tell skips from accumulation")
+        return Finding(
+            "not-checked", f"{percent(lag.value)} of the steps are not counted, but one checkpoint cannot tell skips from accumulation"
+        )
     if lag.text != "growing":
-        return Finding("pass", f"no steps go missing from checkpoint to checkpoint ({lag.basis})", 0.0, SOME, lag.unit)
-    told = f"; the gradient scaler skipped at least {scaler.value:.0f}" if scaler is not None and scaler.value > 0 else ""
-    seen = f"{lag.value:.1%} of the steps made no update, and more are missing with every checkpoint{told} ({lag.basis})"
+        return Finding("pass", "no step goes missing between checkpoints", 0.0, SOME, lag.unit)
+    told = f", at least {scaler.value:.0f} of them skipped by the gradient scaler" if scaler is not None and scaler.value > 0 else ""
+    seen = f"{percent(lag.value)} of the steps made no update, more with every checkpoint{told} ({lag.basis})"
     if lag.value > MANY.value:
         return Finding("fail", seen, lag.value, MANY, lag.unit, lag.first_step)
     if lag.value > SOME.value:

@@ -24,7 +24,7 @@ CS231n, neural-networks-3 (about 1e-3 is healthy). The Deep Checker (1e-4 to 1e-
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR_TOO_LOW = Threshold(
     1e-5,
@@ -58,24 +58,24 @@ def judge(measured: Measured) -> Finding:
     upper = _straight(measured["updates.ratio_upper"], lower, measured.number("updates.displacement_cosine"))
     lowest = tuple(sorted((name for name in upper.items if upper.items[name] < LOW.value), key=lambda name: upper.items[name]))
     exact = upper.value == lower.value
-    amount = f"{upper.value:.1e}" if exact else f"between {lower.value:.1e} and {upper.value:.1e}"
-    seen = f"the median update is {amount} of the weight's norm per step"
+    amount = f"{number(upper.value, 2)}" if exact else f"between {number(lower.value, 2)} and {number(upper.value, 2)}"
+    seen, usual = f"the median update-to-weight ratio is {amount} per step", f"(usual: about {number(USUAL)})"
     lenient = (measured.number("loss.improvement") or 0) >= LEARNED or measured.text("run.pretrained") == "true"
     lenient = lenient or measured.number("policy.learned") == 1
     growth = measured.number("weights.growth") or 0.0
     if growth > RUNAWAY and upper.value < LOW.value:
         return Finding(
-            "pass", f"{seen}, of a weight that has grown {growth:.3g}-fold: steps were not too small", upper.value, LOW, upper.unit
+            "pass", f"{seen}, but some weights grew {number(growth)}-fold: steps were not too small", upper.value, LOW, upper.unit
         )
     if upper.value < FAR_TOO_LOW.value:
-        reason = f"{seen}; below {FAR_TOO_LOW.value:.0e} weights hardly move"
+        reason = f"{seen}, below {number(FAR_TOO_LOW.value)} {usual}"
         return Finding("warn" if lenient else "fail", reason, upper.value, FAR_TOO_LOW, upper.unit, upper.first_step, lowest)
     if upper.value < LOW.value:
-        reason = f"{seen}; about {USUAL:.0e} is usual"
+        reason = f"{seen}, below {number(LOW.value)} {usual}"
         return Finding("pass" if lenient else "warn", reason, upper.value, LOW, upper.unit, upper.first_step, lowest)
     if lower.value >= LOW.value / 10 or upper.value >= USUAL:
-        return Finding("pass", seen, upper.value, LOW, upper.unit)
-    return Finding("not-checked", f"{seen}: the bounds are too far apart to tell, save the optimizer's state")
+        return Finding("pass", f"{seen} {usual}", upper.value, LOW, upper.unit)
+    return Finding("not-checked", f"{seen}, bounds too far apart to tell: save the optimizer's state")
 
 
 def _straight(upper: Measurement, lower: Measurement, cosine: float | None) -> Measurement:

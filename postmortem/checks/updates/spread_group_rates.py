@@ -21,7 +21,7 @@ Own reasoning: with a decay of 0.65 a layer, 12 layers span a factor of 176, 16 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 SPREAD = Threshold(
     1000,
@@ -50,10 +50,12 @@ def judge(measured: Measured) -> Finding:
         return Finding("warn", seen, still.value, STILL, still.unit, still.first_step, where)
     if spread.value > SPREAD.value:
         where = tuple(name for name in spread.items if spread.items[name] > SPREAD.value)
-        seen = f"the learning rates of the groups span a factor of {spread.value:.3g}"
+        seen = f"the learning rates of the groups span a factor of {number(spread.value)}"
         return Finding("warn", seen, spread.value, SPREAD, spread.unit, spread.first_step, where)
     if spread.value >= 1:
-        return Finding("pass", f"the learning rates of the groups span a factor of {spread.value:.3g}", spread.value, SPREAD, spread.unit)
+        seen = f"the learning rates of the groups span a factor of {number(spread.value)}"
+        told = seen if spread.value > 1 else "all parameter groups have the same learning rate"
+        return Finding("pass", told, spread.value, SPREAD, spread.unit)
     return Finding("not-checked", "the spread of the rates is not a number")
 
 

@@ -19,7 +19,7 @@ Shazeer et al. 2017 (arXiv 1701.06538), on balancing the use of experts.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MANY = Threshold(
     0.25,
@@ -36,12 +36,12 @@ FIGURE = "update-ratio"
 
 def judge(measured: Measured) -> Finding:
     found = measured["experts.starved"]
-    seen = f"up to {found.value:.0%} of a layer's experts moved by less than a hundredth of the median expert"
+    seen = f"up to {percent(found.value)} of a layer's experts moved by less than a hundredth of the median expert"
     if found.value >= MANY.value:
         where = tuple(sorted((name for name in found.items if found.items[name] >= MANY.value), key=lambda name: -found.items[name]))
-        return Finding("warn", seen, found.value, MANY, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen} (line: {percent(MANY.value)})", found.value, MANY, found.unit, found.first_step, where)
     if found.value < MANY.value:
-        return Finding("pass", seen, found.value, MANY, found.unit)
+        return Finding("pass", seen if found.value else "every expert moved", found.value, MANY, found.unit)
     return Finding("not-checked", "the share of starved experts is not a number")
 
 

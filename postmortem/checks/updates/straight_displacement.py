@@ -21,7 +21,7 @@ Own runs: 0.99 with a learning rate of 1e-6, -0.07 to 0.94 in healthy ones.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 STRAIGHT = Threshold(
     0.97,
@@ -41,12 +41,21 @@ FIGURE = "update-ratio"
 def judge(measured: Measured) -> Finding:
     cosine, distance = measured["updates.displacement_cosine"], measured["updates.displacement"]
     fell = measured.number("loss.improvement")
-    seen = f"consecutive displacements have a cosine of {cosine.value:.2f} over a distance of {distance.value:.1e} of the norm"
+    seen = f"successive moves between checkpoints have a cosine of {number(cosine.value, 2)}"
+    way = f"over {multiple(distance.value)} the weights' norm"
     if cosine.value > STRAIGHT.value and distance.value < SHORT and (fell is None or fell < FELL):
         where = tuple(sorted(cosine.items, key=lambda name: -cosine.items[name]))
-        return Finding("warn", f"{seen}, above {STRAIGHT.value:g}", cosine.value, STRAIGHT, cosine.unit, cosine.first_step, where)
+        return Finding(
+            "warn",
+            f"{seen}, above {number(STRAIGHT.value)}: a straight line {way}",
+            cosine.value,
+            STRAIGHT,
+            cosine.unit,
+            cosine.first_step,
+            where,
+        )
     if cosine.value <= 1.01 and distance.value >= 0:
-        return Finding("pass", seen, cosine.value, STRAIGHT, cosine.unit)
+        return Finding("pass", f"{seen} {way}", cosine.value, STRAIGHT, cosine.unit)
     return Finding("not-checked", "the cosine or the distance is not a number")
 
 

@@ -22,7 +22,7 @@ zero for g below 0.005. Micikevicius et al. 2018 (arXiv 1710.03740): the state i
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MANY = Threshold(
     0.01,
@@ -48,7 +48,7 @@ FIGURE = "update-ratio"
 def judge(measured: Measured) -> Finding:
     found = measured["precision.underflow"]
     where = tuple(sorted(found.items, key=lambda name: -found.items[name]))
-    seen = f"{found.value:.2%} of the elements have a second moment of exactly 0 and a first that is not, in {found.text}"
+    seen = f"{percent(found.value)} of the {found.text} second moments are exactly 0 beside a first moment that is not"
     if found.text == COARSE:
         for status, limit in (("fail", MANY), ("warn", SOME)):
             if found.value > limit.value:
@@ -56,7 +56,7 @@ def judge(measured: Measured) -> Finding:
     elif found.value > SOME.value:
         seen += ": gradients that small move nothing"
     if found.value >= 0:
-        return Finding("pass", seen, found.value, SOME, found.unit)
+        return Finding("pass", seen if found.value else "no second moment has vanished beside its first", found.value, SOME, found.unit)
     return Finding("not-checked", "the share of vanished second moments is not a number")
 
 

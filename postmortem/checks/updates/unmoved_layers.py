@@ -23,7 +23,7 @@ torcheck. Own runs: only the head trainable by mistake, and a frozen backbone th
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, percent
 
 SHARE = Threshold(
     0.05,
@@ -51,17 +51,18 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     frozen = measured["updates.frozen"]
     where = tuple(sorted(frozen.items, key=lambda name: -frozen.items[name]))
-    why = f" ({frozen.text})" if frozen.text else ""
-    seen = f"{frozen.value:.0%} of the parameters, in {len(where)} tensors, never moved{why}"
+    why = f", {frozen.text.replace('in optimizer', 'in the optimizer')}" if frozen.text and frozen.text != "unknown" else ""
+    seen = f"{percent(frozen.value)} of the parameters ({counted(len(where), 'tensor')}{why}) never moved"
+    line = f", more than {percent(SHARE.value)}"
     if frozen.value > SHARE.value:
         drawn = _freshly_drawn(measured, frozen)
         if head := _head(measured, frozen):
-            reason = f"{seen}; the last layer ({head}) is among them, which nobody freezes on purpose"
+            reason = f"{seen}{line}, among them the last layer ({head}), which nobody freezes on purpose"
             return Finding("fail", reason, frozen.value, SHARE, frozen.unit, frozen.first_step, where)
         if _learned(measured) and not drawn:
-            return Finding("pass", f"{seen}; the run learned all the same", frozen.value, SHARE, frozen.unit, None, where)
-        told = "; they hold freshly drawn weights, which nobody freezes on purpose" if drawn else ""
-        reason = f"{seen}{told}; the line is {SHARE.value:.0%}"
+            return Finding("pass", f"{seen}, yet the run learned", frozen.value, SHARE, frozen.unit, None, where)
+        told = ", and they hold freshly initialized weights, which nobody freezes on purpose" if drawn else ""
+        reason = f"{seen}{line}{told}"
         return Finding("fail" if drawn else "warn", reason, frozen.value, SHARE, frozen.unit, frozen.first_step, where)
     if frozen.value <= SHARE.value:
         return Finding("pass", seen if where else "every parameter tensor moved", frozen.value, SHARE, frozen.unit)

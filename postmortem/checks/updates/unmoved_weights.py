@@ -19,7 +19,7 @@ accelerate issues 2665, 3209 and 3256; pytorch issues 149205 and 107843 (an opti
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 NONE = Threshold(
     0,
@@ -38,12 +38,18 @@ def judge(measured: Measured) -> Finding:
     moved = measured["updates.moved"]
     if moved.value <= NONE.value:
         why = measured.text("updates.frozen")
-        told = f" (the optimizer's state says: {why})" if why and why != "unknown" else ""
-        reason = f"0 of {len(moved.items)} parameter tensors changed by a single bit: {moved.basis}{told}"
+        told = f" ({'no optimizer state' if why == 'no state' else why})" if why and why != "unknown" else ""
+        reason = f"none of {len(moved.items)} parameter tensors changed by a single bit{_span(moved)}{told}"
         return Finding("fail", reason, moved.value, NONE, moved.unit, 0, tuple(moved.items))
     if moved.value > NONE.value:
-        return Finding("pass", f"{moved.value:.0%} of the parameter tensors moved: {moved.basis}", moved.value, NONE, moved.unit)
+        return Finding("pass", f"{percent(moved.value)} of the parameter tensors moved{_span(moved)}", moved.value, NONE, moved.unit)
     return Finding("not-checked", "the share of moved tensors is not a number")
+
+
+def _span(moved: Measurement) -> str:
+    """Between which checkpoints, as the basis ends."""
+    _, between, steps = moved.basis.partition(" between ")
+    return f"{between}{steps}"
 
 
 def _moved(value: float) -> Measurement:

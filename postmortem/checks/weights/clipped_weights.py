@@ -23,7 +23,7 @@ IEEE 754-2019 for the type's ends. The share for a normal distribution of standa
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, percent
 
 ANY = Threshold(
     0,
@@ -54,15 +54,18 @@ def judge(measured: Measured) -> Finding:
     clipped, small = measured["precision.clipped"], measured.get("precision.subnormal")
     if clipped.value > ANY.value:
         where = tuple(sorted(clipped.items, key=lambda name: -clipped.items[name]))
-        reason = f"{clipped.value:.0f} elements of {len(where)} parameters are as large as half precision can hold ({clipped.basis})"
+        reason = (
+            f"{counted(clipped.value, 'weight')} in {counted(len(where), 'tensor')} sit at "
+            f"the largest value half precision can hold ({clipped.basis})"
+        )
         return Finding("fail", reason, clipped.value, ANY, clipped.unit, clipped.first_step, where)
     if small is not None and small.value > SUBNORMAL.value:
         where = tuple(sorted((name for name in small.items if small.items[name] > SUBNORMAL.value), key=lambda name: -small.items[name]))
-        reason = f"{small.value:.0%} of the elements of {where[0] if where else 'a matrix'} are below float16's smallest normal number"
+        reason = f"{percent(small.value)} of the elements of {where[0] if where else 'a matrix'} are below float16's smallest normal number"
         return Finding("warn", f"{reason} ({small.basis})", small.value, SUBNORMAL, small.unit, small.first_step, where)
     if clipped.value == 0:
-        below = "" if small is None else f", and at most {small.value:.2%} of a matrix is below its smallest normal number"
-        return Finding("pass", f"no element is at the end of its type's range{below}: {clipped.basis}", clipped.value, ANY, clipped.unit)
+        below = "" if small is None else f", and at most {percent(small.value)} of a matrix is below its smallest normal number"
+        return Finding("pass", f"no weight is at the end of its type's range{below} ({clipped.basis})", clipped.value, ANY, clipped.unit)
     return Finding("not-checked", "the count of clipped elements is itself not a number")
 
 

@@ -22,7 +22,7 @@ torchmortem's line for the fall.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 ONE = Threshold(
     1.5,
@@ -52,10 +52,13 @@ def judge(measured: Measured) -> Finding:
     )
     if where:
         lowest = ranks.items[where[0]]
-        seen = f"{len(where)} of {len(ranks.items)} hidden matrices have a stable rank below 1.5, {where[0]} of {lowest:.3g}"
+        seen = (
+            f"{len(where)} of {len(ranks.items)} hidden matrices have a stable rank "
+            f"below {number(ONE.value)}, {where[0]} of {number(lowest)}"
+        )
         return Finding("warn", seen, lowest, ONE, ranks.unit, ranks.first_step, tuple(where))
     if ranks.value > 0 and kept.value > 0:
-        return Finding("pass", f"the lowest stable rank of a hidden matrix is {ranks.value:.3g}", ranks.value, ONE, ranks.unit)
+        return Finding("pass", f"the lowest stable rank of a hidden matrix is {number(ranks.value)}", ranks.value, ONE, ranks.unit)
     return Finding("not-checked", "a stable rank is not a number")
 
 

@@ -21,7 +21,7 @@ Own run with regularization five times the loss: nothing was left of the weights
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 GONE = Threshold(
     0.01,
@@ -54,12 +54,17 @@ def judge(measured: Measured) -> Finding:
         if gone:
             value = small[gone[0]]
             reason = (
-                f"{len(gone)} of {len(found.items)} hidden matrices shrank below {limit.value:g} of their norm, {gone[0]} to {value:.2g}"
+                f"{len(gone)} of {len(found.items)} hidden matrices shrank below {percent(limit.value)} "
+                f"of their first norm, {gone[0]} to {percent(value)}"
             )
             return Finding("fail" if status == "fail" else "warn", reason, value, limit, found.unit, None, gone)
     if found.value >= 0:
         return Finding(
-            "pass", f"no hidden matrix collapsed; the smallest kept {found.value:.2g} of its norm", found.value, SHRUNK, found.unit
+            "pass",
+            f"no hidden matrix collapsed: the most shrunk one ends at {multiple(found.value)} its first norm",
+            found.value,
+            SHRUNK,
+            found.unit,
         )
     return Finding("not-checked", "the shrinkage of the weights is not a number")
 

@@ -23,7 +23,7 @@ BLOOM's chronicles: layer norms that differed between tensor-parallel ranks, unn
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, multiple, number
 
 DRIFTED = Threshold(
     16,
@@ -53,16 +53,16 @@ def judge(measured: Measured) -> Finding:
         names = list(ranks.items) if ranks is not None else []
         who = f" on {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}" if names else ""
         when = f", first at step {tensors.first_step}" if tensors.first_step is not None else ""
-        worst = f", {where[0]} by {tensors.items[where[0]]:.2g} of its norm" if where else ""
+        worst = f", {where[0]} by {multiple(tensors.items[where[0]])} its norm" if where else ""
         limit = DRIFTED if found.value > DRIFTED.value else ANY
-        counted = "1 parameter tensor" if len(where) == 1 else f"{len(where)} parameter tensors"
-        seen = f"{counted}{who} differ{'s' if len(where) == 1 else ''} from rank 0's{worst}{when}"
-        line = f"{found.value:.3g} epsilons of their type, the line is {limit.value:g}"
+        differing = counted(len(where), "parameter tensor")
+        seen = f"{differing}{who} differ{'s' if len(where) == 1 else ''} from rank 0's{worst}{when}"
+        line = f"{number(found.value)} rounding units of their type, above {number(limit.value)}"
         reason = f"{seen}: {line}"
         drifted = found.value > DRIFTED.value
         return Finding("fail" if drifted else "warn", reason, found.value, limit, found.unit, tensors.first_step, where)
     if found.value <= ANY.value:
-        return Finding("pass", f"equal to the last bit: {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"all replicas are equal to the last bit ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the distance of the replicas is not a number")
 
 

@@ -20,7 +20,7 @@ The Deep Checker: growth by 2 from one checkpoint to the next.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 TIMES = Threshold(
     3,
@@ -41,10 +41,13 @@ def judge(measured: Measured) -> Finding:
     if where:
         where.sort(key=lambda name: (-found.items[name], -gains.items[name]))
         times = found.items[where[0]]
-        seen = f"{where[0]} doubled over each of the last {times:.0f} intervals, to a gain of {gains.items[where[0]]:.3g}"
+        seen = (
+            f"{where[0]} doubled over each of the last {times:.0f} intervals between "
+            f"checkpoints, to a gain of {number(gains.items[where[0]])}"
+        )
         return Finding("warn", seen, times, TIMES, found.unit, found.first_step, tuple(where))
     if found.value >= 0:
-        seen = f"no hidden matrix above a gain of {GAIN:g} doubled over more than {TIMES.value - 1:.0f} intervals at the end"
+        seen = f"no hidden matrix above a gain of {number(GAIN)} doubled over more than {TIMES.value - 1:.0f} intervals at the end"
         return Finding("pass", seen, found.value, TIMES, found.unit)
     return Finding("not-checked", "the number of doublings is not a number")
 

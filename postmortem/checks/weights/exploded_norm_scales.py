@@ -20,7 +20,7 @@ OPT logbook on the norm of activations. Own runs: at most 1.6 in healthy trainin
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 GROWN = Threshold(
     10,
@@ -36,10 +36,10 @@ FIGURE = "weight-variance"
 
 def judge(measured: Measured) -> Finding:
     found = measured["norms.scale_growth"]
-    seen = f"the median scale of a norm ended at up to {found.value:.3g} times what it was"
+    seen = f"the median scale of a normalization layer ends at up to {number(found.value)} times what it was"
     if found.value > GROWN.value:
         where = tuple(sorted((name for name in found.items if found.items[name] > GROWN.value), key=lambda name: -found.items[name]))
-        return Finding("warn", seen, found.value, GROWN, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, above {number(GROWN.value)}", found.value, GROWN, found.unit, found.first_step, where)
     if found.value <= GROWN.value:
         return Finding("pass", seen, found.value, GROWN, found.unit)
     return Finding("not-checked", "the growth of the norms' scales is not a number")

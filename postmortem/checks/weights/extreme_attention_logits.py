@@ -23,7 +23,7 @@ of a thousand places gets most of the weight: the largest of a thousand normal n
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 EXTREME = Threshold(
     10,
@@ -58,11 +58,13 @@ def judge(measured: Measured) -> Finding:
     )
     if where:
         highest = found.items[where[0]]
-        seen = f"the logits of {len(where)} of {len(found.items)} layers of attention deviate by more than 10, {where[0]} by {highest:.3g}"
-        seen += f" after growing {growth.items[where[0]]:.3g}-fold"
+        seen = f"attention logits have a standard deviation of {number(highest)} in {where[0]}, above {number(EXTREME.value)}"
+        seen += f", after growing {number(growth.items[where[0]])}-fold ({len(where)} of {counted(len(found.items), 'attention layer')})"
         return Finding("warn", seen, highest, EXTREME, found.unit, found.first_step, tuple(where))
     if found.value >= 0 and growth.value >= 0:
-        return Finding("pass", f"attention's logits deviate by up to {found.value:.3g}", found.value, EXTREME, found.unit)
+        return Finding(
+            "pass", f"attention logits have a standard deviation of at most {number(found.value)}", found.value, EXTREME, found.unit
+        )
     return Finding("not-checked", "the deviation of attention's logits is not a number")
 
 

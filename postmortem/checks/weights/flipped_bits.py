@@ -21,7 +21,7 @@ Own reasoning, after what operators of large clusters report of silent data corr
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     1,
@@ -38,10 +38,10 @@ FIGURE = "tensors"
 def judge(measured: Measured) -> Finding:
     found = measured["weights.flipped"]
     if found.value >= ANY.value:
-        reason = f"{found.value:.0f} elements differ from what they were by one bit: {found.text}"
+        reason = f"{counted(found.value, 'weight differs', 'weights differ')} from what it was by a single bit: {found.text}"
         return Finding("fail", reason, found.value, ANY, found.unit, found.first_step, tuple(found.items))
     if found.value < ANY.value:
-        return Finding("pass", f"no element was changed by a turned bit, {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"no weight was changed by a turned bit ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the number of turned bits is not a number")
 
 

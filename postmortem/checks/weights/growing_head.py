@@ -20,7 +20,7 @@ Chowdhery et al. 2022 (arXiv 2204.02311), z-loss. Wortsman et al. 2023 (arXiv 23
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 GROWN = Threshold(
     2,
@@ -38,12 +38,12 @@ FIGURE = "weight-variance"
 
 def judge(measured: Measured) -> Finding:
     found, left = measured["head.late_growth"], measured.number("loss.last_to_chance")
-    seen = f"the head grew {found.value:.3g}-fold in the last third of the run"
+    seen = f"the head ends at {multiple(found.value)} its norm two thirds into the run"
     if found.value > GROWN.value:
         if left is not None and left < FITTED:
-            return Finding("pass", f"{seen}, with the loss at {left:.2g} of a guess", found.value, GROWN, found.unit)
+            return Finding("pass", f"{seen}, with the loss at {multiple(left)} chance level", found.value, GROWN, found.unit)
         where = tuple(name for name in found.items if found.items[name] > GROWN.value)
-        return Finding("warn", seen, found.value, GROWN, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, above {number(GROWN.value)} times", found.value, GROWN, found.unit, found.first_step, where)
     if found.value <= GROWN.value:
         return Finding("pass", seen, found.value, GROWN, found.unit)
     return Finding("not-checked", "the growth of the head is not a number")

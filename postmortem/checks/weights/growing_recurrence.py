@@ -21,7 +21,7 @@ Pascanu, Mikolov, Bengio 2013 (arXiv 1211.5063). Le, Jaitly, Hinton 2015 (arXiv 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR = Threshold(
     3.0,
@@ -52,13 +52,16 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["weights.initial_recurrent_gain"]
     where = tuple(sorted((name for name in found.items if found.items[name] > LARGE.value), key=lambda name: -found.items[name]))
-    seen = f"the initial recurrent weights have a radius of {found.value:.2g} (orthogonal 1, torch's default 0.58)"
+    seen, usual = (
+        f"the initial recurrent weights have a spectral radius of {number(found.value, 2)}",
+        "(orthogonal: 1, torch's default: 0.58)",
+    )
     if found.value > FAR.value:
-        return Finding("fail", f"{seen}, above {FAR.value:g}", found.value, FAR, found.unit, found.first_step, where)
+        return Finding("fail", f"{seen}, above {number(FAR.value)} {usual}", found.value, FAR, found.unit, found.first_step, where)
     if found.value > LARGE.value:
-        return Finding("warn", f"{seen}, above {LARGE.value:g}", found.value, LARGE, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, above {number(LARGE.value)} {usual}", found.value, LARGE, found.unit, found.first_step, where)
     if found.value <= LARGE.value:
-        return Finding("pass", seen, found.value, LARGE, found.unit)
+        return Finding("pass", f"{seen} {usual}", found.value, LARGE, found.unit)
     return Finding("not-checked", "the radius of the recurrent weights is not a number")
 
 

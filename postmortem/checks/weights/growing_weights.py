@@ -22,7 +22,7 @@ The Deep Checker (growth by 2 per checkpoint). Own runs.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 RUNAWAY = Threshold(
     30,
@@ -54,12 +54,15 @@ def judge(measured: Measured) -> Finding:
         if away:
             away.sort(key=lambda name: -growth.items[name])
             value = growth.items[away[0]]
-            reason = f"{away[0]} grew {value:.3g}-fold to a gain of {gains.items[away[0]]:.3g}, above {limit.value:g}-fold and {least:g}"
+            reason = (
+                f"{away[0]} grew {number(value)}-fold to a gain of {number(gains.items[away[0]])}, "
+                f"above {number(limit.value)}-fold and a gain of {number(least)}"
+            )
             grave = limit is RUNAWAY and not normalized
             return Finding("fail" if grave else "warn", reason, value, limit, growth.unit, growth.first_step, tuple(away))
     if growth.value > 0:
         return Finding(
-            "pass", f"no hidden matrix ran away; the largest growth is {growth.value:.3g}-fold", growth.value, GROWN, growth.unit
+            "pass", f"no hidden matrix ran away: the largest growth is {number(growth.value)}-fold", growth.value, GROWN, growth.unit
         )
     return Finding("not-checked", "the growth of the weights is not a number")
 

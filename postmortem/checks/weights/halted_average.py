@@ -21,7 +21,7 @@ Own reasoning: after n steps a decay of d has moved 1 - d^n of the way; 1e-3 of 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 STILL = Threshold(
     0.001,
@@ -38,10 +38,10 @@ FIGURE = "update-ratio"
 
 def judge(measured: Measured) -> Finding:
     found = measured["averages.movement"]
-    seen = f"the moving average moved {found.value:.2g} times as far as the model"
+    seen = f"the moving average moved {number(found.value, 2)} times as far as the model"
     if found.value < STILL.value:
         where = tuple(name for name in found.items if found.items[name] < STILL.value)
-        return Finding("warn", seen, found.value, STILL, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, below {number(STILL.value)}", found.value, STILL, found.unit, found.first_step, where)
     if found.value >= STILL.value:
         return Finding("pass", seen, found.value, STILL, found.unit)
     return Finding("not-checked", "the movement of the average is not a number")

@@ -21,7 +21,7 @@ Goodfellow, Bengio and Courville, Deep Learning, 8.4: parameter initialization h
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MOST = Threshold(
     0.5,
@@ -44,11 +44,11 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["weights.initial_duplicate_units"]
     where = tuple(sorted((name for name in found.items if found.items[name] > MOST.value), key=lambda name: -found.items[name]))
-    seen = f"{found.value:.0%} of the hidden units start with the same weights as another unit of their layer"
+    seen = f"{percent(found.value)} of the hidden units start as copies of another unit of their layer"
     if found.value > MOST.value:
-        return Finding("fail", f"{seen}, above {MOST.value:.0%}", found.value, MOST, found.unit, found.first_step, where)
+        return Finding("fail", f"{seen}, above {percent(MOST.value)}", found.value, MOST, found.unit, found.first_step, where)
     if found.value <= MOST.value:
-        return Finding("pass", f"{seen} ({found.basis})", found.value, MOST, found.unit)
+        return Finding("pass", seen if found.value else "no hidden unit starts as a copy of another", found.value, MOST, found.unit)
     return Finding("not-checked", "the share of equal units is not a number")
 
 

@@ -21,7 +21,7 @@ The Deep Checker (variance of initial weights near 0). NeuraLint. Own runs: 0.90
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MANY = Threshold(
     0.5,
@@ -47,15 +47,13 @@ def judge(measured: Measured) -> Finding:
     found = measured["weights.duplicate_units"]
     worst = tuple(sorted((name for name in found.items if found.items[name] > SOME.value), key=lambda name: -found.items[name]))
     where = f" of {worst[0]}" if worst else ""
-    seen = f"{found.value:.0%} of the units{where} repeat another unit of their layer"
+    seen = f"{percent(found.value)} of the units{where} are copies of another unit of their layer"
     if found.value > MANY.value:
-        return Finding(
-            "fail", f"{seen}; above {MANY.value:.0%} the layer is symmetric", found.value, MANY, found.unit, found.first_step, worst
-        )
+        return Finding("fail", f"{seen}, above {percent(MANY.value)}", found.value, MANY, found.unit, found.first_step, worst)
     if found.value > SOME.value:
-        return Finding("warn", f"{seen}; random units do not repeat", found.value, SOME, found.unit, found.first_step, worst)
+        return Finding("warn", f"{seen}, which random units never are", found.value, SOME, found.unit, found.first_step, worst)
     if found.value <= SOME.value:
-        return Finding("pass", f"the units of every hidden layer differ ({found.basis})", found.value, SOME, found.unit)
+        return Finding("pass", "the units of every hidden layer differ from each other", found.value, SOME, found.unit)
     return Finding("not-checked", "the share of equal units is not a number")
 
 

@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks (verify the loss at initializati
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 FAR = Threshold(
     10.0,
@@ -53,12 +53,20 @@ def judge(measured: Measured) -> Finding:
     found, first = measured["signal.relu_output_rms"], measured["loss.first"]
     inputs = max(1.0, measured.number("inputs.rms") or 1.0, measured.number("inputs.rms_at_least") or 1.0)
     output = found.value / inputs
-    seen = f"the initial weights give outputs of rms {output:.3g} for inputs of unit scale, and the first loss is {first.value:.3g}"
+    begun = f"the initial weights turn inputs of unit scale into outputs of rms {number(output)}"
+    seen = f"{begun}, and the first loss is {number(first.value)}"
     to_chance = measured.number("loss.first_to_chance")
     if output > FAR.value and to_chance is not None and to_chance < AT_CHANCE:
-        return Finding("pass", f"{seen}, {to_chance:.3g} of chance: what the layers give is bounded", output, FAR, found.unit)
+        return Finding("pass", f"{seen}, {multiple(to_chance)} chance level: what the layers give is bounded", output, FAR, found.unit)
     if output > FAR.value and first.value >= EXPLAINED * output:
-        return Finding("fail", f"{seen}; the line is {FAR.value:g}", output, FAR, found.unit, found.first_step)
+        return Finding(
+            "fail",
+            f"{begun}, above {number(FAR.value)}, and the first loss is {number(first.value)}",
+            output,
+            FAR,
+            found.unit,
+            found.first_step,
+        )
     if output <= FAR.value or first.value < EXPLAINED * output:
         return Finding("pass", seen, output, FAR, found.unit)
     return Finding("not-checked", "outputs or first loss are no number")

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR_TOO_LARGE = Threshold(
     5,
@@ -74,21 +74,21 @@ def judge(measured: Measured) -> Finding:
         return Finding("not-checked", "the gains of the initial weights are not known as positive numbers")
     mean = math.exp(sum(map(math.log, gains.items.values())) / len(gains.items))
     where = tuple(sorted((name for name in gains.items if gains.items[name] > LARGE.value), key=lambda name: -gains.items[name]))
-    seen = f"the initial hidden weights have a gain of {mean:.2g} (He 1.41, torch's default 0.58)"
+    seen, usual = f"the initial hidden weights have a gain of {number(mean, 2)}", "(He initialization: 1.41, torch's default: 0.58)"
     normalized = measured.text("weights.normalization") == "normalization"
     if mean > FAR_TOO_LARGE.value:
-        reason = f"{seen}, above {FAR_TOO_LARGE.value:g}"
+        reason = f"{seen}, above {number(FAR_TOO_LARGE.value)} {usual}"
         return Finding("warn" if normalized else "fail", reason, mean, FAR_TOO_LARGE, "ratio", gains.first_step, where)
     if mean > LARGE.value:
-        return Finding("warn", f"{seen}, above {LARGE.value:g}", mean, LARGE, "ratio", gains.first_step, where)
+        return Finding("warn", f"{seen}, above {number(LARGE.value)} {usual}", mean, LARGE, "ratio", gains.first_step, where)
     head = measured.get("weights.initial_head_gain")
     if head is not None and head.value > FAR_HEAD.value:
-        reason = f"the last matrix starts with a gain of {head.value:.2g}, above {FAR_HEAD.value:g}"
+        reason = f"the last matrix starts with a gain of {number(head.value, 2)}, above {number(FAR_HEAD.value)}"
         return Finding("fail", reason, head.value, FAR_HEAD, "ratio", head.first_step, tuple(head.items))
     if head is not None and head.value > LARGE_HEAD.value:
-        reason = f"the last matrix starts with a gain of {head.value:.2g}, above {LARGE_HEAD.value:g}"
+        reason = f"the last matrix starts with a gain of {number(head.value, 2)}, above {number(LARGE_HEAD.value)}"
         return Finding("warn", reason, head.value, LARGE_HEAD, "ratio", head.first_step, tuple(head.items))
-    return Finding("pass", seen, mean, LARGE, "ratio")
+    return Finding("pass", f"{seen} {usual}", mean, LARGE, "ratio")
 
 
 def _gains(value: float) -> Measurement:

@@ -22,7 +22,7 @@ Karpathy, A Recipe for Training Neural Networks ("init well"). Lin et al. 2017 (
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 IN_ORDER = Threshold(
     0.9,
@@ -45,12 +45,12 @@ NEEDS = ("head.bias_prior",)
 def judge(measured: Measured) -> Finding:
     bias = measured["head.bias_prior"]
     error = bias.items["sorted_error"]
-    seen = f"the head's bias correlates with the logarithm of the class shares at {bias.value:.2f} ({bias.basis})"
+    seen = f"the head's bias correlates with the logarithm of the class shares at {number(bias.value, 2)} ({bias.basis})"
     if not error < SET.value:
-        return Finding("pass", f"{seen}; it was not set by these shares", bias.value, IN_ORDER, bias.unit)
+        return Finding("pass", f"{seen}, which was not set by these shares", bias.value, IN_ORDER, bias.unit)
     if bias.value >= IN_ORDER.value:
         return Finding("pass", f"{seen}: it was set by the shares, in the same order", bias.value, IN_ORDER, bias.unit)
-    told = f"{seen}, while sorted by size both differ by {error:.2g} of their deviation: it was set by the shares in another order"
+    told = f"{seen}, while sorted by size both differ by {number(error, 2)} of their deviation: it was set by the shares in another order"
     if bias.text == "alphabet":
         return Finding("pass", f"{told}, and the manifest's names have none that is known", bias.value, IN_ORDER, bias.unit)
     return Finding("warn", told, bias.value, IN_ORDER, bias.unit, bias.first_step)

@@ -18,7 +18,7 @@ Tishby and Zaslavsky 2015, Deep Learning and the Information Bottleneck Principl
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run
 
 ONE = Threshold(
     1.0,
@@ -42,7 +42,7 @@ FIGURE = "tensors"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return f"a run of family {family} has narrow places by design" if family in ("vae", "rl", "gan") else ""
+    return f"{kind_of_run(family)} has narrow places by design" if family in ("vae", "rl", "gan") else ""
 
 
 def judge(measured: Measured) -> Finding:

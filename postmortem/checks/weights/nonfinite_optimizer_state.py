@@ -19,7 +19,7 @@ The project's own derivation: the square root of float32's largest number is 1.8
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     0,
@@ -38,11 +38,14 @@ def judge(measured: Measured) -> Finding:
     found = measured["optimizer.nonfinite"]
     if found.value > ANY.value:
         where = tuple(sorted(found.items, key=lambda name: -found.items[name]))
-        still = "; the weights are finite as yet" if measured.number("weights.nonfinite") == 0 else ""
-        reason = f"{found.value:.0f} non-finite elements in the moments of {len(where)} parameters ({found.basis}){still}"
+        still = ", while the weights are still finite" if measured.number("weights.nonfinite") == 0 else ""
+        reason = (
+            f"{counted(found.value, 'optimizer moment is', 'optimizer moments are')} NaN or "
+            f"infinite, of {counted(len(where), 'tensor')} ({found.basis}){still}"
+        )
         return Finding("fail", reason, found.value, ANY, found.unit, found.first_step, where)
     if found.value == 0:
-        return Finding("pass", f"all moments are finite: {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"all optimizer moments are finite ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the count of non-finite elements is itself not a number")
 
 

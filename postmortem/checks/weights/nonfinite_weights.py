@@ -22,7 +22,7 @@ SageMaker Debugger, rule ExplodingTensor. The Deep Checker. AutoTrainer.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     0,
@@ -43,10 +43,13 @@ def judge(measured: Measured) -> Finding:
         where = tuple(found.items)
         when = f"step {found.first_step}" if found.first_step is not None else "the checkpoint"
         led = f", {where[0]} first" if where else ""
-        reason = f"{found.value:.0f} non-finite elements in {len(where)} tensors at {when}{led} ({found.basis})"
+        reason = (
+            f"{counted(found.value, 'weight is', 'weights are')} NaN or infinite at {when}, "
+            f"in {counted(len(where), 'tensor')}{led} ({found.basis})"
+        )
         return Finding("fail", reason, found.value, ANY, found.unit, found.first_step, where)
     if found.value == 0:
-        return Finding("pass", f"all elements are finite: {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"all weights are finite ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the count of non-finite elements is itself not a number")
 
 

@@ -19,7 +19,7 @@ Ultralytics issue 24986: one step that is not finite, and no checkpoint is ever 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     0,
@@ -37,10 +37,10 @@ def judge(measured: Measured) -> Finding:
     if found.value > ANY.value:
         where = tuple(found.items)
         led = f", {where[0]} first" if where else ""
-        reason = f"{found.value:.0f} non-finite elements in moving averages of a finite model{led}"
+        reason = f"{counted(found.value, 'averaged weight is', 'averaged weights are')} NaN or infinite beside a finite model{led}"
         return Finding("fail", reason, found.value, ANY, found.unit, found.first_step, where)
     if found.value == 0:
-        return Finding("pass", f"all averages are finite: {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"all averaged weights are finite ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the count of non-finite elements is itself not a number")
 
 

@@ -24,7 +24,7 @@ torch, Module.load_state_dict with strict=False. Independent vectors of n elemen
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Status, Threshold, counted, number
 
 NONE = Threshold(
     1,
@@ -43,16 +43,19 @@ def judge(measured: Measured) -> Finding:
     redrawn = measured["weights.redrawn"]
     names = tuple(redrawn.items)
     if redrawn.value >= NONE.value:
-        shown = ", ".join(f"{name} {redrawn.items[name]:.3f}" for name in names[:3])
+        shown = ", ".join(f"{name} {number(redrawn.items[name], 2)}" for name in names[:3])
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        seen = f"{len(names)} weight matrices have nothing to do with what they were ({redrawn.basis}): {shown}{more}"
+        seen = (
+            f"{counted(len(names), 'weight matrix has', 'weight matrices have')} nothing "
+            f"to do with what it was before ({redrawn.basis}): {shown}{more}"
+        )
         # A head that is swapped on purpose gets an optimizer that does not know the old one.
         went_on = measured.text("optimizer.step_lag") == "none"
-        seen += "; the optimizer went on with the moments of the old ones" if went_on else ""
+        seen += ", while the optimizer went on with the old moments" if went_on else ""
         status: Status = "fail" if went_on or measured["weights.redrawn_inside"].value >= NONE.value else "warn"
         return Finding(status, seen, redrawn.value, NONE, redrawn.unit, redrawn.first_step, names)
     if redrawn.value < NONE.value:
-        return Finding("pass", f"every matrix goes on from what it was: {redrawn.basis}", redrawn.value, NONE, redrawn.unit)
+        return Finding("pass", f"every matrix goes on from what it was ({redrawn.basis})", redrawn.value, NONE, redrawn.unit)
     return Finding("not-checked", "the number of redrawn tensors is not a number")
 
 

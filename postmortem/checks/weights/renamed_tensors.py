@@ -20,7 +20,7 @@ PyTorch documentation of load_state_dict, on strict.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     1,
@@ -38,10 +38,10 @@ FIGURE = "tensors"
 def judge(measured: Measured) -> Finding:
     found = measured["checkpoints.renamed"]
     if found.value >= ANY.value:
-        seen = f"{found.value:.0f} checkpoints hold the same tensors under other names: {found.text}"
+        seen = f"{counted(found.value, 'checkpoint holds', 'checkpoints hold')} the same tensors under other names: {found.text}"
         return Finding("warn", seen, found.value, ANY, found.unit, found.first_step, tuple(found.items))
     if found.value < ANY.value:
-        return Finding("pass", f"no checkpoint holds the same tensors under other names, {found.basis}", found.value, ANY, found.unit)
+        return Finding("pass", f"tensors keep their names ({found.basis})", found.value, ANY, found.unit)
     return Finding("not-checked", "the number of renamed checkpoints is not a number")
 
 

@@ -24,7 +24,7 @@ calls labels uneven below an effective number of classes of half (exp(H)/C < 0.5
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 UNEVEN = Threshold(
     0.7,
@@ -41,15 +41,17 @@ FIGURE = "tensors"
 
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
-    return "" if family in ("", "classification", "unknown") else f"units of the head of a run of family {family} are not its classes"
+    return "" if family in ("", "classification", "unknown") else f"units of the head of {kind_of_run(family)} are not its classes"
 
 
 def judge(measured: Measured) -> Finding:
     found = measured["head.effective_classes"]
     largest = max(found.items, key=lambda unit: found.items[unit], default="")
-    seen = f"{found.value:.0%} of the head's {len(found.items)} units are in effect"
+    units = len(found.items)
+    seen = f"errors at the head are spread as over {number(found.value * units, 2)} of its {units} units"
+    seen += f", fewer than {number(UNEVEN.value * units, 2)}" if found.value < UNEVEN.value else ""
     if largest:
-        seen += f"; {largest} has {found.items[largest]:.0%} of the squared gradients"
+        seen += f", and {largest} has {percent(found.items[largest])} of the squared gradients"
     where = (found.text,) if found.text else ()
     if found.value < UNEVEN.value:
         return Finding("warn", seen, found.value, UNEVEN, found.unit, found.first_step, where)

@@ -24,7 +24,7 @@ SageMaker Debugger, rule PoorWeightInitialization (ratio above 10). The debuggin
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR_APART = Threshold(
     100,
@@ -61,19 +61,23 @@ def judge(measured: Measured) -> Finding:
     first = measured.number("weights.variance_by_depth_first")
     ordered = sorted(found.items, key=lambda name: found.items[name])
     ends = (ordered[-1], ordered[0]) if len(ordered) > 1 else tuple(ordered)
-    since = f", {first:.3g} in the first checkpoint" if first is not None else ""
-    seen = f"variance by depth spans a factor of {found.value:.3g}{since}"
+    since = f" ({number(first)}-fold in the first checkpoint)" if first is not None else ""
+    seen = f"weight variance differs {number(found.value)}-fold between layers"
     if measured.text("weights.normalization") == "normalization":
         if found.value > SCALE_FREE.value:
-            return Finding("warn", f"{seen}, above {SCALE_FREE.value:g}", found.value, SCALE_FREE, found.unit, found.first_step, ends)
+            return Finding(
+                "warn", f"{seen}, above {number(SCALE_FREE.value)}{since}", found.value, SCALE_FREE, found.unit, found.first_step, ends
+            )
         if found.value <= SCALE_FREE.value:
-            return Finding("pass", f"{seen}; normalization layers make the scale free", found.value, SCALE_FREE, found.unit)
+            return Finding("pass", f"{seen}{since}, and normalization layers make the scale free", found.value, SCALE_FREE, found.unit)
     if found.value > FAR_APART.value:
-        return Finding("fail", f"{seen}, above {FAR_APART.value:g}", found.value, FAR_APART, found.unit, found.first_step, ends)
+        return Finding(
+            "fail", f"{seen}, above {number(FAR_APART.value)}{since}", found.value, FAR_APART, found.unit, found.first_step, ends
+        )
     if found.value > APART.value and (first is None or found.value > GROWN * first):
-        return Finding("warn", f"{seen}, above {APART.value:g}", found.value, APART, found.unit, found.first_step, ends)
+        return Finding("warn", f"{seen}, above {number(APART.value)}{since}", found.value, APART, found.unit, found.first_step, ends)
     if found.value <= FAR_APART.value:
-        return Finding("pass", seen, found.value, APART, found.unit)
+        return Finding("pass", f"{seen}{since}", found.value, APART, found.unit)
     return Finding("not-checked", "the spread of the variances is not a number")
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 FAR_TOO_SMALL = Threshold(
     0.1,
@@ -77,22 +77,22 @@ def judge(measured: Measured) -> Finding:
         return Finding("not-checked", "the gains of the initial weights are not known as positive numbers")
     mean = math.exp(sum(map(math.log, gains.items.values())) / len(gains.items))
     where = tuple(sorted((name for name in gains.items if gains.items[name] < SMALL.value), key=lambda name: gains.items[name]))
-    seen = f"the initial hidden weights have a gain of {mean:.2g} (He 1.41, torch's default 0.58)"
+    seen, usual = f"the initial hidden weights have a gain of {number(mean, 2)}", "(He initialization: 1.41, torch's default: 0.58)"
     late = (measured.number("loss.late_start") or 0) > LATE
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and not late
     if mean < FAR_TOO_SMALL.value:
-        reason = f"{seen}, below {FAR_TOO_SMALL.value:g}"
+        reason = f"{seen}, below {number(FAR_TOO_SMALL.value)} {usual}"
         return Finding("warn" if learned else "fail", reason, mean, FAR_TOO_SMALL, "ratio", gains.first_step, where)
     depth = measured.number("weights.initial_depth_gain")
     if mean < SMALL.value and depth is not None and depth < LOST.value:
-        reason = f"{seen}, below {SMALL.value:g}, and take {-depth:.1f} decades of the signal together"
+        reason = f"{seen}, below {number(SMALL.value)}, and together lose {number(-depth, 2)} decades of the signal"
         return Finding("warn" if learned else "fail", reason, mean, SMALL, "ratio", gains.first_step, where)
     if mean < SMALL.value and not learned:
-        return Finding("warn", f"{seen}, below {SMALL.value:g}", mean, SMALL, "ratio", gains.first_step, where)
+        return Finding("warn", f"{seen}, below {number(SMALL.value)} {usual}", mean, SMALL, "ratio", gains.first_step, where)
     if depth is not None and depth < SHRINKING:
-        reason = f"{seen}, and take {-depth:.1f} decades of the signal together"
+        reason = f"{seen}, and together lose {number(-depth, 2)} decades of the signal"
         return Finding("pass" if learned else "warn", reason, mean, SMALL, "ratio", gains.first_step, where)
-    return Finding("pass", seen, mean, SMALL, "ratio")
+    return Finding("pass", f"{seen} {usual}", mean, SMALL, "ratio")
 
 
 def _gains(value: float) -> Measurement:

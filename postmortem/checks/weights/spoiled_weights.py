@@ -22,7 +22,7 @@ Row N11 of the symptom catalogue in this project's design. Meta and Google on si
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ANY = Threshold(
     0,
@@ -41,16 +41,16 @@ def judge(measured: Measured) -> Finding:
     healed, leaps = measured["weights.healed"], measured["weights.leaps"]
     if healed.value > ANY.value:
         where = tuple(healed.items)
-        seen = f"{healed.value:.0f} elements are not finite in {healed.basis} ({where[0]} first)"
+        seen = f"{counted(healed.value, 'weight is', 'weights are')} NaN or infinite in {healed.basis} ({where[0]} first)"
         # The loss was NaN as well: then training did break, and was taken up from an earlier file.
         broke = (measured.number("loss.nonfinite") or 0) > 0 or (measured.number("resume.count") or 0) > 0
         return Finding("warn" if broke else "fail", seen, healed.value, ANY, healed.unit, healed.first_step, where)
     if leaps.value > ANY.value:
         where = tuple(leaps.items)
-        seen = f"about {leaps.value:.0f} elements of {where[0]} leapt out of all that the tensor ever held ({leaps.basis})"
+        seen = f"about {counted(leaps.value, 'weight')} of {where[0]} leapt far out of all that the tensor ever held ({leaps.basis})"
         return Finding("fail", seen, leaps.value, ANY, leaps.unit, leaps.first_step, where)
     if healed.value == 0 and leaps.value == 0:
-        return Finding("pass", f"no tensor is spoiled in one file alone: {healed.basis}", 0.0, ANY, healed.unit)
+        return Finding("pass", f"no tensor is spoiled in one file alone ({healed.basis})", 0.0, ANY, healed.unit)
     return Finding("not-checked", "the counts are not numbers")
 
 

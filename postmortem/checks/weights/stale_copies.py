@@ -21,7 +21,7 @@ peft issue 353: adapter files with equal hashes at different steps.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 EQUAL = Threshold(
     1,
@@ -47,17 +47,18 @@ def judge(measured: Measured) -> Finding:
     equal, intervals = measured["checkpoints.equal"], measured["checkpoints.steps"].value - 1
     if not equal.value >= 0:
         return Finding("not-checked", "the number of equal checkpoints is not a number")
-    seen = f"{equal.value:.0f} of {intervals:.0f} intervals between checkpoints changed no bit of any parameter"
+    seen = f"{equal.value:.0f} of {intervals:.0f} intervals between checkpoints changed no parameter at all"
+    seen = seen if equal.value else "every checkpoint differs from the one before it"
     if equal.value < EQUAL.value:
         return Finding("pass", seen, equal.value, EQUAL, equal.unit)
     fell = measured.number("loss.improvement")
     if fell is None:
-        return Finding("not-checked", f"{seen}; no loss tells whether anything was trained meanwhile")
+        return Finding("not-checked", f"{seen}, and no loss tells whether anything was trained meanwhile")
     if fell < FELL.value:
-        return Finding("pass", f"{seen}, and the loss fell by {fell:.1%} only", equal.value, EQUAL, equal.unit)
+        return Finding("pass", f"{seen}, and the loss fell by only {percent(fell)}", equal.value, EQUAL, equal.unit)
     if equal.value < intervals:
-        return Finding("pass", f"{seen}; the others moved while the loss fell", equal.value, EQUAL, equal.unit)
-    reason = f"{seen} while the loss fell by {fell:.0%}"
+        return Finding("pass", f"{seen}, but the others moved while the loss fell", equal.value, EQUAL, equal.unit)
+    reason = f"{seen} while the loss fell by {percent(fell)}"
     return Finding("warn", reason, equal.value, EQUAL, equal.unit, equal.first_step, tuple(equal.items))
 
 

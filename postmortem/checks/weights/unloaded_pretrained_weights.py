@@ -23,7 +23,7 @@ torch, Module.load_state_dict with strict=False. Moments of a uniform distributi
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
 
 MOST = Threshold(
     0.5,
@@ -53,11 +53,17 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     fresh = measured["weights.fresh"]
     drawn = tuple(name for name, value in fresh.items.items() if value > 0)
-    count = f"{len(drawn)} of {len(fresh.items)} matrices"
-    seen = f"{fresh.value:.0%} of the hidden weights in the first checkpoint are as freshly drawn ({count})"
+    those = f"{len(drawn)} of {len(fresh.items)} matrices"
+    seen = f"{percent(fresh.value)} of the hidden weights in the first checkpoint look freshly initialized ({those})"
     if fresh.value >= MOST.value:
         return Finding(
-            "fail", f"{seen}, though the run is to start from pre-trained ones", fresh.value, MOST, fresh.unit, fresh.first_step, drawn
+            "fail",
+            f"{seen}, though the run is meant to start from pre-trained ones",
+            fresh.value,
+            MOST,
+            fresh.unit,
+            fresh.first_step,
+            drawn,
         )
     if fresh.value >= SOME.value:
         return Finding("warn", f"{seen}: pre-trained in part", fresh.value, SOME, fresh.unit, fresh.first_step, drawn)

@@ -23,7 +23,7 @@ He, Zhang, Ren, Sun 2015 (arXiv 1502.01852), section 2.2. AutoTrainer (first to 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
 
 VANISHED = Threshold(
     -4,
@@ -76,18 +76,18 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["weights.initial_depth_gain"]
     way = "shrinks" if found.value < 0 else "grows"
-    seen = f"the signal {way} by {abs(found.value):.1f} decades over {len(found.items)} hidden layers before training"
+    seen = f"before training the signal {way} by {number(abs(found.value), 2)} decades over {len(found.items)} hidden layers"
     worst = tuple(sorted((name for name in found.items if found.items[name] * found.value > 0), key=lambda name: -abs(found.items[name])))
     for limit in (VANISHED, EXPLODED):
         if _beyond(found.value, limit):
-            return Finding("fail", f"{seen}, beyond {limit.value:g}", found.value, limit, found.unit, found.first_step, worst)
+            return Finding("fail", f"{seen}, above {number(abs(limit.value))}", found.value, limit, found.unit, found.first_step, worst)
     for limit in (SHRINKING, GROWING):
         if _beyond(found.value, limit):
-            return Finding("warn", f"{seen}, beyond {limit.value:g}", found.value, limit, found.unit, found.first_step, worst)
+            return Finding("warn", f"{seen}, above {number(abs(limit.value))}", found.value, limit, found.unit, found.first_step, worst)
     if SHRINKING.value <= found.value <= GROWING.value:
         return Finding(
             "pass",
-            f"the gains multiply to {found.value:+.1f} decades over {len(found.items)} hidden layers",
+            seen,
             found.value,
             SHRINKING,
             found.unit,

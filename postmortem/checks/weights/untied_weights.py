@@ -20,7 +20,7 @@ Press and Wolf 2017 (arXiv 1608.05859): using the output embedding to improve la
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 SPLIT = Threshold(
     1,
@@ -43,7 +43,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["weights.tie_split"]
     if found.value >= SPLIT.value:
-        seen = f"{found.value:.0f} pairs of tied weights came apart: {found.text}"
+        seen = f"{counted(found.value, 'pair')} of tied weights came apart: {found.text}"
         return Finding("warn", seen, found.value, SPLIT, found.unit, found.first_step, tuple(found.items))
     if found.value < SPLIT.value:
         return Finding("pass", "the tied weights stayed one", found.value, SPLIT, found.unit)

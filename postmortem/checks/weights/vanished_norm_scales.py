@@ -18,7 +18,7 @@ Own reasoning: AdamW takes 1 - lr x decay of a scale a step, so that 0.1 is left
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
 
 GONE = Threshold(
     0.1,
@@ -34,10 +34,13 @@ FIGURE = "weight-variance"
 
 def judge(measured: Measured) -> Finding:
     found = measured["norms.scale_shrinkage"]
-    seen = f"the median scale of a norm ended at no less than {found.value:.2g} times what it was"
+    seen = f"the median scale of every normalization layer ends at {multiple(found.value)} what it was or more"
     if found.value < GONE.value:
         where = tuple(sorted((name for name in found.items if found.items[name] < GONE.value), key=lambda name: found.items[name]))
-        told = f"the median scale of {len(where)} of {len(found.items)} norms fell below 0.1 of what it was, to {found.value:.2g} at worst"
+        told = (
+            f"the median scale of {len(where)} of {len(found.items)} normalization layers fell below "
+            f"{percent(GONE.value)} of what it was, to {percent(found.value)} at worst"
+        )
         return Finding("warn", told, found.value, GONE, found.unit, found.first_step, where)
     if found.value >= GONE.value:
         return Finding("pass", seen, found.value, GONE, found.unit)

@@ -20,7 +20,7 @@ VeOmni issue 118: a first loss of ln of the vocabulary and a gradient norm of 0 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, percent
 
 ANY = Threshold(
     1,
@@ -51,14 +51,14 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found, fell = measured["weights.zero_share"], measured.number("loss.improvement")
     where = tuple(name for name in found.items if found.items[name] == 1.0)
-    seen = f"{len(where)} of {len(found.items)} weight matrices hold nothing but zeros"
+    seen = f"{len(where)} of {counted(len(found.items), 'weight matrix', 'weight matrices')} hold nothing but zeros"
     if len(where) >= ANY.value:
         if fell is not None and fell < LEARNED.value:
-            reason = f"{seen}, and the loss fell by {fell:.1%}"
+            reason = f"{seen}, and the loss fell by only {percent(fell)}"
             return Finding("fail", reason, float(len(where)), ANY, ANY.unit, found.first_step, where)
         return Finding("warn", seen, float(len(where)), ANY, ANY.unit, found.first_step, where)
     if found.value <= 1:
-        return Finding("pass", seen, 0.0, ANY, ANY.unit)
+        return Finding("pass", "no weight matrix is all zeros", 0.0, ANY, ANY.unit)
     return Finding("not-checked", "the share of zeros is not a number")
 
 
