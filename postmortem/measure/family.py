@@ -14,7 +14,7 @@ from postmortem.measure.pair_tags import scores
 from postmortem.measure.role_words import PHYSICS, RECONSTRUCTION
 from postmortem.measure.roles import ACCURACY, Roled
 from postmortem.measure.tags import words
-from postmortem.model import Measurement, RunData
+from postmortem.model import Measurement, RunData, kind_of_run
 
 UNKNOWN = "unknown"
 FAMILIES = (
@@ -49,7 +49,7 @@ _Told = tuple[str, str]
 
 def not_of_family(family: str, kind: str) -> str:
     """Why what is asked of one kind of training is not asked of a run of this family."""
-    return f"the run is not known for {kind}" if family == UNKNOWN else f"the run is known for {family.replace('-', ' ')}, not for {kind}"
+    return f"the run is not known for {kind}" if family == UNKNOWN else f"the run is {kind_of_run(family)}, not {kind}"
 
 
 def _by_tags(roled: Sequence[Roled]) -> _Told | None:

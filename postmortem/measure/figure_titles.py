@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.roles import Roled
-from postmortem.model import Measurement
+from postmortem.model import Measurement, number, percent
 
 STEADY = 0.02
 """A curve whose end lies so near its start, relative to the larger of both, stayed where it was."""
@@ -33,18 +33,6 @@ LAST_SHARE = 0.1
 """The end of a curve is the median of so large a share of its points."""
 
 Floats = NDArray[np.float64]
-
-
-def short(value: float, digits: int = 3) -> str:
-    """A number in a few digits as a person would write it: `2.3`, `0.0012`, `1e-5`, `14,000`; NaN and infinity as words."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "infinity" if value > 0 else "-infinity"
-    if value == 0:
-        return "0"
-    if 1e-3 <= abs(value) < 1e6:
-        return f"{float(f'{value:.{digits}g}'):,.10g}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
 def named(name: str) -> str:
@@ -74,12 +62,12 @@ def _training_course(training: Roled, measurements: Mapping[str, Measurement]) -
     first, last = _ends(values)
     if not finite[-1]:
         begin = int(steps[np.flatnonzero(finite)[-1] + 1])
-        return f"is no finite number from step {begin:,} on; the last one was {short(float(values[finite][-1]))}"
+        return f"is no finite number from step {begin:,} on; the last one was {number(float(values[finite][-1]))}"
     divergence = measurements.get("loss.divergence")
     if divergence is not None and divergence.value >= TURNED and divergence.first_step is not None:
         lowest = measurements.get("loss.lowest")
-        bottom = f" from {short(lowest.value)}" if lowest is not None else ""
-        return f"turns up at step {divergence.first_step:,}{bottom} and ends at {short(last)}"
+        bottom = f" from {number(lowest.value)}" if lowest is not None else ""
+        return f"turns up at step {divergence.first_step:,}{bottom} and ends at {number(last)}"
     course = f"{_course(first, last)}{_beside_chance(last, measurements.get('loss.chance'))}"
     plateau = measurements.get("loss.plateau")
     if plateau is None or not HELD[0] <= plateau.value <= HELD[1] or _steady(first, last):
@@ -97,8 +85,8 @@ def _validation_course(validation: Roled, measurements: Mapping[str, Measurement
     last = _ends(values)[1]
     if rise is not None and rise.value >= RISEN and rise.first_step is not None:
         best = float(np.nanmin(np.where(np.isfinite(values), values, np.nan)))
-        return f"is best at step {rise.first_step:,} ({short(best)}) and ends at {short(last)}"
-    return f"ends at {short(last)}"
+        return f"is best at step {rise.first_step:,} ({number(best)}) and ends at {number(last)}"
+    return f"ends at {number(last)}"
 
 
 def _steady(first: float, last: float) -> bool:
@@ -107,8 +95,8 @@ def _steady(first: float, last: float) -> bool:
 
 def _course(first: float, last: float) -> str:
     if _steady(first, last):
-        return f"stays at {short(last)}"
-    return f"{'falls' if last < first else 'rises'} from {short(first)} to {short(last)}"
+        return f"stays at {number(last)}"
+    return f"{'falls' if last < first else 'rises'} from {number(first)} to {number(last)}"
 
 
 def _beside_chance(last: float, chance: Measurement | None) -> str:
@@ -130,8 +118,8 @@ def regularization_title(ratio_steps: Sequence[int], ratios: Sequence[float]) ->
         return "Regularization loss"
     peak_step, peak = max(finite, key=lambda point: point[1])
     last = finite[-1][1]
-    most = f", at most {short(peak, 2)} times (step {peak_step:,})" if peak > 1.1 * last else ""
-    return f"Regularization loss ends at {short(last, 2)} times the data loss{most}"
+    most = f", at most {number(peak, 2)} times (step {peak_step:,})" if peak > 1.1 * last else ""
+    return f"Regularization loss ends at {number(last, 2)} times the data loss{most}"
 
 
 def gradient_norm_title(curve: Roled, measurements: Mapping[str, Measurement]) -> str:
@@ -143,9 +131,11 @@ def gradient_norm_title(curve: Roled, measurements: Mapping[str, Measurement]) -
         return f"Gradient norm is no finite number at {values.size - sound.size:,} of {values.size:,} points, first at step {first:,}"
     burst = measurements.get("gradnorm.burst")
     if burst is not None and burst.value >= BURST and burst.first_step is not None:
-        return f"Gradient norm bursts to {short(float(sound.max()))} at step {burst.first_step:,}, {short(burst.value, 2)} times the usual"
+        return (
+            f"Gradient norm bursts to {number(float(sound.max()))} at step {burst.first_step:,}, {number(burst.value, 2)} times the usual"
+        )
     low, high = float(sound.min()), float(sound.max())
-    return f"Gradient norm is {short(low)}" if low == high else f"Gradient norm lies between {short(low)} and {short(high)}"
+    return f"Gradient norm is {number(low)}" if low == high else f"Gradient norm lies between {number(low)} and {number(high)}"
 
 
 def accuracy_title(curves: Sequence[Roled]) -> str:
@@ -168,12 +158,12 @@ def _first_of(curves: Sequence[Roled], sides: Sequence[tuple[str, str]]) -> list
 def _share(values: Floats) -> str:
     last = _ends(values)[1]
     sound = values[np.isfinite(values)]
-    return f"{short(100 * last, 2)} %" if sound.min() >= 0 and sound.max() <= 1 else short(last)
+    return percent(last) if sound.min() >= 0 and sound.max() <= 1 else number(last)
 
 
 def pace_title(rates: Floats, longest_seconds: float | None, step: int | None) -> str:
     """Throughput from first to last, and the longest pause where one stands out."""
-    usual = f"{short(float(np.median(rates)))} steps a second"
+    usual = f"{number(float(np.median(rates)))} steps a second"
     if longest_seconds is None or step is None:
         return usual
     return f"{usual}; nothing was logged for {longest_seconds:,.0f} s after step {step:,}"
@@ -192,9 +182,9 @@ def variance_title(layers: Sequence[str], columns: Mapping[str, Sequence[float]]
     ]
     median = float(np.median(growth)) if growth and first_name != last_name else 1.0
     if median >= GROWN:
-        return f"Weight variance grew {short(median, 2)}-fold from {first_name} to {last_name}"
+        return f"Weight variance grew {number(median, 2)}-fold from {first_name} to {last_name}"
     if median <= 1 / GROWN:
-        return f"Weight variance shrank {short(1 / median, 2)}-fold from {first_name} to {last_name}"
+        return f"Weight variance shrank {number(1 / median, 2)}-fold from {first_name} to {last_name}"
     return f"Weight variance {_across('matrices', layers, last)}"
 
 
@@ -206,7 +196,7 @@ def gradient_title(layers: Sequence[str], name: str, values: Sequence[float]) ->
         slope = _median_slope(depths, logs)
         if abs(slope) * (depths[-1] - depths[0]) >= 1:
             verb = "shrink" if slope > 0 else "grow"
-            rate = short(abs(slope), 2)
+            rate = number(abs(slope), 2)
             return f"Gradients {verb} {rate} {'decade' if rate == '1' else 'decades'} a layer toward the input ({name})"
     return f"Gradient {_across('layers', layers, values)} ({name})"
 
@@ -228,10 +218,10 @@ def _across(what: str, layers: Sequence[str], values: Sequence[float]) -> str:
         return f"is 0 in {named(zeros[0])}" if len(zeros) == 1 else f"is 0 in {len(zeros)} of {len(values)} {what}"
     (low, least), (high, _) = min(sound), max(sound)
     if len(sound) == 1:
-        return f"is {short(low)} in {named(least)}"
+        return f"is {number(low)} in {named(least)}"
     if low < 0 or high / low < DECADE:
-        return f"is within a factor of {short(high / low, 2)} across {len(sound)} {what}"
-    return f"spans {short(math.log10(high / low), 2)} decades across {len(sound)} {what}, least in {named(least)}"
+        return f"is within a factor of {number(high / low, 2)} across {len(sound)} {what}"
+    return f"spans {number(math.log10(high / low), 2)} decades across {len(sound)} {what}, least in {named(least)}"
 
 
 def update_title(what: str, columns: Sequence[str], values: Sequence[Sequence[float]], usual: float) -> str:
@@ -247,8 +237,8 @@ def update_title(what: str, columns: Sequence[str], values: Sequence[Sequence[fl
     (first_name, first), *_, (last_name, last) = [*medians.items()] * 2
     if not any(value > 0 for row in values for value in row):
         return f"No weight moves: the {what} is 0 everywhere"
-    then = f" at {first_name} and {short(last, 2)} at {last_name}" if first_name != last_name else f" at {first_name}"
-    return f"The median {what} is {short(first, 2)} per step{then}; usual is {short(usual)}"
+    then = f" at {first_name} and {number(last, 2)} at {last_name}" if first_name != last_name else f" at {first_name}"
+    return f"The median {what} is {number(first, 2)} per step{then}; usual is {number(usual)}"
 
 
 def units_title(kind: str, what: str, shares: Mapping[str, float]) -> str:
@@ -256,7 +246,7 @@ def units_title(kind: str, what: str, shares: Mapping[str, float]) -> str:
     worst, share = max(shares.items(), key=lambda item: item[1])
     if share == 0:
         return f"No {what} are {kind} in {len(shares)} {'layer' if len(shares) == 1 else 'layers'}"
-    return f"{short(100 * share, 2)} % of the {what} of {named(worst)} are {kind}"
+    return f"{percent(share)} of the {what} of {named(worst)} are {kind}"
 
 
 def tensors_title(count: int, source: str, changes: Mapping[str, float]) -> str:
@@ -267,7 +257,7 @@ def tensors_title(count: int, source: str, changes: Mapping[str, float]) -> str:
     most, change = max(changes.items(), key=lambda item: item[1])
     if change == 0:
         return f"{tensors}; none moved since the first checkpoint"
-    return f"{tensors}; {named(most)} moved most, {short(change, 2)} times its first norm"
+    return f"{tensors}; {named(most)} moved most, {number(change, 2)} times its first norm"
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -285,5 +275,5 @@ def classes_title(trained: Counter[str], labels: Sequence[str], split: str) -> s
     if trained[most] == trained[least]:
         return f"{len(labels):,} classes with {trained[most]:,} {'record' if trained[most] == 1 else 'records'} each{where}"
     ratio = trained[most] / trained[least]
-    compared = f"the largest ({named(most)}) has {short(ratio, 2)} times the records of the smallest ({named(least)})"
+    compared = f"the largest ({named(most)}) has {number(ratio, 2)} times the records of the smallest ({named(least)})"
     return f"{len(labels):,} classes; {compared}{where}"

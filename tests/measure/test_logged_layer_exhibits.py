@@ -87,4 +87,4 @@ def test_silent_activations_are_shares_by_layer() -> None:
     assert isinstance(plot, DepthPlot)
     assert list(plot.values.values()) == [(0.95, 0.2)]
     assert not plot.log
-    assert "95 %" in plot.title
+    assert "95%" in plot.title
