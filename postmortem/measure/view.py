@@ -33,6 +33,10 @@ class View:
     layers: Mapping[str, Layer]
     checkpoints: Mapping[str, Checkpoint]
     """By source."""
+    tied: frozenset[str]
+    """Tensors that repeat an earlier one of the same shape in every checkpoint (a head that shares its embedding)."""
+    parameters: tuple[Layer, ...]
+    """Everything that training is meant to change, tied tensors once."""
 
     @property
     def matrices(self) -> tuple[Layer, ...]:
@@ -43,26 +47,6 @@ class View:
     def hidden(self) -> tuple[Layer, ...]:
         """Weight matrices with another one after them."""
         return tuple(layer for layer in self.layers.values() if layer.is_hidden)
-
-    @property
-    def parameters(self) -> tuple[Layer, ...]:
-        """Everything that training is meant to change, tied tensors once."""
-        tied = self.tied
-        return tuple(layer for layer in self.layers.values() if layer.is_parameter and layer.name not in tied)
-
-    @property
-    def tied(self) -> frozenset[str]:
-        """Tensors that repeat an earlier one of the same shape in every checkpoint (a head that shares its embedding)."""
-        seen: dict[tuple[object, ...], str] = {}
-        again: set[str] = set()
-        for layer in self.layers.values():
-            stats = [row.tensors[layer.name] for row in self.rows if layer.name in row.tensors]
-            key = (layer.shape, *((one.fingerprint, one.norm, one.mean) for one in stats))
-            # Tensors that are constant (all ones, all zeros) look alike without being one.
-            if layer.is_parameter and len(layer.shape) >= 2 and stats and all(one.variance > 0 for one in stats) and key in seen:
-                again.add(layer.name)
-            seen.setdefault(key, layer.name)
-        return frozenset(again)
 
     @property
     def sound_rows(self) -> tuple[CheckpointRow, ...]:
@@ -119,7 +103,29 @@ class View:
 def view_of(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> View:
     """Classify the table's tensors by its last row, which every earlier row of a series resembles."""
     classified = layers(table.rows[-1]) if table.rows else ()
-    return View(table.rows, {layer.name: layer for layer in classified}, {checkpoint.source: checkpoint for checkpoint in checkpoints})
+    tied = _tied(table.rows, classified)
+    return View(
+        rows=table.rows,
+        layers={layer.name: layer for layer in classified},
+        checkpoints={checkpoint.source: checkpoint for checkpoint in checkpoints},
+        tied=tied,
+        parameters=tuple(layer for layer in classified if layer.is_parameter and layer.name not in tied),
+    )
+
+
+def _tied(rows: Sequence[CheckpointRow], classified: Sequence[Layer]) -> frozenset[str]:
+    seen: set[tuple[object, ...]] = set()
+    again: set[str] = set()
+    for layer in classified:
+        if len(layer.shape) < 2:
+            continue
+        stats = [row.tensors[layer.name] for row in rows if layer.name in row.tensors]
+        key = (layer.shape, *((one.fingerprint, one.norm, one.mean) for one in stats))
+        # Tensors that are constant (all ones, all zeros) look alike without being one.
+        if layer.is_parameter and stats and key in seen and all(one.variance > 0 for one in stats):
+            again.add(layer.name)
+        seen.add(key)
+    return frozenset(again)
 
 
 def updates_done(row: CheckpointRow) -> int | None:
