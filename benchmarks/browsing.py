@@ -28,6 +28,9 @@ JENKINS_POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';
 """What Jenkins sends with every file of a workspace or archive, unless told otherwise (its documentation, `Configuring Content Security
 Policy`): no script runs, no inline style applies."""
 
+SETTLED = "html:not([data-live=soon])"
+"""A page whose script has made every part of it livelier, or that has no script that runs."""
+
 _WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
@@ -109,6 +112,7 @@ def visiting(browser: Browser, address: Path | str, look: Look) -> Iterator[Visi
         visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         visit.page.on("dialog", lambda dialog: _dismiss(dialog, visit.complaints))
         visit.page.goto(address.resolve().as_uri() if isinstance(address, Path) else address)
+        visit.page.wait_for_selector(SETTLED, state="attached")
         yield visit
     finally:
         context.close()

@@ -4,11 +4,11 @@
 
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const report = JSON.parse(one("#postmortem-report").textContent);
 
   const COLOURS = 6;
   const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
   const FEW_POINTS = 60;
+  const SLICE_MS = 8;
 
   // --- numbers ----------------------------------------------------------------------------------------------------
 
@@ -27,6 +27,9 @@
 
   // In the JSON, values that are no numbers are the strings "NaN", "Infinity" and "-Infinity".
   const numbers = (values) => Float64Array.from(values, Number);
+
+  // Steps that lie equally far apart are written as the first one and the distance.
+  const stepsOf = ({ steps, values }) => numbers(Array.isArray(steps) ? steps : values.map((_, index) => steps.from + steps.by * index));
 
   function ticks(low, high, count) {
     if (!(high > low)) return [low];
@@ -105,7 +108,7 @@
       index,
       name: names[index],
       lower: index >= exhibit.curves.length,
-      steps: numbers(curve.steps),
+      steps: stepsOf(curve),
       values: numbers(curve.values),
       shown: true,
     }));
@@ -498,20 +501,82 @@
 
   // --- heatmaps ---------------------------------------------------------------------------------------------------
 
+  // One row at a time can be focused: up and down move to its neighbours, left and right from cell to cell.
   function heatmap(figure, exhibit) {
     const readout = one(".readout", figure);
-    const rows = all("tbody tr", one(".heat", figure));
-    rows.forEach((row, index) => {
-      const strip = one(".strip svg", row);
-      const name = one("th", row).textContent;
-      strip.addEventListener("pointermove", (event) => {
-        const area = strip.getBoundingClientRect();
-        const column = Math.floor(((event.clientX - area.left) / area.width) * exhibit.columns.length);
-        if (column < 0 || column >= exhibit.columns.length) return;
-        readout.textContent = `${name}, ${exhibit.columns[column]}: ${number(Number(exhibit.values[index][column]))} ${exhibit.unit}`;
-      });
+    const strips = all(".heat td.strip svg", figure);
+    const names = all(".heat tbody th", figure).map((head) => head.textContent);
+    const last = exhibit.columns.length - 1;
+    if (!strips.length || last < 0) return;
+    const frame = document.createElementNS(strips[0].namespaceURI, "rect");
+    frame.setAttribute("class", "cell");
+    frame.setAttribute("fill", "none");
+    frame.setAttribute("height", "20");
+    const hint = "Point at a cell, or move to it with the arrow keys, to read its value.";
+    let at = 0;
+    let focusable = null;
+
+    function show(row, column) {
+      at = column;
+      frame.setAttribute("x", `${(column / (last + 1)) * 100}%`);
+      frame.setAttribute("width", `${100 / (last + 1)}%`);
+      strips[row].append(frame);
+      readout.textContent = `${names[row]}, ${exhibit.columns[column]}: ${number(Number(exhibit.values[row][column]))} ${exhibit.unit}`;
+    }
+
+    function hide() {
+      frame.remove();
+      readout.textContent = hint;
+    }
+
+    function offer(row) {
+      if (focusable) {
+        for (const name of ["tabindex", "role", "aria-label"]) focusable.removeAttribute(name);
+        focusable.setAttribute("aria-hidden", "true");
+      }
+      focusable = strips[row];
+      focusable.removeAttribute("aria-hidden");
+      focusable.setAttribute("role", "application");
+      focusable.setAttribute("aria-label", `${names[row]}: ${last + 1} cells. Arrow keys read their values.`);
+      focusable.setAttribute("tabindex", "0");
+    }
+
+    // On the body of the table: a picture that listens to focus itself would be a stop of the Tab key in some browsers.
+    const body = one(".heat tbody", figure);
+    const rowOf = (event) => strips.indexOf(event.target.closest("svg"));
+    const pointAt = (event) => {
+      const row = rowOf(event);
+      if (row < 0) return hide();
+      const area = strips[row].getBoundingClientRect();
+      const column = Math.floor(((event.clientX - area.left) / area.width) * (last + 1));
+      show(row, Math.min(last, Math.max(0, column)));
+    };
+    body.addEventListener("pointermove", pointAt);
+    body.addEventListener("pointerdown", pointAt);
+    body.addEventListener("pointerleave", hide);
+    body.addEventListener("focusin", (event) => rowOf(event) >= 0 && show(rowOf(event), at));
+    body.addEventListener("focusout", hide);
+    body.addEventListener("keydown", (event) => {
+      const row = rowOf(event);
+      const moves = {
+        ArrowRight: [row, Math.min(last, at + 1)],
+        ArrowLeft: [row, Math.max(0, at - 1)],
+        ArrowDown: [Math.min(strips.length - 1, row + 1), at],
+        ArrowUp: [Math.max(0, row - 1), at],
+        Home: [row, 0],
+        End: [row, last],
+      };
+      const move = moves[event.key];
+      if (row < 0 || !move || event.altKey || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      if (move[0] !== row) {
+        offer(move[0]);
+        strips[move[0]].focus();
+      }
+      show(...move);
     });
-    readout.textContent = "Point at a cell to read its value.";
+    offer(0);
+    hide();
   }
 
   // --- tables -----------------------------------------------------------------------------------------------------
@@ -569,17 +634,47 @@
   function printing() {
     let opened = [];
     addEventListener("beforeprint", () => {
+      enliven(Infinity);
       opened = all("details:not([open])");
       opened.forEach((part) => (part.open = true));
     });
     addEventListener("afterprint", () => opened.forEach((part) => (part.open = false)));
   }
 
-  const exhibitOf = (figure) => report.runs[Number(figure.dataset.run)].exhibits[Number(figure.dataset.exhibit)];
-  all("figure.lines").forEach((figure) => linePlot(figure, exhibitOf(figure)));
-  all("figure.heatmap").forEach((figure) => heatmap(figure, exhibitOf(figure)));
-  all("table.sortable").forEach(sortable);
-  addEventListener("hashchange", unfold);
-  unfold();
+  let report;
+  function exhibitOf(figure) {
+    report ??= JSON.parse(one("#postmortem-report").textContent);
+    return report.runs[Number(figure.dataset.run)].exhibits[Number(figure.dataset.exhibit)];
+  }
+
+  function enlivenPart(part) {
+    if (part.matches("section")) part.style.contentVisibility = "visible";
+    else if (part.matches("figure.lines")) linePlot(part, exhibitOf(part));
+    else if (part.matches("figure.heatmap")) heatmap(part, exhibitOf(part));
+    else sortable(part);
+  }
+
+  // The page is whole as it came. Its parts are made livelier a few milliseconds at a time, so that it is painted in between: figures from
+  // the top, then the layout of what is below the screen, then tables.
+  const parts = ["figure.lines, figure.heatmap", ".run > section", "table.sortable"].flatMap((selector) => all(selector));
+  const state = document.documentElement.dataset;
+  function enliven(milliseconds) {
+    const until = performance.now() + milliseconds;
+    while (parts.length && performance.now() < until) enlivenPart(parts.shift());
+    if (parts.length) setTimeout(enliven, 0, SLICE_MS);
+    else state.live = "yes";
+  }
+
+  state.live = "soon";
+  addEventListener("hashchange", () => {
+    enliven(Infinity);
+    unfold();
+  });
   printing();
+  if (location.hash) {
+    enliven(Infinity);
+    unfold();
+  } else {
+    setTimeout(enliven, 0, SLICE_MS);
+  }
 })();

@@ -7,29 +7,17 @@ of thresholds of checks that raised no alarm, and what a reader of the JSON take
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 from postmortem.model import Outcome, Report, RunReport
-from postmortem.render.json import JsonObject, document_of
-
-_TAKEN_FOR_GRANTED: Mapping[str, object] = {
-    "family": "",
-    "figure": "",
-    "threshold_basis": None,
-    "log_next": [],
-    "error": "",
-    "vital": False,
-    "decisive": False,
-}
-"""Names of a check that the contract does not know, with what `parse_report` takes them for where they are missing."""
+from postmortem.render.json import document_of
+from postmortem.render.shorthand import shortened
 
 
 def embedded_json(report: Report) -> str:
     """One line of JSON from which the page can be rendered again; `<` stands in it as an escape, so that it can end no element."""
     document = document_of(replace(report, pages=(), runs=tuple(map(_without_unseen_texts, report.runs))))
-    for run in document["runs"]:
-        run["checks"] = [_compact(check) for check in run["checks"]]
+    document["runs"] = [shortened(run) for run in document["runs"]]
     return embeddable(json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n")
 
 
@@ -49,10 +37,3 @@ def _quiet(outcome: Outcome) -> Outcome:
     if threshold is None:
         return outcome
     return replace(outcome, finding=replace(outcome.finding, threshold=replace(threshold, source="", half="", double="")))
-
-
-def _compact(check: JsonObject) -> JsonObject:
-    basis = check["threshold_basis"]
-    if basis is not None and basis == {"value": check["threshold"], "unit": check["unit"], "source": "", "half": "", "double": ""}:
-        check = check | {"threshold_basis": None}
-    return {name: value for name, value in check.items() if name not in _TAKEN_FOR_GRANTED or value != _TAKEN_FOR_GRANTED[name]}

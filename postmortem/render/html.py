@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -20,6 +19,7 @@ from markupsafe import Markup
 
 from postmortem.model import Detail, Report, RunReport
 from postmortem.render import wording
+from postmortem.render.compact import compacted_script, compacted_style
 from postmortem.render.embedded import embedded_json
 from postmortem.render.fitting import fitted
 from postmortem.render.views import pages_by_id, view_at, view_runs
@@ -40,7 +40,7 @@ def render_html(report: Report) -> str:
     """
     folder = templates_folder()
     style = compacted_style((folder / "report.css").read_text(encoding="utf-8"))
-    script = compacted((folder / "report.js").read_text(encoding="utf-8"))
+    script = compacted_script((folder / "report.js").read_text(encoding="utf-8"))
     environment = _environment(folder)
     section = _sections(environment, report)
     if len(report.runs) > 1:
@@ -97,17 +97,6 @@ def content_policy(script: str, style: str) -> str:
     """Content-Security-Policy that allows this script and this style sheet, and no request to anywhere."""
     allowed = f"script-src '{_hash(script)}'; style-src '{_hash(style)}'"
     return f"default-src 'none'; {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
-
-
-def compacted(text: str) -> str:
-    """A script or style sheet without indentation, empty lines, and lines that are a comment of their own."""
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//") and not (line.startswith("/*") and line.endswith("*/")))
-
-
-def compacted_style(text: str) -> str:
-    """A style sheet without the spaces beside braces, semicolons and the colons of declarations, too."""
-    return re.sub(r" ?([{};]) ?|(?<=[a-z0-9]): ", lambda match: match.group(1) or ":", compacted(text))
 
 
 def _hash(text: str) -> str:

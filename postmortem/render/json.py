@@ -43,6 +43,7 @@ from postmortem.model import (
     Threshold,
 )
 from postmortem.render.page_docs import docs_in
+from postmortem.render.shorthand import restored
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -83,7 +84,7 @@ def parse_report(text: str) -> Report:
         document = json.loads(embedded.group(1) if embedded else text)
         if document["schema_version"] != SCHEMA_VERSION:
             raise NotAReportError(f"this is schema version {document['schema_version']!r}; this version reads {SCHEMA_VERSION!r}")
-        runs = tuple(_parse_run(run) for run in document["runs"])
+        runs = tuple(_parse_run(restored(run) if embedded else run) for run in document["runs"])
         pages = _structured(document.get("pages", []), tuple[Page, ...])
         return Report(
             version=document["tool"]["version"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,6 +203,56 @@ def test_a_heatmap_reads_the_cell_under_the_mouse(page: Page) -> None:
         assert box is not None
         strips.nth(row).hover(position={"x": box["width"] * share, "y": box["height"] / 2})
         assert readout.inner_text().startswith(said)
+
+
+def test_arrow_keys_read_the_cells_of_a_heatmap(page: Page) -> None:
+    """One stop of the Tab key leads to it; the keys move by cell and layer, up to the edges, and each value is said and framed."""
+    strips, readout = page.locator(".heat td.strip svg"), page.locator(".heatmap .readout")
+    assert readout.get_attribute("aria-live") == "polite"
+    assert page.locator(".heat td.strip svg[tabindex]").count() == 1
+    strips.first.focus()
+    assert readout.inner_text() == "first, step 0: 0.001 per step"
+    for key, said in (
+        ("ArrowLeft", "first, step 0: 0.001 per step"),
+        ("ArrowRight", "first, step 9: 0.002 per step"),
+        ("ArrowRight", "first, step 9: 0.002 per step"),
+        ("ArrowDown", "second, step 9: NaN per step"),
+        ("ArrowDown", "second, step 9: NaN per step"),
+        ("Home", "second, step 0: 0.003 per step"),
+        ("ArrowUp", "first, step 0: 0.001 per step"),
+        ("End", "first, step 9: 0.002 per step"),
+    ):
+        page.keyboard.press(key)
+        assert readout.inner_text() == said
+        frame, strip = page.locator(".heat .cell").bounding_box(), page.locator(":focus").bounding_box()
+        assert frame is not None
+        assert strip is not None
+        column = 1 if "step 9" in said else 0
+        assert frame["x"] - strip["x"] == pytest.approx(column * strip["width"] / 2, abs=2.5)
+        assert frame["y"] == pytest.approx(strip["y"], abs=2.5)
+        assert page.locator(".heat td.strip svg[tabindex]").count() == 1
+    page.keyboard.press("Tab")
+    assert page.locator(".heat .cell").count() == 0
+    assert readout.inner_text().startswith("Point at a cell")
+
+
+def test_a_heatmap_without_a_table_of_numbers_can_be_read_by_keyboard(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """Beyond 400 cells there is no such table: every value is still reached, and where it stands is scrolled into view."""
+    rows, columns = (tuple(f"{name} {index}" for index in range(count)) for name, count in (("layer", 60), ("step", 40)))
+    values = tuple(tuple(float(1000 * row + column) for column in range(40)) for row in range(60))
+    large = Heatmap("large", "layers", "Updates", "", "per step", rows, columns, values)
+    page = opened(written(Report("1", (replace(RUN, exhibits=(large,)),))), Look()).page
+    assert page.locator(".numbers-table").count() == 0
+    page.locator(".heat td.strip svg").first.focus()
+    for key, times in (("ArrowDown", 57), ("End", 1), ("ArrowLeft", 2)):
+        for _ in range(times):
+            page.keyboard.press(key)
+    assert page.locator(".heatmap .readout").inner_text() == "layer 57, step 37: 57,037 per step"
+    scroller, strip = page.locator(".heatmap .scroll").bounding_box(), page.locator(":focus").bounding_box()
+    assert scroller is not None
+    assert strip is not None
+    assert scroller["y"] <= strip["y"]
+    assert strip["y"] + strip["height"] <= scroller["y"] + scroller["height"] + 1
 
 
 def test_tables_sort_by_number_and_by_name_and_back(page: Page) -> None:
