@@ -111,6 +111,17 @@ def test_tied_tensors_count_once(lab: Any) -> None:
     assert sum(layer.elements for layer in view.parameters) == 50 * 8 + 64
 
 
+def test_tensors_that_are_alike_by_chance_are_not_tied(lab: Any) -> None:
+    """Two tables of ones are no tied pair, nor are two that part in a later checkpoint, nor one that only has the other's numbers in it."""
+    table, ones = np.random.default_rng(0).normal(size=(6, 4)), np.ones((5, 3))
+    start = {"a.weight": table, "b.weight": table, "c.weight": table.reshape(4, 6), "one.weight": ones, "two.weight": ones}
+    first, last = (lab.bare(step, start | {"b.weight": second}) for step, second in ((1, table), (2, table + 0.1)))
+    assert view_of(pass_over([first]), [first]).tied == {"b.weight"}
+    view = view_of(pass_over([first, last]), [first, last])
+    assert view.tied == frozenset()
+    assert [layer.name for layer in view.parameters] == list(start)
+
+
 def test_tensors_of_keras_and_flax_are_what_they_are_called(lab: Any) -> None:
     """A kernel has its bias, recurrent cells are no layers of depth, and Flax' `mean` and `var` are statistics, not parameters."""
     found = classified(
