@@ -37,6 +37,7 @@ from postmortem.model import (
     Table,
     Threshold,
 )
+from postmortem.render.briefs import amount
 from postmortem.render.json import NotAReportError, dump_measurements, parse_measurements, parse_report, render_json
 from postmortem.render.markdown import MAX_LINES, render_markdown
 from postmortem.render.sarif import render_sarif
@@ -64,7 +65,14 @@ RUN = RunReport(
     headline="Learning rate too low.",
     causes=(CAUSE, replace(CAUSE, id="underfitting", title="Underfitting", explained_by="lr-too-low")),
     checks=(
-        Outcome("small-updates", "Small", "updates", Finding("fail", "4e-7", 4e-7, LIMIT, "per step", 100, ("x",)), ("update-ratio",), "u"),
+        Outcome(
+            "small-updates",
+            "Small",
+            "updates",
+            Finding("fail", "3.9e-7 per step", 4e-7, LIMIT, "per step", 100, ("x",)),
+            ("update-ratio",),
+            "u",
+        ),
         Outcome("flat-loss", "Flat", "loss", Finding("pass", "it fell", math.nan), (), "loss"),
         Outcome("silent-units", "Silent", "units", Finding("not-checked", "no state"), (), "", ("optimizer-state",)),
     ),
@@ -180,15 +188,72 @@ def test_text_shows_verdict_cause_evidence_and_problems() -> None:
     for part in (
         "FAILED",
         "runs/a",
-        "93 %",
-        "lr-too-low",
-        "[x] small-updates: 4e-7",
-        "Fix: Raise it.",
-        "Can the model overfit",
+        "Learning rate too low (very likely, 93%)",
+        "1. Raise it.",
+        "Cheapest test: Try it.",
+        "[x] small-updates: 3.9e-7 per step",
+        "Underfitting (very likely, 93%, brought about by lr-too-low)",
+        "None of its 19 items could be checked.",
         "truncated",
     ):
         assert part in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_text_tells_nothing_twice() -> None:
+    """What the summary says stands neither under the evidence nor in the checklist again, which names the quiet items only."""
+    seen = replace(RUN.checks[0], finding=replace(RUN.checks[0].finding, reason="the loss fell by 2%"))
+    items = (ChecklistItem("update-ratio", "Is the ratio right?", "fail", ("small-updates",), "the loss fell by 2%; 3 more checks failed"),)
+    quiet = (
+        ChecklistItem("dead-relus", "Do they fire?", "pass", (), "all do"),
+        ChecklistItem("init-deep", "Deep?", "not-checked", (), "no"),
+    )
+    run = replace(RUN, causes=(replace(CAUSE, summary="The loss fell by 2%."),), checks=(seen, *RUN.checks[1:]), checklist=(*items, *quiet))
+    text = render_text(replace(REPORT, runs=(run,)))
+    assert text.lower().count("the loss fell by 2%") == 1
+    assert "[x] Is the ratio right? See above." in text
+    assert "[+] 1 passed: dead-relus" in text and "[?] 1 not checked: init-deep" in text and "all do" not in text
+
+
+def test_many_runs_begin_with_a_table_and_stay_short() -> None:
+    """The worst stand first; a few of them are told of in three lines, many in the table alone, however many there are."""
+    healthy = replace(RUN, name="fine", verdict="healthy", causes=(), headline="The run looks healthy.")
+    few = render_text(replace(REPORT, runs=(healthy, *(replace(RUN, name=f"bad{index}") for index in range(4)))))
+    lines = few.splitlines()
+    assert lines[0] == "5 runs: 4 failed, 1 healthy"
+    assert [line.split()[0] for line in lines[3:8]] == ["bad0", "bad1", "bad2", "bad3", "fine"]
+    assert few.count("Next: Raise it.") == 4 and "small-updates" not in few and "looks healthy" not in few
+    many = render_text(replace(REPORT, runs=(*(replace(RUN, name=f"bad{index}") for index in range(27)), healthy)))
+    assert len(many.splitlines()) < 40 and "Next:" not in many
+
+
+def test_what_cannot_be_judged_says_what_to_log() -> None:
+    """A run without a likely cause names what would show whether it learned; of an unreadable one there is nothing to log."""
+    checks = (replace(RUN.checks[1], finding=Finding("not-checked", "no loss"), vital=True, log_next=("training-loss",)), RUN.checks[2])
+    run = replace(RUN, verdict="inconclusive", causes=(), checks=checks, onset=None)
+    for text in (render_text(replace(REPORT, runs=(run,))), render_markdown(replace(REPORT, runs=(run,)))):
+        assert "What to log next time" in text and "1. Log the training loss from the first step on." in text
+        assert "What to do next" not in text
+    assert "What to log" not in render_text(replace(REPORT, runs=(replace(run, verdict="unreadable"),)))
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.34, "per step", "0.34 per step"),
+        (0.5, "share", "50%"),
+        (16.3, "ratio", "16.3\N{MULTIPLICATION SIGN}"),
+        (2.3, "loss", "2.3"),
+        (1, "files", "1 file"),
+        (1.0, "classes", "1 class"),
+        (2.0, "classes", "2 classes"),
+        (None, "share", "-"),
+        (math.nan, "share", "-"),
+    ],
+)
+def test_amounts_carry_their_unit(value: float | None, unit: str, shown: str) -> None:
+    """Shares as per cent, ratios with a sign, one file and two files, a dash where nothing was measured."""
+    assert amount(value, unit) == shown
 
 
 def test_strangers_cannot_drive_the_terminal() -> None:
@@ -212,6 +277,14 @@ def test_markdown_is_short_and_inert() -> None:
     assert len(text.splitlines()) <= MAX_LINES
     assert "</script>" not in text
     assert "\\|\\`x\\`" in text
+    for part in (
+        "## FAILED: runs/a",
+        "**Learning rate too low** (very likely, 93%, `lr-too-low`)",
+        "1. Raise it.",
+        "**Cheapest experiment:** Try it.",
+    ):
+        assert part in text
+    assert "| `small-updates` | 4e-7 per step | 1e-5 per step | 3.9e-7 per step. |" in text
     many = render_markdown(replace(REPORT, runs=(RUN,) * 200))
     assert len(many.splitlines()) <= MAX_LINES
     assert "and " in many.splitlines()[-1]

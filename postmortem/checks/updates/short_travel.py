@@ -57,7 +57,9 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     moved = measured["updates.displacement"]
-    seen = f"over the run the weights moved by {multiple(moved.value, 3)} their norm"
+    # A third digit where two would read as the line itself.
+    digits = 3 if percent(moved.value) in (percent(SHORT.value), percent(SHORTEST.value)) else 2
+    seen = f"over the run the weights moved by {multiple(moved.value, digits)} their norm"
     if (measured.number("loss.improvement") or 0.0) >= LEARNED:
         return Finding("pass", f"{seen}, which was enough to learn", moved.value, SHORT, moved.unit)
     where = tuple(sorted((name for name, value in moved.items.items() if 0 < value < SHORT.value), key=lambda name: moved.items[name]))

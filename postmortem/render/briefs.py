@@ -1,0 +1,98 @@
+"""What the short reports, text and Markdown, say of a run: how sure, what was measured, what to do next, what stayed open."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from postmortem.log_next import ADVICE
+from postmortem.model import Outcome, RankedCause, RunReport, Verdict, number, percent
+from postmortem.render import wording
+from postmortem.render.wording import certainty, plural, size
+
+WORST_FIRST: tuple[Verdict, ...] = ("failed", "suspect", "unreadable", "inconclusive", "healthy")
+"""The order in which a reader of many runs wants them."""
+LIKELY = 0.5
+"""A cause at or above this is acted upon; one below is only named."""
+ADVISED = 3
+"""Pieces of advice on what to log, of a run that could not be judged."""
+_BARE = frozenset({"", "count", "value", "loss"})
+"""Units that say nothing behind a number."""
+
+
+def ordered(runs: Sequence[RunReport]) -> list[RunReport]:
+    """The runs, worst verdict first, else in their order."""
+    return sorted(runs, key=lambda run: WORST_FIRST.index(run.verdict))
+
+
+def tally(runs: Sequence[RunReport]) -> str:
+    """`28 runs: 20 failed, 8 healthy`."""
+    counts = {verdict: sum(run.verdict == verdict for run in runs) for verdict in WORST_FIRST}
+    return f"{plural(len(runs), 'run')}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}"
+
+
+def sure(cause: RankedCause) -> str:
+    """`very likely, 93%`."""
+    return f"{certainty(cause.probability)}, {percent(cause.probability)}"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A measured value with its unit; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    if unit == "share":
+        return percent(value)
+    if unit == "ratio":
+        return f"{number(value)}\u00d7"
+    if value == 1 and (word := re.fullmatch(r"([a-z]+?)(?:(?<=ch)e|(?<=ss)e)?s", unit)):
+        return f"1 {word.group(1)}"
+    return number(value) if unit in _BARE else f"{number(value)} {unit}"
+
+
+def sentence(clause: str) -> str:
+    """A clause as a sentence, without the spaces that a page sets before per cent signs: they are in the way of a search."""
+    return wording.sentence(clause).replace("\u00a0%", "%")
+
+
+def grounds(causes: Sequence[RankedCause], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The alarms that speak for these causes, the strongest first, each once."""
+    by_id = {outcome.id: outcome for outcome in outcomes}
+    found = [by_id[id] for cause in causes for id in cause.evidence if id in by_id and by_id[id].alarmed]
+    return list(dict.fromkeys(found))
+
+
+def next_steps(run: RunReport) -> list[str]:
+    """What to do next: the fixes of the likely causes that no other brings about, or what to log where none is likely."""
+    likely = [cause for cause in run.causes if cause.probability >= LIKELY and not cause.explained_by]
+    if likely:
+        return list(dict.fromkeys(cause.fix for cause in likely))
+    return [] if run.verdict in ("healthy", "unreadable") else _to_log(run)
+
+
+def _to_log(run: RunReport) -> list[str]:
+    """What to log: first what would show whether the run learned, then what most checks are missing."""
+    missed = [outcome for outcome in run.checks if outcome.status == "not-checked"]
+    vital = [key for outcome in missed if outcome.vital for key in outcome.log_next]
+    often = [key for outcome in missed for key in outcome.log_next]
+    keys = dict.fromkeys((*vital[:1], *sorted(often, key=lambda key: -often.count(key))))
+    return [ADVICE[key].what for key in keys if key in ADVICE][:ADVISED]
+
+
+def open_items(run: RunReport) -> list[str]:
+    """Ids of the checklist's items that could not be checked."""
+    return [item.id for item in run.checklist if item.status == "not-checked"]
+
+
+def read_from(run: RunReport) -> str:
+    """What the judgement rests on: `1 event file, 505 scalars, 5 checkpoints, 1.2 MB`, without what there is none of."""
+    counted = run.artifacts
+    found = (
+        (counted.event_files, "event file"),
+        (counted.logs, "log"),
+        (counted.scalars, "scalar"),
+        (counted.checkpoints, "checkpoint"),
+        (counted.parameters, "parameter"),
+        (counted.manifests, "manifest"),
+    )
+    return ", ".join([plural(count, noun) for count, noun in found if count] + [size(counted.bytes)])
