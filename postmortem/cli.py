@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from postmortem.opening import OPEN_HELP, open_page
 from postmortem.version import VERSION
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--save-measurements", type=Path, metavar="FILE", help="keep the measurements for `postmortem diagnose`")
     _add_judging(analyze)
     _add_output(analyze)
+    analyze.add_argument("--open", action="store_true", help=OPEN_HELP)
     analyze.set_defaults(run=_analyze)
 
     diagnose = commands.add_parser("diagnose", help="judge saved measurements again, without touching a checkpoint")
@@ -96,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="render a saved JSON result or HTML report in another format")
     render.add_argument("file", type=Path, metavar="FILE")
     _add_output(render)
+    render.add_argument("--open", action="store_true", help=OPEN_HELP)
     render.set_defaults(run=_render)
 
     explain = commands.add_parser("explain", help="the page of a check, a cause or a checklist item")
@@ -315,6 +318,17 @@ def _emit(report: Report, arguments: argparse.Namespace) -> None:
         else:
             _write(file, _rendered(report, name, terminal=False))
             _say(f"wrote {file}")
+    if (page := _page_to_open(arguments)) is not None and not open_page(page):
+        _say(f"no browser could be opened; the report is {page}")
+
+
+def _page_to_open(arguments: argparse.Namespace) -> Path | None:
+    """The HTML file that `--open` shows; None where it was not asked for."""
+    asked = getattr(arguments, "open", False)
+    page = next((file for name, file in _wanted(arguments) if name == "html" and file is not None), None)
+    if asked and page is None:
+        raise UsageError("--open shows an HTML file, and none is written: add -o FILE or --format html:FILE")
+    return page if asked else None
 
 
 def _wanted(arguments: argparse.Namespace) -> list[tuple[str, Path | None]]:
@@ -328,7 +342,8 @@ def _wanted(arguments: argparse.Namespace) -> list[tuple[str, Path | None]]:
 
 
 def _check_destinations(arguments: argparse.Namespace) -> None:
-    """Say that a file cannot be written before hours of reading, not after."""
+    """Say that a file cannot be written, or that there is none to open, before hours of reading, not after."""
+    _page_to_open(arguments)
     files = [file for _, file in _wanted(arguments) if file is not None]
     if getattr(arguments, "save_measurements", None) is not None:
         files.append(arguments.save_measurements)

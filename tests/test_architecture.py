@@ -30,6 +30,7 @@ ALLOWED = {
     "pages": {"model", "rules", "checklist", "log_next"},
     "report": {"model", "render"},
     "config": set(),
+    "opening": set(),
     "frames": {"model", "discover", "read"},
     "analysis": {"model", "rules", "diagnose", "report", "version", "discover", "read", "measure"},
 }

@@ -352,3 +352,61 @@ def test_poisoned_copy_beside_a_sound_series_is_seen(healthy_run: Path, capsys: 
     checks = run_of(capsys.readouterr().out)["checks"]
     assert isinstance(checks, list)
     assert next(check["status"] for check in checks if check["id"] == "nonfinite-weights") == "fail"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """URLs that a browser was asked to show; none is started."""
+    urls: list[str] = []
+
+    def show(url: str) -> bool:
+        urls.append(url)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", show)
+    return urls
+
+
+def test_open_shows_the_written_report(healthy_run: Path, opened: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The file that was written is shown by its URL, after it was written, by `analyze` and by `render`."""
+    assert main(["analyze", str(healthy_run), "--open"]) == EXIT_CLEAR
+    assert main(["render", "postmortem.html", "--format", "markdown:t.md", "-o", "a page.html", "--open"]) == EXIT_CLEAR
+    assert opened == [Path("postmortem.html").absolute().as_uri(), Path("a page.html").absolute().as_uri()]
+    assert "%20" in opened[1] and all(url.startswith("file:///") for url in opened)
+    assert "no browser" not in capsys.readouterr().err
+
+
+def test_nothing_is_opened_unasked(healthy_run: Path, opened: list[str]) -> None:
+    """Without the option no browser is started, whatever is written."""
+    assert main(["analyze", str(healthy_run)]) == EXIT_CLEAR
+    assert main(["render", "postmortem.html", "-o", "again.html"]) == EXIT_CLEAR
+    assert opened == []
+
+
+@pytest.mark.parametrize("formats", [["--format", "json"], ["--format", "html"], ["--format", "html:-", "--format", "text:t.txt"]])
+def test_open_without_a_page_is_refused_before_any_reading(
+    formats: list[str], healthy_run: Path, opened: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no HTML file is written as asked there is nothing to open: exit code 2, a reason, and no output."""
+    assert main(["analyze", str(healthy_run), *formats, "--open"]) == EXIT_USAGE
+    said = capsys.readouterr()
+    assert "--open" in said.err and "-o FILE" in said.err
+    assert said.out == "" and opened == [] and not Path("t.txt").exists()
+
+
+@pytest.mark.parametrize("fault", [None, OSError("no display")])
+def test_without_a_browser_the_report_is_named(
+    fault: OSError | None, failed_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on standard error says where the report is; the exit code stays that of the verdict."""
+
+    def refuse(url: str) -> bool:
+        if fault is not None:
+            raise fault
+        return False
+
+    monkeypatch.setattr("webbrowser.open", refuse)
+    assert main(["analyze", str(failed_run), "-o", "r.html", "--open"]) == EXIT_FOUND
+    said = [line for line in capsys.readouterr().err.splitlines() if "browser" in line]
+    assert said == ["postmortem: no browser could be opened; the report is r.html"]
+    assert Path("r.html").exists()
