@@ -82,7 +82,7 @@ class Risen:
 def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
     """All `policy.*` measurements of one run; none for a run that is no agent's."""
     if family != "rl":
-        yield from missing(NAMES, not_of_family(family, "an agent"), "return", applies=family == UNKNOWN)
+        yield from missing(NAMES, not_of_family(family, "a reinforcement-learning run"), "return", applies=family == UNKNOWN)
         return
     returns = return_series(roled)
     risen = None if returns is None else _risen(returns)

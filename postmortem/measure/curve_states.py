@@ -129,7 +129,7 @@ def jitter(validation: Roled) -> Measurement | Missing:
         return Missing(name, f"fewer than {LEAST_POINTS} finite points of {validation.series.tag!r}", "validation-loss")
     fall = float(np.median(curve.values[:2])) - curve.lowest
     if not fall > 0.05 * curve.size:
-        return Missing(name, f"{validation.series.tag!r} never fell by 5 % of its size", "validation-loss")
+        return Missing(name, f"{validation.series.tag!r} never fell by 5% of its size", "validation-loss")
     basis = f"noise {curve.noise:.3g} over a fall of {fall:.3g} of {validation.series.tag!r}"
     return Measurement(name, ratio(curve.noise, fall), "ratio", basis)
 

@@ -49,7 +49,7 @@ _Told = tuple[str, str]
 
 def not_of_family(family: str, kind: str) -> str:
     """Why what is asked of one kind of training is not asked of a run of this family."""
-    return f"the run is not known for {kind}" if family == UNKNOWN else f"the run is {kind_of_run(family)}, not {kind}"
+    return f"the run is not known to be {kind}" if family == UNKNOWN else f"the run is {kind_of_run(family)}, not {kind}"
 
 
 def _by_tags(roled: Sequence[Roled]) -> _Told | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from postmortem.measure.table import CheckpointRow, TensorStats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Tensor
+from postmortem.model import Checkpoint, Measurement, Tensor, number
 
 NAME = "weights.flipped"
 
@@ -51,7 +51,10 @@ def measure_flips(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iter
             if told is not None and name not in items:
                 items[name] = told[0]
                 if not text:
-                    text, first = f"{name}[{told[1]}] is {told[0]:.4g} at {at_step(after)} and was {told[2]:.4g}: bit {told[3]}", after.step
+                    text, first = (
+                        f"{name}[{told[1]}] is {number(told[0])} at {at_step(after)} and was {number(told[2])}: bit {told[3]}",
+                        after.step,
+                    )
     basis = f"{looked} tensors with a leap or a single non-finite element, of {len(view.rows)} checkpoints"
     yield Measurement(NAME, len(items), "elements", basis, first, items, text)
 

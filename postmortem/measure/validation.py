@@ -92,7 +92,7 @@ def _gap(curve: Smooth, trained: Smooth | None, chance: float | None) -> Iterato
     if last > 0 and trained.last > 0:
         yield Measurement("validation.gap", ratio(last, trained.last), "ratio", basis)
     else:
-        yield Missing("validation.gap", "a ratio of losses that are not above 0 means nothing", "validation-loss")
+        yield Missing("validation.gap", "the losses are not above 0, so that their ratio means nothing", "validation-loss")
     scale = chance if chance is not None else max(abs(trained.start), abs(float(curve.values[0])))
     of = "ln C" if chance is not None else "the larger first loss"
     if scale > 0:

@@ -24,7 +24,7 @@ Kohavi 1995, A Study of Cross-Validation and Bootstrap, on stratified splits.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 EXPECTED = Threshold(
     10.0,
@@ -69,10 +69,10 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", told, missing.value, EXPECTED, "classes")
     both = [name for name in untrained if name in surprising]
     if both:
-        told = f"training lacks {len(untrained)} classes that other splits hold, among them {both[0][7:47]!r}"
+        told = f"training lacks {counted(len(untrained), 'class', 'classes')} that other splits hold, among them {both[0][7:47]!r}"
         return Finding("fail", told, missing.items[both[0]], EXPECTED, EXPECTED.unit, where=tuple(both))
     if untrained:
-        told = f"training lacks {len(untrained)} rare classes that other splits hold"
+        told = f"training lacks {counted(len(untrained), 'rare class', 'rare classes')} that other splits hold"
         return Finding("warn", told, missing.items[untrained[0]], EXPECTED, EXPECTED.unit, where=tuple(untrained))
     if surprising:
         name, expected = surprising[0], missing.items[surprising[0]]
@@ -82,11 +82,17 @@ def judge(measured: Measured) -> Finding:
     if unused is not None and unused.items and classes and unused.value <= MOST_UNUSED * classes:
         name, mean = next(iter(unused.items)), max(unused.items.values())
         if mean >= DECLARED.value:
-            told = f"no split holds {unused.value:.0f} declared classes, {name[:40]!r} among them, where classes have {mean:.0f} labels"
+            told = (
+                f"no split holds {counted(unused.value, 'declared class', 'declared classes')}, "
+                f"{name[:40]!r} among them, where classes have {mean:.0f} labels"
+            )
             return Finding("warn", told, mean, DECLARED, DECLARED.unit, where=tuple(list(unused.items)[:10]))
     if missing.items:
         most = max(missing.items.values())
-        told = f"{missing.value:.0f} classes lack in small splits, where at most {number(most, 2)} records of them are expected"
+        told = (
+            f"{counted(missing.value, 'class lacks', 'classes lack')} in small splits, "
+            f"where at most {number(most, 2)} records of them are expected"
+        )
         return Finding("pass", told, most, EXPECTED, EXPECTED.unit)
     return Finding("pass", "every class stands in every split", 0.0, EXPECTED, EXPECTED.unit)
 

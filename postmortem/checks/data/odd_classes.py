@@ -20,7 +20,7 @@ torchvision.datasets.ImageFolder takes every folder for a class, in the order of
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted
 
 ODD = Threshold(
     0,
@@ -43,7 +43,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     odd = measured["classes.odd_names"]
     if not odd.value <= ODD.value:
-        told = f"{odd.value:.0f} names are hardly classes of their own: {odd.basis}"
+        told = f"{counted(odd.value, 'name')} should hardly be classes of their own: {odd.basis}"
         return Finding("warn", told, odd.value, ODD, odd.unit, where=tuple(list(odd.items)[:10]))
     return Finding("pass", f"each class has one name ({odd.basis})", 0.0, ODD, odd.unit)
 

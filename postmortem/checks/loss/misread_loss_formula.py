@@ -81,7 +81,8 @@ def judge(measured: Measured) -> Finding:
     near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
     if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
         told = (
-            f"the {to_batch.basis}, and {number(to_chance.value)} times chance level (ln C): the softmax runs over the records of a batch"
+            f"the first loss is {multiple(to_batch.value)} ln(batch size) and {number(to_chance.value)} "
+            "times chance level (ln C): the softmax runs over the records of a batch"
         )
         return Finding("fail", told, abs(to_batch.value - 1), NEAR, to_batch.unit, to_batch.first_step)
     known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"

@@ -98,7 +98,7 @@ def judge(measured: Measured) -> Finding:
     if stale.text == "untouched":
         tracked = measured.number("batchnorm.tracked")
         per_step = f", and its counter holds {number(tracked, 2)} batches a step" if tracked is not None else ""
-        reason = f"the running statistics of {len(where)} layers never left mean 0 and variance 1{per_step}"
+        reason = f"the running statistics of {counted(len(where), 'layer')} never left mean 0 and variance 1{per_step}"
         return Finding("fail", reason, stale.value, LINEAR, stale.unit, stale.first_step, where)
     seen = f"batch norm's running statistics move with a linearity of {number(stale.value, 2)} (0: arrived at once, 1: never arrived)"
     if stale.value >= LINEAR.value:

@@ -46,7 +46,7 @@ USES = ("precision.scale_first", "precision.scale_grown", "optimizer.step_lag")
 def judge(measured: Measured) -> Finding:
     scale, first = measured["precision.scale"], measured.number("precision.scale_first")
     lag = measured.number("optimizer.step_lag")
-    since = f" (it began at {number(first)})" if first is not None else ""
+    since = f" (it began at {number(first, 5)})" if first is not None else ""
     skipped = f", and {percent(lag)} of the updates were skipped" if lag else ""
     seen = f"the gradient scale ends at {number(scale.value)}"
     if scale.value < LOW.value and measured.number("precision.scale_grown"):

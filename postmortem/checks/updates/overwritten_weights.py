@@ -65,7 +65,14 @@ def judge(measured: Measured) -> Finding:
 
 
 def _pace(value: float) -> Measurement:
-    return Measurement("updates.overwritten", value, "per root of step", "step 0 to step 100, 100 updates", 100, {"fc1.weight": value})
+    return Measurement(
+        "updates.overwritten",
+        value,
+        "per root of step",
+        "20 times their norm in 100 updates (steps 0 to 100, 2 matrices)",
+        100,
+        {"fc1.weight": value},
+    )
 
 
 EXAMPLES = (

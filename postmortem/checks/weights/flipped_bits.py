@@ -38,7 +38,7 @@ FIGURE = "tensors"
 def judge(measured: Measured) -> Finding:
     found = measured["weights.flipped"]
     if found.value >= ANY.value:
-        reason = f"{counted(found.value, 'weight differs', 'weights differ')} from what it was by a single bit: {found.text}"
+        reason = f"{counted(found.value, 'weight differs', 'weights differ')} by a single bit from the checkpoint before: {found.text}"
         return Finding("fail", reason, found.value, ANY, found.unit, found.first_step, tuple(found.items))
     if found.value < ANY.value:
         return Finding("pass", f"no weight was changed by a turned bit ({found.basis})", found.value, ANY, found.unit)

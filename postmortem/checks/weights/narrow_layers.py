@@ -18,7 +18,7 @@ Tishby and Zaslavsky 2015, Deep Learning and the Information Bottleneck Principl
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, kind_of_run
 
 ONE = Threshold(
     1.0,
@@ -47,7 +47,7 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     found = measured["capacity.narrowest"]
-    seen = f"{found.text or 'a layer'} hands on {found.value:.0f} units"
+    seen = f"{found.text or 'a layer'} hands on {counted(found.value, 'unit')}"
     where = (found.text,) if found.text else ()
     if found.value <= ONE.value:
         return Finding("fail", seen, found.value, ONE, found.unit, None, where)

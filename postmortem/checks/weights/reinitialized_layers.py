@@ -46,8 +46,8 @@ def judge(measured: Measured) -> Finding:
         shown = ", ".join(f"{name} {number(redrawn.items[name], 2)}" for name in names[:3])
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         seen = (
-            f"{counted(len(names), 'weight matrix has', 'weight matrices have')} nothing "
-            f"to do with what it was before ({redrawn.basis}): {shown}{more}"
+            f"{counted(len(names), 'weight matrix bears', 'weight matrices bear')} no relation "
+            f"to the checkpoint before ({redrawn.basis}): {shown}{more}"
         )
         # A head that is swapped on purpose gets an optimizer that does not know the old one.
         went_on = measured.text("optimizer.step_lag") == "none"
