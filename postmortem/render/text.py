@@ -47,7 +47,7 @@ def render_text(report: Report, *, colour: bool = False) -> str:
         _run(console, report.runs[0])
     elif len(report.runs) <= RUNS_IN_FULL:
         _overview(console, report.runs)
-        for run in report.runs:
+        for run in briefs.ordered(report.runs):
             console.print()
             _run(console, run)
     else:

@@ -223,6 +223,8 @@ def test_many_runs_begin_with_a_table_and_stay_short() -> None:
     assert lines[0] == "5 runs: 4 failed, 1 healthy"
     assert [line.split()[0] for line in lines[3:8]] == ["bad0", "bad1", "bad2", "bad3", "fine"]
     assert few.count("Next: Raise it.") == 4 and "small-updates" not in few and "looks healthy" not in few
+    both = render_text(replace(REPORT, runs=(healthy, RUN)))
+    assert both.index("FAILED  runs/a") < both.index("HEALTHY  runs/a")
     many = render_text(replace(REPORT, runs=(*(replace(RUN, name=f"bad{index}") for index in range(27)), healthy)))
     assert len(many.splitlines()) < 40 and "Next:" not in many
 
