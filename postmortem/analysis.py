@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from postmortem.report import Report
 from postmortem.version import VERSION
 
 if TYPE_CHECKING:
-    from postmortem.model import RunMeasurements, RunReport
+    from postmortem.model import FoundRun, RunMeasurements, RunReport
 
 Progress = Callable[[int, int, str], None]
 """Called with runs done, runs in all, and the name of the run that comes next."""
@@ -35,19 +35,34 @@ def measure_paths(paths: Sequence[Path], options: Options, progress: Progress | 
     Raises:
         discover.NoSuchPath, discover.NothingFound: where a path is not there, or holds nothing to analyze.
     """
-    from postmortem.discover import find_runs
-    from postmortem.measure.run import measure_run
-    from postmortem.read.run import reading
-
-    found = find_runs(paths)
+    found = discovered(paths)
     measured: list[RunMeasurements] = []
     for index, run in enumerate(found):
         if progress is not None:
             progress(index, len(found), run.name)
-        # A folder with several trainings in it becomes several runs here, when its files are open.
-        with reading(run, options.read) as opened:
-            measured.extend(measure_run(data) for data in opened)
+        measured.extend(measured_trainings(run, options))
     return tuple(measured)
+
+
+def discovered(paths: Sequence[Path], without: Collection[Path] = ()) -> tuple[FoundRun, ...]:
+    """The runs under these paths, but for what lies in `without`; nothing is opened.
+
+    Raises:
+        discover.NoSuchPath, discover.NothingFound: where a path is not there, or holds nothing to analyze.
+    """
+    from postmortem.discover import find_runs
+
+    return find_runs(paths, without)
+
+
+def measured_trainings(found: FoundRun, options: Options) -> Iterator[RunMeasurements]:
+    """The measurements of one discovered run; a folder with several trainings in it becomes several here, when its files are open."""
+    from postmortem.measure.run import measure_run
+    from postmortem.read.run import reading
+
+    with reading(found, options.read) as opened:
+        for data in opened:
+            yield measure_run(data)
 
 
 def judge_all(measured: Iterable[RunMeasurements], options: Options) -> Report:

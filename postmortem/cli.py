@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from postmortem.opening import OPEN_HELP, open_page
+from postmortem.progress import progress_bar
 from postmortem.version import VERSION
 
 if TYPE_CHECKING:
-    from postmortem.analysis import Options, Progress
-    from postmortem.model import Report, RunMeasurements
+    from postmortem.analysis import Options
+    from postmortem.model import Fleet, Report, Verdict
 
 EXIT_CLEAR = 0
 EXIT_FOUND = 1
@@ -25,8 +25,6 @@ EXIT_INTERRUPTED = 130
 
 FORMATS = ("text", "html", "json", "markdown", "sarif")
 DEFAULT_HTML = Path("postmortem.html")
-UNMATCHED_SAID = 3
-"""Runs that are named where an option matches none of their tags."""
 LEVELS = {"failed": ("failed",), "suspect": ("failed", "suspect"), "never": ()}
 
 
@@ -88,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(analyze)
     analyze.add_argument("--open", action="store_true", help=OPEN_HELP)
     analyze.set_defaults(run=_analyze)
+
+    scan = commands.add_parser("scan", help="analyze all runs of an archive; writes a page of all runs and one of each")
+    scan.add_argument("paths", nargs="+", type=Path, metavar="ARCHIVE", help="a folder of runs, or a run")
+    scan.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="write index.html, index.json and runs/ here")
+    scan.add_argument(
+        "--reports", choices=("failed", "all", "none"), default="failed", help="runs that get a page (default: those that failed)"
+    )
+    _add_judging(scan)
+    scan.set_defaults(run=_scan)
 
     diagnose = commands.add_parser("diagnose", help="judge saved measurements again, without touching a checkpoint")
     diagnose.add_argument("file", type=Path, metavar="FILE", help="what `analyze --save-measurements` wrote")
@@ -153,15 +160,17 @@ def _format(text: str) -> tuple[str, Path | None]:
 def _analyze(arguments: argparse.Namespace) -> int:
     from postmortem.analysis import judge_all, measure_paths
     from postmortem.discover import NoSuchPath, NothingFound
+    from postmortem.unmatched import unmatched_options
 
     options = _options(arguments)
     _check_destinations(arguments)
     try:
-        with _progress() as progress:
+        with progress_bar() as progress:
             measured = measure_paths(arguments.paths, options, progress)
     except (NoSuchPath, NothingFound) as error:
         raise UsageError(str(error)) from error
-    _say_unmatched(measured, options)
+    for message in unmatched_options(measured, options.read):
+        _say(f"warning: {message}")
     if arguments.save_measurements is not None:
         from postmortem.render.json import dump_measurements
 
@@ -169,22 +178,21 @@ def _analyze(arguments: argparse.Namespace) -> int:
     return _deliver(judge_all(measured, options), arguments)
 
 
-def _say_unmatched(measured: Sequence[RunMeasurements], options: Options) -> None:
-    """Options that no tag or column of a run answers are said at once: the run is judged as if they were not given."""
-    read = options.read
-    asked = (
-        ("--loss-tag", read.loss_tag, "tag"),
-        ("--reg-tag", read.reg_tag, "tag"),
-        ("--label-column", read.label_column, "column"),
-        ("--split-column", read.split_column, "column"),
-        ("--key-column", read.key_column, "column"),
-    )
-    for name, option, what in asked:
-        said = [(run.name, note) for run in measured for note in run.notes if note.startswith(f"{name} {option!r} matches no {what}")]
-        for run, note in said[:UNMATCHED_SAID]:
-            _say(f"warning: {run}: {note}")
-        if len(said) > UNMATCHED_SAID:
-            _say(f"warning: {name} {option!r} matches no {what} of {len(said) - UNMATCHED_SAID} more runs of {len(measured)}")
+def _scan(arguments: argparse.Namespace) -> int:
+    from postmortem.archive.folder import INDEX_PAGE, RefusedFolderError
+    from postmortem.archive.scan import scan
+    from postmortem.discover import NoSuchPath, NothingFound
+    from postmortem.render.fleet import fleet_text
+
+    options = _options(arguments)
+    try:
+        with progress_bar() as progress:
+            fleet = scan(arguments.paths, arguments.output, options, arguments.reports, progress)
+    except (NoSuchPath, NothingFound, RefusedFolderError) as error:
+        raise UsageError(str(error)) from error
+    sys.stdout.write(fleet_text(fleet))
+    _say(f"wrote {arguments.output / INDEX_PAGE}")
+    return _exit_code([row.verdict for row in fleet], any(row.problems for row in fleet), arguments)
 
 
 def _diagnose(arguments: argparse.Namespace) -> int:
@@ -201,13 +209,19 @@ def _diagnose(arguments: argparse.Namespace) -> int:
 
 
 def _render(arguments: argparse.Namespace) -> int:
+    from postmortem.model import Fleet
+    from postmortem.render.fleet_json import is_fleet, parse_fleet
     from postmortem.render.json import NotAReportError, parse_report
 
     _check_destinations(arguments)
+    text = _read_text(arguments.file)
+    report: Report | Fleet
     try:
-        report = parse_report(_read_text(arguments.file))
+        report = parse_fleet(text) if is_fleet(text) else parse_report(text)
     except NotAReportError as error:
         raise UsageError(f"{arguments.file}: {error}") from error
+    if isinstance(report, Fleet) and (other := {name for name, _ in _wanted(arguments)} - {"text", "html"}):
+        raise UsageError(f"{arguments.file} holds the rows of a scan, which can be text or html, not {', '.join(sorted(other))}")
     _emit(report, arguments)
     return EXIT_CLEAR
 
@@ -287,31 +301,21 @@ def _manifests(given: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A progress bar on standard error where that is a terminal, else None."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
-
-
 # --- output -----------------------------------------------------------------------------------------------------------
 
 
 def _deliver(report: Report, arguments: argparse.Namespace) -> int:
     _emit(report, arguments)
-    if any(run.verdict in LEVELS[arguments.fail_on or "failed"] for run in report.runs):
+    return _exit_code([run.verdict for run in report.runs], any(run.problems for run in report.runs), arguments)
+
+
+def _exit_code(verdicts: Sequence[Verdict], problems: bool, arguments: argparse.Namespace) -> int:
+    if any(verdict in LEVELS[arguments.fail_on or "failed"] for verdict in verdicts):
         return EXIT_FOUND
-    return EXIT_UNREAD if any(run.problems for run in report.runs) else EXIT_CLEAR
+    return EXIT_UNREAD if problems else EXIT_CLEAR
 
 
-def _emit(report: Report, arguments: argparse.Namespace) -> None:
+def _emit(report: Report | Fleet, arguments: argparse.Namespace) -> None:
     for name, file in _wanted(arguments):
         if file is None:
             sys.stdout.write(_rendered(report, name, terminal=True))
@@ -354,7 +358,13 @@ def _check_destinations(arguments: argparse.Namespace) -> None:
             raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
 
 
-def _rendered(report: Report, name: str, *, terminal: bool) -> str:
+def _rendered(report: Report | Fleet, name: str, *, terminal: bool) -> str:
+    from postmortem.model import Fleet
+
+    if isinstance(report, Fleet):
+        from postmortem.render.fleet import fleet_text, render_fleet
+
+        return render_fleet(report) if name == "html" else fleet_text(report)
     if name == "json":
         from postmortem.render.json import render_json
 

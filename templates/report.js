@@ -579,48 +579,6 @@
     hide();
   }
 
-  // --- tables -----------------------------------------------------------------------------------------------------
-
-  function sortable(table) {
-    const body = one("tbody", table);
-    const heads = all("thead th", table);
-    const original = all("tr", body);
-    const key = (row, column) => {
-      const cell = row.children[column];
-      const text = cell.dataset.sort ?? cell.textContent.trim();
-      const value = Number(text.replaceAll(",", "").replace("infinity", "Infinity"));
-      return text !== "" && (text === "NaN" || !Number.isNaN(value)) ? value : text;
-    };
-    const compare = (a, b, sign) => {
-      // Cells without a value stand last in either order.
-      if (a === "" || b === "") return (a === "") - (b === "");
-      if (typeof a === "number" && typeof b === "number") return sign * (Number.isNaN(a) - Number.isNaN(b) || a - b || 0);
-      if (typeof a === "number") return -1;
-      if (typeof b === "number") return 1;
-      return sign * a.localeCompare(b, "en", { numeric: true });
-    };
-    heads.forEach((head, column) => {
-      if (head.classList.contains("plain")) return;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = head.textContent;
-      head.replaceChildren(button);
-      head.setAttribute("aria-sort", "none");
-      button.addEventListener("click", () => {
-        const numeric = original.some((row) => typeof key(row, column) === "number");
-        const before = head.getAttribute("aria-sort");
-        // Numbers start with the largest, names with the first; a third click restores the page's own order.
-        const cycle = numeric ? ["none", "descending", "ascending"] : ["none", "ascending", "descending"];
-        const order = cycle[(cycle.indexOf(before) + 1) % 3];
-        heads.forEach((other) => other.hasAttribute("aria-sort") && other.setAttribute("aria-sort", "none"));
-        head.setAttribute("aria-sort", order);
-        const sign = order === "descending" ? -1 : 1;
-        const rows = order === "none" ? original : [...original].sort((a, b) => compare(key(a, column), key(b, column), sign));
-        body.append(...rows);
-      });
-    });
-  }
-
   // --- the page ---------------------------------------------------------------------------------------------------
 
   // A link may point into a part of the page that is folded.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,14 +76,19 @@ def shown(name: str) -> str:
     return text if text.isprintable() else "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def list_tree(root: Path) -> Tree:
+def list_tree(root: Path, without: Collection[Path] = ()) -> Tree:
     """Everything under a folder.
+
+    Args:
+        root: the folder; it is listed even where `without` names it.
+        without: files and folders to pass over as if they were not there.
 
     Raises:
         OSError: where the folder itself cannot be listed.
     """
     tree = Tree(Folder(root.name, root, ()))
     listed = {_identity(root.stat())}
+    passed_over = frozenset(filter(None, map(_identity_of, without)))
     links: list[tuple[Folder, str, Path]] = []
     file_links: list[tuple[Folder, Entry]] = []
     linked: dict[tuple[str, ...], Folder] = {}
@@ -103,7 +109,7 @@ def list_tree(root: Path) -> Tree:
             folder = Folder(name, path, (*parent.parts, name))
             parent.folders.append(folder)
             linked[folder.parts[:-1]] = parent
-        pending.extend(_list(folder, tree, listed, links, file_links))
+        pending.extend(_list(folder, tree, listed, links, file_links, passed_over))
     for folder, entry in file_links:
         identity = _identity_of(entry.path)
         if identity is None or identity in listed:
@@ -162,6 +168,7 @@ def _list(
     listed: set[tuple[int, int]],
     links: list[tuple[Folder, str, Path]],
     file_links: list[tuple[Folder, Entry]],
+    passed_over: frozenset[tuple[int, int]],
 ) -> list[Folder]:
     """Fills one folder; the answer is the folders to go on with."""
     where = "/".join(map(shown, folder.parts)) or "."
@@ -187,6 +194,8 @@ def _list(
             status = entry.stat()
         except OSError:
             tree.left_out["link that leads nowhere" if entry.is_symlink() else "file that could not be looked up"] += 1
+            continue
+        if passed_over and _identity(status) in passed_over:
             continue
         if stat.S_ISDIR(status.st_mode):
             name = entry.name

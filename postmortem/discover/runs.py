@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -40,11 +40,11 @@ class NothingFound(Exception):  # noqa: N818  as above
     """The paths exist, but nothing under them is an artifact of a training run."""
 
 
-def find_runs(paths: Sequence[Path]) -> tuple[FoundRun, ...]:
+def find_runs(paths: Sequence[Path], without: Collection[Path] = ()) -> tuple[FoundRun, ...]:
     """The runs under these paths, in natural order of their names, path by path.
 
     A path is a run, a folder of runs, or a file. Several files given singly are taken together, as if nothing else lay beside them; tables
-    and settings given singly beside folders belong to every run of these.
+    and settings given singly beside folders belong to every run of these. What `without` names is passed over.
 
     Raises:
         NoSuchPath: a path is not there.
@@ -63,7 +63,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[FoundRun, ...]:
     reasons: list[str] = []
     for path in folders:
         try:
-            tree = list_tree(path)
+            tree = list_tree(path, without)
         except OSError as error:
             raise NoSuchPath(f"{shown(str(path))} could not be listed: {error.strerror}") from error
         found = _runs_of(tree, path)

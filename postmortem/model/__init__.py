@@ -25,6 +25,7 @@ from postmortem.model.artifacts import (
 from postmortem.model.causes import Argument, Case, Cause, CauseExample, Evidence, RankedCause
 from postmortem.model.checks import Check, Example, Finding, Outcome, Threshold
 from postmortem.model.exhibits import CountPlot, Curve, DepthPlot, Exhibit, Heatmap, LinePlot, Mark, Table
+from postmortem.model.fleets import Fleet, FleetRow
 from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
 from postmortem.model.measurements import Measured, Measurement, Missing
 from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Onset, Page, Report, RunMeasurements, RunReport, TagRole
@@ -54,6 +55,8 @@ __all__ = [
     "FileRole",
     "FilesSeen",
     "Finding",
+    "Fleet",
+    "FleetRow",
     "FoundFile",
     "FoundRun",
     "Heatmap",

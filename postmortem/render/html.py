@@ -39,10 +39,10 @@ def render_html(report: Report) -> str:
         TemplatesMissingError: where the installation has no templates.
     """
     folder = templates_folder()
-    style = compacted_style((folder / "report.css").read_text(encoding="utf-8"))
-    script = compacted_script((folder / "report.js").read_text(encoding="utf-8"))
-    environment = _environment(folder)
-    section = _sections(environment, report)
+    style = style_of(folder, "report.css")
+    script = script_of(folder, "tables.js", "report.js")
+    templates = environment(folder)
+    section = _sections(templates, report)
     if len(report.runs) > 1:
         whole = report
         report = fitted(
@@ -51,7 +51,7 @@ def render_html(report: Report) -> str:
                 OVERVIEW_BYTES[run.detail] + len(section(run, index).encode()) + len(embedded_json(replace(whole, runs=(run,))))
             ),
         )
-    page: str = environment.get_template("report.html.j2").render(
+    page: str = templates.get_template("report.html.j2").render(
         report=report,
         runs=view_runs(report),
         sections=[section(run, index) for index, run in enumerate(report.runs)],
@@ -63,10 +63,10 @@ def render_html(report: Report) -> str:
     return page
 
 
-def _sections(environment: Environment, report: Report) -> Callable[[RunReport, int], Markup]:
+def _sections(templates: Environment, report: Report) -> Callable[[RunReport, int], Markup]:
     """What lays out the section of a run at a place of the report, each once."""
     pages = pages_by_id(report)
-    template = environment.get_template("run.html.j2")
+    template = templates.get_template("run.html.j2")
     laid_out: dict[tuple[int, Detail], Markup] = {}
 
     def section(run: RunReport, index: int) -> Markup:
@@ -99,12 +99,23 @@ def content_policy(script: str, style: str) -> str:
     return f"default-src 'none'; {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
 
 
+def style_of(folder: Path, *names: str) -> str:
+    """The style sheet of a page, from its parts."""
+    return compacted_style("\n".join((folder / name).read_text(encoding="utf-8") for name in names))
+
+
+def script_of(folder: Path, *names: str) -> str:
+    """The one script of a page, from its parts: what an earlier part names, a later one uses."""
+    return compacted_script("\n".join((folder / name).read_text(encoding="utf-8") for name in names))
+
+
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 @cache
-def _environment(folder: Path) -> Environment:
+def environment(folder: Path) -> Environment:
+    """The templates of a folder, with the filters that they share; all that they print is escaped, and written out where it is unseen."""
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

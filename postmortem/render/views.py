@@ -228,7 +228,8 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
     checks = {outcome.id: _check(outcome, by_exhibit, pages, key) for outcome in run.checks}
     causes = _causes(run.causes, checks, pages, key)
     roots = _roots(causes)
-    lead = next((view for view in causes if run.headline.startswith(f"{view.cause.title}.")), None)
+    leading = leading_cause(run)
+    lead = next((view for view in causes if view.cause is leading), None)
     cited = {id for cause in run.causes for id in cause.evidence}
     views = tuple(checks.values())
     return RunView(
@@ -236,7 +237,7 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         run=run,
         label=label(run),
         title=lead.cause.title if lead else _verdict_title(run.verdict),
-        sentence=run.headline.removeprefix(f"{lead.cause.title}.").strip() if lead else run.headline,
+        sentence=seen(run),
         lead=lead,
         causes=roots,
         steps=_steps(roots, lead),
@@ -251,9 +252,20 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         tags=run.tags[:room],
         counts=_count((view.status for view in views), run.left_out),
         item_counts=_count(item.status for item in run.checklist),
-        spark=sparkline(run.glimpse) if run.glimpse else _spark(run.exhibits),
+        spark=sparkline(run.glimpse) if run.glimpse else loss_spark(run.exhibits),
         glance=next((figure for figure in figures if _trained(figure.exhibit)), None),
     )
+
+
+def leading_cause(run: RunReport) -> RankedCause | None:
+    """The cause that the verdict names."""
+    return next((cause for cause in run.causes if run.headline.startswith(f"{cause.title}.")), None)
+
+
+def seen(run: RunReport) -> str:
+    """What the verdict rests on, in one sentence: the headline without the title of the cause."""
+    cause = leading_cause(run)
+    return run.headline.removeprefix(f"{cause.title}.").strip() if cause else run.headline
 
 
 def _verdict_title(verdict: Verdict) -> str:
@@ -304,7 +316,7 @@ def _sections(figures: Sequence[FigureView], key: str) -> tuple[SectionView, ...
     return tuple(SectionView(f"{key}{id}", title, members) for id, title, members in grouped if members)
 
 
-def _spark(exhibits: Sequence[Exhibit]) -> str:
+def loss_spark(exhibits: Sequence[Exhibit]) -> str:
     """A small picture of the training loss: the longest training curve of the first plot that has one."""
     for exhibit in exhibits:
         if trained := _trained(exhibit):

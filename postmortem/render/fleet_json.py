@@ -1,0 +1,54 @@
+"""The rows of a scan as JSON and back: `index.json`, from which the page of all runs can be rendered again."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+
+from cattrs import Converter
+
+from postmortem.model import SCHEMA_VERSION, Fleet, FleetRow
+from postmortem.render.json import NotAReportError
+
+_PAGE = re.compile(r"runs/[a-z0-9][a-z0-9_.-]*\.html")
+
+
+def dump_fleet(fleet: Fleet) -> str:
+    """One JSON document, in ASCII, a row a line, so that two scans can be compared line by line. The same rows give the same bytes."""
+    tool = {"name": "postmortem", "version": fleet.version}
+    head = json.dumps({"fleet_version": SCHEMA_VERSION, "tool": tool, "command": fleet.command}, separators=(",", ":"))
+    rows = ",\n".join(json.dumps(_converter().unstructure(row), allow_nan=False, separators=(",", ":")) for row in fleet.rows)
+    return f'{head[:-1]},"runs":[\n{rows}\n]}}\n'
+
+
+def is_fleet(text: str) -> bool:
+    """Whether the text begins as `dump_fleet` begins it."""
+    return text.startswith('{"fleet_version":')
+
+
+def parse_fleet(text: str) -> Fleet:
+    """The rows in a document that `dump_fleet` made. A page that is none of a scan's own is left out: its address is a stranger's.
+
+    Raises:
+        NotAReportError: where the text is something else.
+    """
+    try:
+        document = json.loads(text)
+        if document["fleet_version"] != SCHEMA_VERSION:
+            raise NotAReportError(f"rows of version {document['fleet_version']!r}; this version reads {SCHEMA_VERSION!r}")
+        rows = _converter().structure(document["runs"], tuple[FleetRow, ...])
+        kept = tuple(row if _PAGE.fullmatch(row.page) else replace(row, page="") for row in rows)
+        return Fleet(document["tool"]["version"], kept, document.get("command", ""))
+    except NotAReportError:
+        raise
+    except json.JSONDecodeError as error:
+        raise NotAReportError(f"no rows of a scan in it (line {error.lineno}: {error.msg})") from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NotAReportError(f"these are no rows of a scan ({type(error).__name__}: {error})") from error
+
+
+@cache
+def _converter() -> Converter:
+    return Converter(detailed_validation=False)
