@@ -112,8 +112,8 @@
   }
   const whole = one(".whole", bar);
   const clip = () => table.classList.toggle("clipped", !whole.checked);
-  whole?.addEventListener("change", clip);
-  if (whole) clip();
+  whole.addEventListener("change", clip);
+  clip();
 
   all("table.sortable").forEach(sortable);
   addEventListener("hashchange", () => {

@@ -12,7 +12,7 @@ from postmortem.analysis import Options, Progress, discovered, judge_all, measur
 from postmortem.archive.folder import INDEX_PAGE, INDEX_ROWS, PAGES, ScanFolder, inspected, made, without_stale, written
 from postmortem.archive.slugs import page_name
 from postmortem.model import Fleet, FleetRow, FoundRun, RunMeasurements, RunReport, Verdict
-from postmortem.render.fleet import render_fleet
+from postmortem.render.fleet import LONGEST_COMMAND, render_fleet
 from postmortem.render.fleet_json import dump_fleet
 from postmortem.render.html import render_html
 from postmortem.render.views import leading_cause, loss_spark, seen
@@ -56,7 +56,9 @@ def scan(paths: Sequence[Path], output: Path, options: Options, reports: Reports
     folder = inspected(output)
     found = discovered(paths, folder.own)
     made(folder)
-    task = Task(options, folder, reports, len(paths) > 1)
+    # A glob that a shell expanded would be longer than the page of a run, in each of them.
+    short = options.command if len(options.command) <= LONGEST_COMMAND else f"{options.command[:LONGEST_COMMAND]} ..."
+    task = Task(replace(options, command=short), folder, reports, len(paths) > 1)
     rows: list[FleetRow] = []
     for index, run in enumerate(found):
         if progress is not None:

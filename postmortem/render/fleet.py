@@ -18,10 +18,12 @@ from postmortem.render.views import VERDICT_SIGNS
 from postmortem.render.wording import number, plural, visible
 
 WORST_FIRST: tuple[Verdict, ...] = ("failed", "suspect", "unreadable", "inconclusive", "healthy")
-ROOM_BYTES = 1_850_000
-"""What the rows of a page may take: with script, style sheet and head it then stays below 2 MB."""
+ROOM_BYTES = 1_920_000
+"""What the rows of a page may take: script, style sheet, and a head with every cause that there is take 50 kB, and 2 MB is the limit."""
 SHORT_NAME = 80
-SHORT_SENTENCE = 100
+SHORT_SENTENCE = 80
+LONGEST_COMMAND = 400
+"""Letters of the command that the page shows: a shell may have expanded a glob to thousands of paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,16 @@ class Detail:
     """Characters of what was seen; None for all of it."""
     name: int | None
     markup_bytes: int
-    """What a row takes beside its texts, at most."""
+    """What a row takes beside its texts and numbers, at most."""
     said: str = ""
     """What is left out, as the page says it."""
 
 
 DETAILS = (
-    Detail(pictures=True, sentence=None, name=None, markup_bytes=560),
-    Detail(pictures=False, sentence=None, name=None, markup_bytes=230, said="pictures of the loss are left out"),
-    Detail(False, SHORT_SENTENCE, SHORT_NAME, 230, f"pictures of the loss are left out and sentences cut after {SHORT_SENTENCE} letters"),
-    Detail(False, 0, SHORT_NAME, 230, "pictures of the loss and what was seen are left out"),
+    Detail(pictures=True, sentence=None, name=None, markup_bytes=470),
+    Detail(pictures=False, sentence=None, name=None, markup_bytes=180, said="pictures of the loss are left out"),
+    Detail(False, SHORT_SENTENCE, SHORT_NAME, 180, f"pictures of the loss are left out and sentences cut after {SHORT_SENTENCE} letters"),
+    Detail(False, 0, SHORT_NAME, 180, "pictures of the loss and what was seen are left out"),
 )
 """From all that there is to the least; the first that fits is taken."""
 
@@ -108,6 +110,7 @@ def render_fleet(fleet: Fleet) -> str:
         .get_template("fleet.html.j2")
         .render(
             fleet=fleet,
+            command=_cut(fleet.command, LONGEST_COMMAND),
             view=view_fleet(fleet),
             signs=VERDICT_SIGNS,
             policy=content_policy(script, style),
@@ -205,11 +208,19 @@ def _fitting(rows: Sequence[FleetRow], labels: Sequence[str], detail: Detail) ->
     """How many of the first rows a page has room for."""
     room = ROOM_BYTES
     for count, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        texts = (_cut(label, detail.name), row.title, _cut(row.headline, detail.sentence), row.page)
-        room -= detail.markup_bytes + sum(map(_written_bytes, texts)) + (len(row.spark) + len(label) if detail.pictures else 0)
+        room -= _row_bytes(row, label, detail)
         if room < 0:
             return count
     return len(rows)
+
+
+def _row_bytes(row: FleetRow, label: str, detail: Detail) -> int:
+    """What a row takes on the page, or a few bytes more."""
+    texts = [_cut(label, detail.name), row.title, _cut(row.headline, detail.sentence), row.page, row.verdict, VERDICT_SIGNS[row.verdict]]
+    numbers = f"{row.bytes}{row.bytes:.3g}{row.first_step or 0:,}{row.parameters:,}{row.problems:,}"
+    # The description of a picture says the name again, the sign of the verdict its class.
+    pictured = [label, row.spark, VERDICT_SIGNS[row.verdict], VERDICT_SIGNS[row.verdict]] if detail.pictures else []
+    return detail.markup_bytes + len(numbers) + sum(map(_written_bytes, (*texts, *pictured)))
 
 
 def _written_bytes(text: str) -> int:

@@ -6,10 +6,11 @@ import json
 import re
 from dataclasses import replace
 from functools import cache
+from typing import get_args
 
 from cattrs import Converter
 
-from postmortem.model import SCHEMA_VERSION, Fleet, FleetRow
+from postmortem.model import SCHEMA_VERSION, Fleet, FleetRow, Verdict
 from postmortem.render.json import NotAReportError
 
 _PAGE = re.compile(r"runs/[a-z0-9][a-z0-9_.-]*\.html")
@@ -51,4 +52,15 @@ def parse_fleet(text: str) -> Fleet:
 
 @cache
 def _converter() -> Converter:
-    return Converter(detailed_validation=False)
+    converter = Converter(detailed_validation=False)
+    # The converter's own error for a word that is none of these is a bare exception in some of its versions.
+    converter.register_structure_hook_func(lambda kind: bool(kind == Verdict), _verdict)
+    return converter
+
+
+def _verdict(value: object, _kind: object) -> Verdict:
+    for verdict in get_args(Verdict):
+        if value == verdict:
+            found: Verdict = verdict
+            return found
+    raise ValueError(f"{value!r} is no verdict")
