@@ -74,7 +74,7 @@
     }
     const number = (value) => (value < 10000 ? String(value) : value.toLocaleString("en-US"));
     const filtered = words.length > 0 || now.verdicts.length > 0 || now.cause !== "";
-    shown.textContent = filtered ? `showing ${number(count)} of ${number(runs.length)}` : everything;
+    shown.textContent = filtered ? `showing ${number(count)} of ${number(runs.length)} runs` : everything;
     table.hidden = count === 0;
     one(".nothing").hidden = count > 0;
     if (search.value !== now.text) search.value = now.text;

@@ -2,6 +2,8 @@
 const sortable = (() => {
   "use strict";
 
+  const words = new Intl.Collator("en", { numeric: true });
+
   return (table) => {
     const body = table.tBodies[0];
     const heads = [...table.querySelectorAll("thead th")];
@@ -18,7 +20,7 @@ const sortable = (() => {
       if (typeof a === "number" && typeof b === "number") return sign * (Number.isNaN(a) - Number.isNaN(b) || a - b || 0);
       if (typeof a === "number") return -1;
       if (typeof b === "number") return 1;
-      return sign * a.localeCompare(b, "en", { numeric: true });
+      return sign * words.compare(a, b);
     };
     heads.forEach((head, column) => {
       if (head.classList.contains("plain")) return;
@@ -28,7 +30,8 @@ const sortable = (() => {
       head.replaceChildren(button);
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => {
-        const numeric = original.some((row) => typeof key(row, column) === "number");
+        const keyed = original.map((row) => [key(row, column), row]);
+        const numeric = keyed.some(([value]) => typeof value === "number");
         const before = head.getAttribute("aria-sort");
         // Numbers start with the largest, names with the first; a third click restores the page's own order.
         const cycle = numeric ? ["none", "descending", "ascending"] : ["none", "ascending", "descending"];
@@ -36,8 +39,8 @@ const sortable = (() => {
         heads.forEach((other) => other.hasAttribute("aria-sort") && other.setAttribute("aria-sort", "none"));
         head.setAttribute("aria-sort", order);
         const sign = order === "descending" ? -1 : 1;
-        const rows = order === "none" ? original : [...original].sort((a, b) => compare(key(a, column), key(b, column), sign));
-        body.append(...rows);
+        if (order !== "none") keyed.sort(([a], [b]) => compare(a, b, sign));
+        body.append(...keyed.map(([, row]) => row));
       });
     });
   };

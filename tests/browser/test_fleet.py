@@ -87,7 +87,7 @@ def status(page: Page) -> str:
 
 def test_words_filter_names_causes_and_sentences(page: Page) -> None:
     """All words must be there, in any case and any cell; the number of runs that are shown is announced."""
-    assert status(page) == "6, the worst first"
+    assert status(page) == "6 runs, the worst first"
     for words, names in (
         ("SWEEP", ["sweep/exp1", "sweep/exp10", "sweep/exp2"]),
         ("relu", ["sweep/exp10", "other"]),
@@ -97,7 +97,7 @@ def test_words_filter_names_causes_and_sentences(page: Page) -> None:
     ):
         page.get_by_role("searchbox").fill(words)
         assert shown(page) == names, words
-        assert status(page) == f"showing {len(names)} of 6"
+        assert status(page) == f"showing {len(names)} of 6 runs"
 
 
 def test_chips_and_causes_filter_together(page: Page) -> None:
@@ -117,7 +117,7 @@ def test_chips_and_causes_filter_together(page: Page) -> None:
     unreadable.click()
     assert shown(page) == ["sweep/exp10", "other"]
     cause.click()
-    assert status(page) == "6, the worst first"
+    assert status(page) == "6 runs, the worst first"
     page.get_by_role("combobox").select_option("none")
     assert shown(page) == ["cut", "fine"]
 
@@ -345,6 +345,9 @@ def test_on_paper_nothing_is_cut(opened: Opener, fleet_page: Path) -> None:
         "[...document.querySelectorAll('.runs, .runs td')].filter((cell) => cell.scrollWidth > cell.clientWidth + 1).length"
     )
     assert cut == 0
+    # Columns of words are wide enough for words: none is a stack of letters.
+    widths: list[float] = page.evaluate("[...document.querySelectorAll('.runs thead th')].map((head) => head.getClientRects()[0].width)")
+    assert min(widths) >= 24
 
 
 def test_the_keyboard_reaches_every_control(page: Page) -> None:
@@ -376,6 +379,6 @@ def test_five_thousand_runs_are_filtered_at_once(opened: Opener, tmp_path: Path)
     path.write_text(render_fleet(Fleet("1", rows)), encoding="utf-8")
     page = opened(path, Look(width=1440)).page
     page.get_by_role("searchbox").fill("sweep-0012")
-    assert status(page) == "showing 10 of 5000"
+    assert status(page) == "showing 10 of 5000 runs"
     page.get_by_role("columnheader", name="Run").get_by_role("button").click()
     assert shown(page) == [f"team/sweep-{index:05d}" for index in range(120, 130)]
