@@ -91,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("paths", nargs="+", type=Path, metavar="ARCHIVE", help="a folder of runs, or a run")
     scan.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="write index.html, index.json and runs/ here")
     scan.add_argument(
-        "--reports", choices=("failed", "all", "none"), default="failed", help="runs that get a page (default: those that failed)"
+        "--reports",
+        choices=("failed", "all", "none"),
+        default="failed",
+        help="runs that get a page (default: failed, and suspect or unreadable)",
     )
     _add_judging(scan)
     scan.set_defaults(run=_scan)
