@@ -1,7 +1,7 @@
 """Makes the pictures of README from the sample runs: `python docs/screenshots.py`, with the extra `browser` and an installed chromium.
 
-Three pages, as a reader meets them: a run that failed, one that is healthy, and the page of a scan over all sample runs. The pictures
-differ a little from browser to browser, so that no test compares them; one makes them, and looks that each shows its page.
+Three reports, as a reader meets them: a run that failed, with its figures, one that is healthy, and the page of a scan over all sample
+runs. Fonts differ from machine to machine, so that no test compares the pictures; one makes them anew, and sees that each shows its page.
 """
 
 from __future__ import annotations
@@ -14,15 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from browsing import Look, started, visiting, why_no_browser  # noqa: E402 - benchmarks/ is no package
-
-COLOURS = 96
-"""Flat pages with little colour: more than this cannot be seen, and costs bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +26,22 @@ class Shot:
 
     name: str
     command: tuple[str, ...]
-    """Arguments of `postmortem`, without the output."""
+    """Arguments of `postmortem`."""
     page: str
-    """File within the output."""
+    """What it writes."""
     title: str
     """What the page's title begins with."""
-    height: int = 900
+    height: int
+    at: str = ""
+    """Element that the picture begins with; the page's head by default."""
 
 
+ONE_RUN = ("analyze", "sample_runs/pebble", "-o", "failed.html")
 SHOTS = (
-    Shot("failed", ("analyze", "sample_runs/pebble", "-o"), "report.html", "Failed: sample_runs/pebble", 1040),
-    Shot("healthy", ("analyze", "sample_runs/willow", "-o"), "report.html", "Healthy: sample_runs/willow", 760),
-    Shot("fleet", ("scan", "sample_runs", "--reports", "none", "-o"), "index.html", "", 1000),
+    Shot("failed", ONE_RUN, "failed.html", "Failed: sample_runs/pebble", 1000),
+    Shot("figures", ONE_RUN, "failed.html", "Failed: sample_runs/pebble", 1000, "#figure-update-ratio"),
+    Shot("healthy", ("analyze", "sample_runs/willow", "-o", "healthy.html"), "healthy.html", "Healthy: sample_runs/willow", 720),
+    Shot("fleet", ("scan", "sample_runs", "-o", "archive"), "archive/index.html", "19 of 26 runs failed", 980),
 )
 
 
@@ -54,27 +53,21 @@ def take(shots: Sequence[Shot], folder: Path) -> list[Path]:
     """
     made = []
     with TemporaryDirectory() as work, started() as browser:
+        # Beside a link to the sample runs, so that the pages show the paths that README's commands have.
+        (Path(work) / "sample_runs").symlink_to(ROOT / "sample_runs", target_is_directory=True)
+        for command in dict.fromkeys(shot.command for shot in shots):
+            # The sample runs are failed runs on purpose: the exit code says so, and is not looked at.
+            subprocess.run([sys.executable, "-m", "postmortem", *command], cwd=work, check=False, capture_output=True)
         for shot in shots:
-            out = Path(work) / shot.name
-            out.mkdir()
-            target = out if shot.page == "index.html" else out / shot.page
-            # The sample runs are failed runs on purpose: their exit code says so.
-            command = [sys.executable, "-m", "postmortem", *shot.command, str(target)]
-            subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
-            with visiting(browser, out / shot.page, Look(width=1180, height=shot.height)) as visit:
+            with visiting(browser, Path(work) / shot.page, Look(width=1180, height=shot.height)) as visit:
                 if not visit.page.title().startswith(shot.title):
                     raise RuntimeError(f"{shot.name}: the page is called {visit.page.title()!r}")
+                if shot.at:
+                    visit.page.locator(shot.at).evaluate("(element) => element.scrollIntoView()")
                 picture = folder / f"{shot.name}.png"
                 visit.page.screenshot(path=picture)
-            _shrink(picture)
             made.append(picture)
     return made
-
-
-def _shrink(picture: Path) -> None:
-    with Image.open(picture) as image:
-        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(picture, optimize=True)
 
 
 def main() -> int:

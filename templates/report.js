@@ -308,9 +308,9 @@
       const height = box.end + box.bottom;
       svg.setAttribute("viewBox", `0 0 ${state.width} ${height}`);
       x = scale(state.from, state.to, box.left, right, false);
-      const levels = marks.filter((mark) => mark.kind === "level").map((mark) => mark.value);
-      panels = [[curves.filter((curve) => !curve.lower), box.top, box.upperEnd, levels, state.log, 5]];
-      if (hasLower) panels.push([curves.filter((curve) => curve.lower), box.lowerStart, box.end, [], false, 2]);
+      const levels = (lower) => marks.filter((mark) => mark.kind === "level" && Boolean(mark.lower) === lower).map((mark) => mark.value);
+      panels = [[curves.filter((curve) => !curve.lower), box.top, box.upperEnd, levels(false), state.log, 5]];
+      if (hasLower) panels.push([curves.filter((curve) => curve.lower), box.lowerStart, box.end, levels(true), false, 2]);
       panels = panels.map(([members, top, bottom, near, log, count]) => {
         const [low, high] = range(members, near, log);
         return { members, top, bottom, low, high, log, count, y: scale(low, high, bottom, top, log) };
@@ -339,7 +339,7 @@
       const [edge, inner] = [box.left - 4, right - box.left + 8];
       const inside = shape("svg", { x: edge, y: 0, width: inner, height, viewBox: `${edge} 0 ${inner} ${height}` });
       inside.append(lines);
-      const drawn = marks.flatMap((mark) => markShapes(mark, panels[0]));
+      const drawn = marks.flatMap((mark) => markShapes(mark, panels[mark.lower && hasLower ? 1 : 0]));
       const below = drawn.filter((mark) => mark.classList.contains("span"));
       const above = drawn.filter((mark) => !mark.classList.contains("span"));
       svg.replaceChildren(...below, axes, inside, ...above, ...flagShapes(), shape("g", { class: "cursor" }));

@@ -27,6 +27,8 @@ NOTABLE_DIVERGENCE = 0.25
 NOTABLE_RISE = 0.02
 NOTABLE_BURST = 10.0
 
+OUTWEIGHED = 10.0
+"""The debugging checklist asks whether the regularization loss is ten times the data loss or more."""
 LOG_RANGE = 50.0
 """Where the highest value is so many times the median, a linear scale shows nothing but that value."""
 
@@ -181,6 +183,7 @@ def _regularization(roled: Sequence[Roled]) -> Iterator[LinePlot]:
         curves,
         lower=ratio,
         lower_unit="ratio" if ratio else "",
+        marks=(Mark("level", "ten times the data loss", value=OUTWEIGHED, lower=True),) if ratio else (),
         log=_wide(curves),
     )
 

@@ -30,6 +30,8 @@ class Mark:
     step: int | None = None
     step_end: int | None = None
     value: float | None = None
+    lower: bool = False
+    """Whether a level belongs to the second set of curves."""
 
 
 @dataclass(frozen=True, slots=True)

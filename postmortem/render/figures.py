@@ -234,12 +234,13 @@ def draw_lines(plot: LinePlot) -> LineDrawing:
     x = axis(map(float, steps), LEFT, WIDTH - RIGHT, margin=0.0) if steps else Scale(0.0, 1.0, LEFT, WIDTH - RIGHT)
     upper_bottom = TOP + UPPER_HEIGHT
     y = axis([*_all_values(plot.curves), *near_levels(plot)], upper_bottom, TOP, plot.log)
+    lower = None
     panels = [_panel("upper", plot.curves, 0, x, y, plot.unit)]
     height = upper_bottom + BOTTOM
     if plot.lower:
         top = upper_bottom + PANEL_GAP
         # From zero, where nothing lies below it: a constant rate is then seen to be one.
-        lower = axis([0.0, *_all_values(plot.lower)], top + LOWER_HEIGHT, top)
+        lower = axis([0.0, *_all_values(plot.lower), *near_levels(plot, lower=True)], top + LOWER_HEIGHT, top)
         panels.append(_panel("lower", plot.lower, len(plot.curves), x, lower, plot.lower_unit))
         height += PANEL_GAP + LOWER_HEIGHT
     return LineDrawing(
@@ -249,17 +250,19 @@ def draw_lines(plot: LinePlot) -> LineDrawing:
         right=WIDTH - RIGHT,
         panels=tuple(panels),
         x_ticks=tuple((_short(x(tick)), tick) for tick in ticks(x.low, x.high, 7) if tick == int(tick)),
-        marks=_place_marks(plot.marks, x, y),
+        marks=_place_marks(plot.marks, x, y, lower),
         points=sum(curve.points for curve in curves),
         drawn=len(steps),
     )
 
 
-def near_levels(plot: LinePlot) -> list[float]:
-    """Levels worth making room for: those that do not squeeze the curves into less than half the chart."""
-    shown = [value for value in _all_values(plot.curves) if math.isfinite(value) and (value > 0 or not plot.log)]
-    levels = [mark.value for mark in plot.marks if mark.kind == "level" and mark.value is not None and math.isfinite(mark.value)]
-    if not shown or plot.log:
+def near_levels(plot: LinePlot, lower: bool = False) -> list[float]:
+    """Levels worth making room for: those that do not squeeze the curves into less than half of their panel."""
+    log = plot.log and not lower
+    shown = [value for value in _all_values(plot.lower if lower else plot.curves) if math.isfinite(value) and (value > 0 or not log)]
+    wanted = (mark.value for mark in plot.marks if mark.kind == "level" and mark.lower is lower)
+    levels = [value for value in wanted if value is not None and math.isfinite(value)]
+    if not shown or log:
         return [level for level in levels if level > 0]
     low, high = min(shown), max(shown)
     room = (high - low) or abs(high) or 1.0
@@ -291,12 +294,12 @@ def _draw_curve(index: int, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
     return DrawnCurve(index, curve, path_data(curve.steps, curve.values, x, y), tuple(dots), tuple(gaps))
 
 
-def _place_marks(marks: Sequence[Mark], x: Scale, y: Scale) -> tuple[DrawnMark, ...]:
+def _place_marks(marks: Sequence[Mark], x: Scale, y: Scale, lower: Scale | None) -> tuple[DrawnMark, ...]:
     placed: list[DrawnMark] = []
     number = 0
     for mark in marks:
         number += mark.kind != "level"
-        placed.append(_place(number if mark.kind != "level" else 0, mark, x, y))
+        placed.append(_place(number if mark.kind != "level" else 0, mark, x, lower if mark.lower and lower is not None else y))
     flagged = [mark for mark in placed if mark.shown and mark.number]
     centres = dict(
         zip((mark.number for mark in flagged), spread([float(mark.x) for mark in flagged], FLAG_WIDTH, WIDTH - RIGHT), strict=True)

@@ -30,6 +30,7 @@ _CERTAINTY = ((0.9, "very likely"), (0.7, "likely"), (0.5, "more likely than not
 HARDLY = 1.25
 """A factor of the odds below this is not worth a number."""
 
+_ODD_SINGULARS = {"matrices": "matrix", "classes": "class"}
 _WITHOUT_NAME = frozenset({"", "count", "value", "loss"})
 """Units that would only repeat what is measured."""
 
@@ -73,7 +74,17 @@ def quantity(value: float | None, unit: str) -> str:
         return percent(value)
     if unit == "ratio":
         return f"{number(value)}\u00d7"
-    return number(value) if unit in _WITHOUT_NAME else f"{number(value)} {unit}"
+    if unit in _WITHOUT_NAME:
+        return number(value)
+    return f"{number(value)} {_singular(unit) if value == 1 else unit}"
+
+
+def _singular(unit: str) -> str:
+    """The unit of one: `file`, `matrix`, `unit of the input`, `decade per layer`."""
+    noun, *rest = re.split(r"(?= of | per )", unit, maxsplit=1)
+    if noun in _ODD_SINGULARS:
+        return _ODD_SINGULARS[noun] + "".join(rest)
+    return "".join([noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun, *rest])
 
 
 LEADING_ROLES = ("training-loss", "validation-loss", "learning-rate")

@@ -143,6 +143,7 @@ def test_regularization_is_drawn_over_the_data_loss_with_their_ratio() -> None:
     assert [curve.role for curve in plot.curves] == ["data", "regularization"]
     assert plot.lower[0].steps == (0, 1, 3)
     assert plot.lower[0].values == (10.0, 20.0, 40.0)
+    assert [(mark.kind, mark.value, mark.lower) for mark in plot.marks] == [("level", 10.0, True)]
 
 
 def test_gradient_norm_and_accuracy_have_plots_of_their_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -221,3 +222,14 @@ def test_thinning_is_told() -> None:
     drawing = draw_lines(_plot(Curve("loss", "train", (0, 1), (1.0, 2.0), 5000)))
     assert (drawing.points, drawing.drawn, drawing.thinned) == (5000, 2, True)
     assert not draw_lines(_plot(_curve(1.0, 2.0))).thinned
+
+
+def test_a_level_of_the_second_curves_lies_in_their_panel() -> None:
+    """It makes room there where it is near, and leaves the upper panel as it is."""
+    plot = replace(_plot(_curve(1.0, 2.0)), lower=(_curve(2.0, 8.0),), marks=(Mark("level", "line", value=10.0, lower=True),))
+    assert (near_levels(plot), near_levels(plot, lower=True)) == ([], [10.0])
+    drawing = draw_lines(plot)
+    assert drawing.panels[1].top <= float(drawing.marks[0].y) <= drawing.panels[1].bottom
+    assert drawing.marks[0].shown
+    far = replace(plot, marks=(Mark("level", "line", value=1000.0, lower=True),))
+    assert not draw_lines(far).marks[0].shown

@@ -96,3 +96,21 @@ def test_sizes_probabilities_and_odds_are_words() -> None:
 def test_hard_wrapped_prose_becomes_paragraphs() -> None:
     """Only blank lines part paragraphs."""
     assert paragraphs("one\ntwo\n\nthree\n") == ("one two", "three")
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [
+        ("files", "1 file"),
+        ("matrices", "1 matrix"),
+        ("units of the input", "1 unit of the input"),
+        ("decades per layer", "1 decade per layer"),
+        ("standard deviations", "1 standard deviation"),
+        ("progress", "1 progress"),
+        ("per step", "1 per step"),
+    ],
+)
+def test_one_of_a_unit_is_singular(unit: str, written: str) -> None:
+    """As a person would say it; of any other number the unit stays as it is."""
+    assert quantity(1.0, unit) == written
+    assert quantity(2.0, unit).endswith(unit)
