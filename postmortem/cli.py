@@ -319,11 +319,13 @@ def _exit_code(verdicts: Sequence[Verdict], problems: bool, arguments: argparse.
 
 
 def _emit(report: Report | Fleet, arguments: argparse.Namespace) -> None:
+    from postmortem.render.formats import rendered
+
     for name, file in _wanted(arguments):
         if file is None:
-            sys.stdout.write(_rendered(report, name, terminal=True))
+            sys.stdout.write(rendered(report, name, colour=sys.stdout.isatty()))
         else:
-            _write(file, _rendered(report, name, terminal=False))
+            _write(file, rendered(report, name))
             _say(f"wrote {file}")
     if (page := _page_to_open(arguments)) is not None and not open_page(page):
         _say(f"no browser could be opened; the report is {page}")
@@ -359,34 +361,6 @@ def _check_destinations(arguments: argparse.Namespace) -> None:
             raise UsageError(f"cannot write {file}: it is a folder")
         if not file.absolute().parent.is_dir():
             raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
-
-
-def _rendered(report: Report | Fleet, name: str, *, terminal: bool) -> str:
-    from postmortem.model import Fleet
-
-    if isinstance(report, Fleet):
-        from postmortem.render.fleet import fleet_text, render_fleet
-
-        return render_fleet(report) if name == "html" else fleet_text(report)
-    if name == "json":
-        from postmortem.render.json import render_json
-
-        return render_json(report)
-    if name == "html":
-        from postmortem.render.html import render_html
-
-        return render_html(report)
-    if name == "markdown":
-        from postmortem.render.markdown import render_markdown
-
-        return render_markdown(report)
-    if name == "sarif":
-        from postmortem.render.sarif import render_sarif
-
-        return render_sarif(report)
-    from postmortem.render.text import render_text
-
-    return render_text(report, colour=terminal and sys.stdout.isatty())
 
 
 def _write(file: Path, text: str) -> None:

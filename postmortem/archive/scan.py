@@ -12,10 +12,11 @@ from postmortem.analysis import Options, Progress, discovered, judge_all, measur
 from postmortem.archive.folder import INDEX_PAGE, INDEX_ROWS, PAGES, ScanFolder, inspected, made, without_stale, written
 from postmortem.archive.slugs import page_name
 from postmortem.model import Fleet, FleetRow, FoundRun, RunMeasurements, RunReport, Verdict
+from postmortem.render.figure_views import loss_spark
 from postmortem.render.fleet import LONGEST_COMMAND, render_fleet
 from postmortem.render.fleet_json import dump_fleet
 from postmortem.render.html import render_html
-from postmortem.render.views import leading_cause, loss_spark, seen
+from postmortem.render.views import leading_cause, seen
 from postmortem.version import VERSION
 
 Reports = Literal["failed", "all", "none"]

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from postmortem.model import ChecklistItem, Curve, Detail, LinePlot, Outcome, Report, RunReport, Status, Verdict
+from postmortem.model import ChecklistItem, Curve, Detail, Outcome, Report, RunReport, Status, Verdict
+from postmortem.render.figure_views import trained
 
 BUDGET_BYTES = 1_900_000
 """What all runs of a page may take together; with its head, style and script it then stays below 2 MB."""
@@ -111,11 +112,10 @@ def glimpse(run: RunReport) -> Curve | None:
     """The training loss in a few points: every so many, with the lowest, the highest and the first that is no number."""
     if run.glimpse is not None:
         return run.glimpse
-    plots = (exhibit for exhibit in run.exhibits if isinstance(exhibit, LinePlot))
-    trained = next((found for plot in plots if (found := [curve for curve in plot.curves if curve.role == "train"])), [])
-    if not trained:
+    found = next((curves for exhibit in run.exhibits if (curves := trained(exhibit))), [])
+    if not found:
         return None
-    curve = max(trained, key=lambda one: one.points)
+    curve = max(found, key=lambda one: one.points)
     places = range(len(curve.steps))
     finite = [place for place in places if math.isfinite(curve.values[place])]
     every = math.ceil(len(curve.steps) / GLIMPSE_POINTS) or 1

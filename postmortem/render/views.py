@@ -6,20 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from postmortem.log_next import ADVICE, Advice
 from postmortem.model import (
     ALARMS,
     Argument,
     ChecklistItem,
-    CountPlot,
-    Curve,
-    DepthPlot,
-    Exhibit,
     Finding,
-    Heatmap,
-    LinePlot,
     Outcome,
     Page,
     RankedCause,
@@ -29,20 +22,9 @@ from postmortem.model import (
     TagRole,
     Verdict,
 )
-from postmortem.render.figures import LineDrawing, draw_lines, sparkline
-from postmortem.render.row_figures import (
-    CountDrawing,
-    DepthDrawing,
-    HeatDrawing,
-    TableDrawing,
-    draw_counts,
-    draw_depth,
-    draw_heatmap,
-    draw_table,
-)
+from postmortem.render.figure_views import FigureView, SectionView, figures_of, loss_spark, sections_of, trained
+from postmortem.render.figures import sparkline
 from postmortem.render.wording import label
-
-Drawing: TypeAlias = LineDrawing | DepthDrawing | HeatDrawing | CountDrawing | TableDrawing
 
 STATUS_WORDS: dict[Status, str] = {
     "fail": "failed",
@@ -63,19 +45,6 @@ SHOWN_TAGS = 400
 """Rows of tags that a page lists in all its runs together; each run has at least its first ten."""
 DECADES_TOLD = 12
 """Farther from its line than this a number is none that a ratio explains."""
-SECTIONS = (("loss", "Loss"), ("layers", "Layers"), ("data", "Data"))
-
-
-@dataclass(frozen=True, slots=True)
-class FigureView:
-    """An exhibit with its place on the page and its geometry."""
-
-    id: str
-    run: int
-    number: int
-    """Positions of the run in the report and of the exhibit in the run: how the script finds its data."""
-    exhibit: Exhibit
-    drawing: Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +120,6 @@ class AdviceView:
 
 
 @dataclass(frozen=True, slots=True)
-class SectionView:
-    """One group of figures."""
-
-    id: str
-    title: str
-    figures: tuple[FigureView, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class RunView:
     """One run, arranged."""
 
@@ -223,7 +183,7 @@ def view_at(report: Report, run: RunReport, index: int, pages: Mapping[tuple[str
 
 def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], key: str, room: int = SHOWN_TAGS) -> RunView:
     """One run. Names of checks, figures and advice that stand for nothing are left out, whoever wrote the report."""
-    figures = _figures(run, index, key)
+    figures = figures_of(run, index, key)
     by_exhibit = {figure.exhibit.id: figure for figure in figures}
     checks = {outcome.id: _check(outcome, by_exhibit, pages, key) for outcome in run.checks}
     causes = _causes(run.causes, checks, pages, key)
@@ -248,12 +208,12 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         not_applicable=_by_reason(views, "not-applicable"),
         checklist=tuple(ItemView(item, _advice(item.log_next)) for item in run.checklist),
         log_next=_log_next(views),
-        sections=_sections(figures, key),
+        sections=sections_of(figures, key),
         tags=run.tags[:room],
         counts=_count((view.status for view in views), run.left_out),
         item_counts=_count(item.status for item in run.checklist),
         spark=sparkline(run.glimpse) if run.glimpse else loss_spark(run.exhibits),
-        glance=next((figure for figure in figures if _trained(figure.exhibit)), None),
+        glance=next((figure for figure in figures if trained(figure.exhibit)), None),
     )
 
 
@@ -283,50 +243,6 @@ def _count(statuses: Iterable[Status], others: Mapping[Status, int] | None = Non
     for status in statuses:
         counts[status] += 1
     return counts
-
-
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
-def _figures(run: RunReport, index: int, key: str) -> tuple[FigureView, ...]:
-    views: list[FigureView] = []
-    taken: set[str] = set()
-    for number, exhibit in enumerate(run.exhibits):
-        name = re.sub(r"[^a-z0-9]+", "-", exhibit.id.lower()).strip("-") or "figure"
-        id = f"{key}figure-{name}" if name not in taken else f"{key}figure-{name}-{number + 1}"
-        taken.add(name)
-        views.append(FigureView(id, index, number, exhibit, _draw(exhibit)))
-    return tuple(views)
-
-
-def _draw(exhibit: Exhibit) -> Drawing:
-    if isinstance(exhibit, LinePlot):
-        return draw_lines(exhibit)
-    if isinstance(exhibit, DepthPlot):
-        return draw_depth(exhibit)
-    if isinstance(exhibit, Heatmap):
-        return draw_heatmap(exhibit)
-    if isinstance(exhibit, CountPlot):
-        return draw_counts(exhibit)
-    return draw_table(exhibit)
-
-
-def _sections(figures: Sequence[FigureView], key: str) -> tuple[SectionView, ...]:
-    grouped = ((id, title, tuple(figure for figure in figures if figure.exhibit.section == id)) for id, title in SECTIONS)
-    return tuple(SectionView(f"{key}{id}", title, members) for id, title, members in grouped if members)
-
-
-def loss_spark(exhibits: Sequence[Exhibit]) -> str:
-    """A small picture of the training loss: the longest training curve of the first plot that has one."""
-    for exhibit in exhibits:
-        if trained := _trained(exhibit):
-            return sparkline(max(trained, key=lambda curve: curve.points))
-    return ""
-
-
-def _trained(exhibit: Exhibit) -> list[Curve]:
-    """Curves of the training loss that a figure holds."""
-    return [curve for curve in exhibit.curves if curve.role == "train"] if isinstance(exhibit, LinePlot) else []
 
 
 # --- checks, causes, advice -------------------------------------------------------------------------------------------
