@@ -9,16 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.figure_titles import accuracy_title, gradient_norm_title, loss_title, regularization_title
+from postmortem.measure.rates import main_rate
 from postmortem.measure.roles import Role, Roled, main, main_training_loss, main_validation_loss
+from postmortem.measure.smooth import finite_points
 from postmortem.measure.thinning import thin
 from postmortem.measure.view import View, highest_rate
-from postmortem.model import Curve, LinePlot, Mark, Measurement
+from postmortem.measure.warmups import restarts
+from postmortem.model import Curve, LinePlot, Mark, Measurement, Series, number
 
 MAX_CURVES = 8
 """More lines than this in one plot cannot be told apart."""
 MAX_RATES = 3
 MAX_SPIKES = 8
 MAX_RESUMES = 8
+LEAST_RATES = 20
+"""Fewer points of a learning rate show no schedule."""
 
 # From here on something is worth a mark. Whether it is a fault is for the checks to say: a mark on a sound curve does no harm.
 NOTABLE_EARLY_DROP = 0.5
@@ -90,7 +95,7 @@ def _losses(
         curves,
         lower=rates,
         lower_unit="learning rate" if rates else "",
-        marks=_in_order(_loss_marks(measurements, view)),
+        marks=_in_order((*_loss_marks(measurements, view), *_rate_restarts(main_rate(roled)))),
         log=_wide(curves),
     )
 
@@ -129,6 +134,17 @@ def _resumes(resumes: Measurement | None) -> Iterator[Mark]:
     if resumes is not None:
         for source, step in list(resumes.items.items())[:MAX_RESUMES]:
             yield Mark("step", f"resumed here: {source}", int(step))
+
+
+def _rate_restarts(rate: Series | None) -> Iterator[Mark]:
+    """Where the learning rate turned up again, as warm restarts do."""
+    if rate is None:
+        return
+    steps, values = finite_points(rate)
+    if values.size < LEAST_RATES or not float(values.max()) > 0:
+        return
+    for place in restarts(values)[:MAX_RESUMES]:
+        yield Mark("step", f"learning rate comes back from {number(float(values[place]))}", int(steps[place]))
 
 
 def _spikes(spikes: Measurement | None) -> Iterator[Mark]:

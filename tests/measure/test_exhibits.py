@@ -133,6 +133,15 @@ def test_a_sound_curve_has_no_marks_but_its_levels() -> None:
     assert [mark.kind for mark in _lines(_build(_series("loss", FALL), measured=measured), "loss").marks] == ["level"]
 
 
+def test_warm_restarts_of_the_learning_rate_are_marked() -> None:
+    """At the last point before it comes back; a schedule that only falls, or rises once to warm up, has none."""
+    cycle = [0.1 * 0.5 * (1 + math.cos(math.pi * step / 50)) for step in range(50)]
+    restarted = _lines(_build(_series("loss", FALL[:100]), _series("lr", [*cycle, *cycle])), "loss")
+    assert [(mark.kind, mark.step) for mark in restarted.marks] == [("step", 49)]
+    warmed = [0.1 * step / 10 for step in range(10)] + cycle
+    assert _lines(_build(_series("loss", FALL[:60]), _series("lr", warmed)), "loss").marks == ()
+
+
 def test_regularization_is_drawn_over_the_data_loss_with_their_ratio() -> None:
     """The ratio joins the two at common steps, and leaves out those where the data loss is zero."""
     data, penalty = [2.0, 1.0, 0.0, 0.5], [20.0, 20.0, 20.0, 20.0]
