@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from postmortem.measure.figure_titles import accuracy_title, gradient_norm_title, loss_title, regularization_title
+from postmortem.measure.chance import CROSS_ENTROPIES
+from postmortem.measure.figure_titles import accuracy_title, climb, gradient_norm_title, is_level, loss_title, regularization_title
 from postmortem.measure.rates import main_rate
+from postmortem.measure.roled import side_of
 from postmortem.measure.roles import Role, Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.smooth import finite_points
 from postmortem.measure.thinning import thin
@@ -22,6 +24,8 @@ MAX_CURVES = 8
 MAX_RATES = 3
 MAX_SPIKES = 8
 MAX_RESUMES = 8
+AT_CHANCE = 0.15
+"""A first loss so near the chance level is a cross-entropy's."""
 LEAST_RATES = 20
 """Fewer points of a learning rate show no schedule."""
 
@@ -59,7 +63,7 @@ def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, 
             "gradient-norm", "loss", "Gradient norm", "As logged; before clipping or after, the tag does not say.", "", (), lower=rates
         ),
         _burst(measurements),
-        lambda chosen: gradient_norm_title(chosen[0], measurements),
+        lambda chosen: gradient_norm_title(chosen[0], measurements, chosen[0].series.tag if len(chosen) > 1 else ""),
     )
     yield from _plain(
         roled,
@@ -78,11 +82,15 @@ def _losses(
     leading = [one for one in (training, validation) if one is not None]
     of_loss = [one for one in roled if one.role in ("training-loss", "validation-loss", "data-loss", "part-of-loss")]
     others = sorted((one for one in of_loss if one not in leading), key=lambda one: -one.series.values.size)
-    chosen = (leading + others)[:MAX_CURVES]
+    distinct, twins = _distinct(leading + others)
+    chosen = distinct[:MAX_CURVES]
     if not chosen:
+        if rates:
+            yield LinePlot("learning-rate", "loss", _rate_title(rates[0]), "No loss was logged.", "learning rate", rates)
         return
-    left_out = len(leading) + len(others) - len(chosen)
+    left_out = len(distinct) - len(chosen)
     said = ["Beneath, the learning rate."] if rates else []
+    said += twins
     if left_out:
         said.append(f"{left_out} more loss {'tag is' if left_out == 1 else 'tags are'} not drawn.")
     curves = _curves(chosen, leading_role="train" if training is not None else "")
@@ -95,7 +103,7 @@ def _losses(
         curves,
         lower=rates,
         lower_unit="learning rate" if rates else "",
-        marks=_in_order((*_loss_marks(measurements, view), *_rate_restarts(main_rate(roled)))),
+        marks=_in_order((*_loss_marks(measurements, view, training), *_rate_restarts(main_rate(roled)))),
         log=_wide(curves),
     )
 
@@ -105,8 +113,16 @@ def _in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     return tuple(sorted(marks, key=lambda mark: (mark.kind != "level", mark.step or 0)))
 
 
-def _loss_marks(measurements: Mapping[str, Measurement], view: View | None) -> Iterator[Mark]:
+def _is_cross_entropy(measurements: Mapping[str, Measurement]) -> bool:
+    """Whether levels of guessing mean anything to the loss: its family says so, or it starts at chance."""
+    family, first = measurements.get("run.family"), measurements.get("loss.first_to_chance")
+    return (family is not None and family.text in CROSS_ENTROPIES) or (first is not None and abs(first.value - 1) < AT_CHANCE)
+
+
+def _loss_marks(measurements: Mapping[str, Measurement], view: View | None, training: Roled | None) -> Iterator[Mark]:
     chance, prior = measurements.get("loss.chance"), measurements.get("classes.prior_entropy")
+    if not _is_cross_entropy(measurements):
+        chance = prior = None
     if chance is not None:
         yield Mark("level", f"chance level {chance.value:.4g}", value=chance.value)
     # With balanced classes both are the same line.
@@ -116,12 +132,14 @@ def _loss_marks(measurements: Mapping[str, Measurement], view: View | None) -> I
     if drop is not None and drop.value >= NOTABLE_EARLY_DROP and drop.first_step is not None and "end" in drop.items:
         yield Mark("span", f"{drop.value:.0%} of the whole fall", drop.first_step, int(drop.items["end"]))
     plateau = measurements.get("loss.plateau")
-    if plateau is not None and plateau.value >= NOTABLE_PLATEAU and {"begin", "end", "level"} <= plateau.items.keys():
+    if plateau is not None and plateau.value >= NOTABLE_PLATEAU and training is not None and is_level(training, plateau):
         label = f"steady at {plateau.items['level']:.4g} for {plateau.value:.0%} of the run"
         yield Mark("span", label, int(plateau.items["begin"]), int(plateau.items["end"]))
     divergence = measurements.get("loss.divergence")
     if divergence is not None and divergence.value >= NOTABLE_DIVERGENCE and divergence.first_step is not None:
         yield Mark("step", f"onset of a rise by {_times(divergence.value)} the progress made", divergence.first_step)
+    if training is not None and (summit := climb(training)):
+        yield Mark("point", f"highest: {number(summit[1])}", summit[0], value=summit[1])
     yield from _resumes(measurements.get("resume.count"))
     yield from _spikes(measurements.get("loss.spikes"))
     nonfinite = measurements.get("loss.nonfinite")
@@ -219,18 +237,43 @@ def _plain(
     chosen = sorted((one for one in roled if one.role == role), key=lambda one: (one.split == "validation", -one.series.values.size))
     if not chosen:
         return
+    chosen, twins = _distinct(chosen)
     curves = _curves(chosen[:MAX_CURVES])
     left_out = len(chosen) - len(curves)
-    caption = f"{plot.caption} {left_out} more tags are not drawn.".strip() if left_out else plot.caption
+    more = [f"{left_out} more {'tag is' if left_out == 1 else 'tags are'} not drawn."] if left_out else []
+    caption = " ".join(filter(None, [plot.caption, *twins, *more]))
     unit = "learning rate" if plot.lower else ""
     yield LinePlot(plot.id, plot.section, title(chosen), caption, plot.unit, curves, plot.lower, unit, tuple(marks), _wide(curves))
+
+
+def _distinct(curves: Sequence[Roled]) -> tuple[list[Roled], list[str]]:
+    """The curves without those that repeat an earlier one point by point, and a sentence on each of these."""
+    kept: list[Roled] = []
+    said = []
+    for one in curves:
+        alike = (other for other in kept if one.role == other.role and side_of(one.split) == side_of(other.split))
+        twin = next((other for other in alike if _same(one.series, other.series)), None)
+        if twin is None:
+            kept.append(one)
+        else:
+            said.append(f"{twin.series.tag!r} was logged as {one.series.tag!r} too.")
+    return kept, said
+
+
+def _same(one: Series, other: Series) -> bool:
+    return np.array_equal(one.steps, other.steps) and np.array_equal(one.values, other.values, equal_nan=True)
+
+
+def _rate_title(rate: Curve) -> str:
+    finite = [value for value in rate.values if math.isfinite(value)]
+    return f"Learning rate goes from {number(finite[0])} to {number(finite[-1])}" if finite else "Learning rate"
 
 
 def _rates(roled: Sequence[Roled], view: View | None) -> tuple[Curve, ...]:
     """Learning rates as logged; where none was, those that the checkpoints hold."""
     logged = [one for one in roled if one.role == "learning-rate"]
     if logged:
-        return _curves(sorted(logged, key=lambda one: -one.series.values.size)[:MAX_RATES])
+        return _curves(_distinct(sorted(logged, key=lambda one: -one.series.values.size))[0][:MAX_RATES])
     saved = [(row.step, highest_rate(row)) for row in view.rows if row.step is not None and row.updates] if view is not None else []
     if not saved:
         return ()

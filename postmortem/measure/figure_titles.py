@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.roles import Roled
-from postmortem.model import Measurement, number, percent
+from postmortem.model import Measurement, multiple, number, percent
 
 STEADY = 0.02
 """A curve whose end lies so near its start, relative to the larger of both, stayed where it was."""
@@ -20,12 +20,18 @@ RISEN = 0.1
 """A last validation loss so far above its best one is said to have come back."""
 HELD = (0.2, 0.8)
 """A level that was held for so large a share of the run, up to its end, is said to be held; for more, nothing came before it."""
+CLIMBED = 2.0
+"""A loss that rose to so many times its first value is said to have climbed, whatever it did then."""
+LEVEL = 0.25
+"""A plateau whose points lie mostly within so large a share of their median, on either side, looks like one."""
 BURST = 10.0
 """A gradient norm so many times its usual one is said to burst."""
 GROWN = 4.0
 """Weights whose median variance grew or shrank so many times over are said to have done so."""
 DECADE = 10.0
 """Values by depth that differ less than this are given by their factor, others by their decades."""
+EVEN = 1.05
+"""Values by depth that differ less than this are even."""
 LEAST_LAYERS = 4
 """Layers from which on a slope by depth is one."""
 LONGEST_NAME = 40
@@ -56,36 +62,73 @@ def loss_title(training: Roled | None, validation: Roled | None, measurements: M
 
 def _training_course(training: Roled, measurements: Mapping[str, Measurement]) -> str:
     values, steps = training.series.values, training.series.steps
-    finite = np.isfinite(values)
-    if not finite.any():
-        return "is never a finite number"
+    if lost := _lost(training):
+        return lost
     first, last = _ends(values)
-    if not finite[-1]:
-        begin = int(steps[np.flatnonzero(finite)[-1] + 1])
-        return f"is no finite number from step {begin:,} on; the last one was {number(float(values[finite][-1]))}"
+    if np.isfinite(values).sum() == 1:
+        return f"has one point, {number(last)}"
     divergence = measurements.get("loss.divergence")
     if divergence is not None and divergence.value >= TURNED and divergence.first_step is not None:
         lowest = measurements.get("loss.lowest")
         bottom = f" from {number(lowest.value)}" if lowest is not None else ""
         return f"turns up at step {divergence.first_step:,}{bottom} and ends at {number(last)}"
+    if summit := climb(training):
+        step, highest = summit
+        return f"climbs from {number(first)} to {number(highest)} at step {step:,} and ends at {number(last)}"
     course = f"{_course(first, last)}{_beside_chance(last, measurements.get('loss.chance'))}"
     plateau = measurements.get("loss.plateau")
-    if plateau is None or not HELD[0] <= plateau.value <= HELD[1] or _steady(first, last):
+    if plateau is None or not HELD[0] <= plateau.value <= HELD[1] or _steady(first, last) or not is_level(training, plateau):
         return course
     # A level that was left again is a mark on the curve; one that was kept to the end is where the run went.
-    kept = int(plateau.items.get("end", 0)) >= int(steps[-1])
+    kept = int(plateau.items["end"]) >= int(steps[-1])
     return f"{course} and stays there from step {int(plateau.items['begin']):,}" if kept else course
 
 
-def _validation_course(validation: Roled, measurements: Mapping[str, Measurement]) -> str:
-    values = validation.series.values
+def climb(curve: Roled) -> tuple[int, float] | None:
+    """Step and value of the highest point of a curve that rose far above its first one."""
+    values = curve.series.values
     if not np.isfinite(values).any():
+        return None
+    peak = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
+    first = _ends(values)[0]
+    return (int(curve.series.steps[peak]), float(values[peak])) if first > 0 and values[peak] >= CLIMBED * first else None
+
+
+def is_level(curve: Roled, plateau: Measurement) -> bool:
+    """Whether a plateau looks like one where it is drawn: most of its points lie near their median, and so does its last tenth."""
+    if not {"begin", "end"} <= plateau.items.keys():
+        return False
+    steps, values = curve.series.steps, curve.series.values
+    inside = values[(steps >= plateau.items["begin"]) & (steps <= plateau.items["end"])]
+    if inside.size == 0 or not np.isfinite(inside).all():
+        return False
+    low, middle, high = (float(one) for one in np.quantile(inside, (0.05, 0.5, 0.95)))
+    room = LEVEL * abs(middle)
+    return high - low <= 2 * room and float(inside.max()) - middle <= 4 * room and abs(_ends(inside)[1] - middle) <= room
+
+
+def _lost(curve: Roled) -> str:
+    """From where on a curve is no number, where it ends so or never was one; else empty."""
+    values, steps = curve.series.values, curve.series.steps
+    finite = np.isfinite(values)
+    if not finite.any():
         return "is never a finite number"
+    if finite[-1]:
+        return ""
+    last = int(np.flatnonzero(finite)[-1])
+    return f"is no finite number from step {int(steps[last + 1]):,} on; the last one was {number(float(values[last]))}"
+
+
+def _validation_course(validation: Roled, measurements: Mapping[str, Measurement]) -> str:
+    values, steps = validation.series.values, validation.series.steps
+    if lost := _lost(validation):
+        return lost
     rise = measurements.get("validation.rise")
     last = _ends(values)[1]
     if rise is not None and rise.value >= RISEN and rise.first_step is not None:
-        best = float(np.nanmin(np.where(np.isfinite(values), values, np.nan)))
-        return f"is best at step {rise.first_step:,} ({number(best)}) and ends at {number(last)}"
+        best = values[(steps == rise.first_step) & np.isfinite(values)]
+        level = f" ({number(float(best[0]))})" if best.size else ""
+        return f"is best at step {rise.first_step:,}{level} and ends at {number(last)}"
     return f"ends at {number(last)}"
 
 
@@ -122,20 +165,21 @@ def regularization_title(ratio_steps: Sequence[int], ratios: Sequence[float]) ->
     return f"Regularization loss ends at {number(last, 2)} times the data loss{most}"
 
 
-def gradient_norm_title(curve: Roled, measurements: Mapping[str, Measurement]) -> str:
-    """The range of the gradient norm, or its burst."""
+def gradient_norm_title(curve: Roled, measurements: Mapping[str, Measurement], name: str = "") -> str:
+    """The range of the gradient norm, or its burst; `name`: which one it is, where there are several."""
+    subject = f"Gradient norm {named(name)}" if name else "Gradient norm"
     values, steps = curve.series.values, curve.series.steps
     sound = values[np.isfinite(values)]
     if sound.size < values.size:
         first = int(steps[np.flatnonzero(~np.isfinite(values))[0]])
-        return f"Gradient norm is no finite number at {values.size - sound.size:,} of {values.size:,} points, first at step {first:,}"
+        return f"{subject} is no finite number at {values.size - sound.size:,} of {values.size:,} points, first at step {first:,}"
     burst = measurements.get("gradnorm.burst")
     if burst is not None and burst.value >= BURST and burst.first_step is not None:
         return (
             f"Gradient norm bursts to {number(float(sound.max()))} at step {burst.first_step:,}, {number(burst.value, 2)} times the usual"
         )
     low, high = float(sound.min()), float(sound.max())
-    return f"Gradient norm is {number(low)}" if low == high else f"Gradient norm lies between {number(low)} and {number(high)}"
+    return f"{subject} is {number(low)}" if low == high else f"{subject} lies between {number(low)} and {number(high)}"
 
 
 def accuracy_title(curves: Sequence[Roled]) -> str:
@@ -181,11 +225,15 @@ def variance_title(layers: Sequence[str], columns: Mapping[str, Sequence[float]]
         if before > 0 and after > 0 and math.isfinite(after) and math.isfinite(before)
     ]
     median = float(np.median(growth)) if growth and first_name != last_name else 1.0
+    if not any(map(math.isfinite, last)):
+        return f"Weights are no finite numbers at {last_name}"
     if median >= GROWN:
         return f"Weight variance grew {number(median, 2)}-fold from {first_name} to {last_name}"
     if median <= 1 / GROWN:
         return f"Weight variance shrank {number(1 / median, 2)}-fold from {first_name} to {last_name}"
-    return f"Weight variance {_across('matrices', layers, last)}"
+    # The last matrix is the head, whose scale is another.
+    hidden = slice(0, -1 if len(layers) > 2 else None)
+    return f"Weight variance {_across('hidden matrices' if len(layers) > 2 else 'matrices', layers[hidden], last[hidden])}"
 
 
 def gradient_title(layers: Sequence[str], name: str, values: Sequence[float]) -> str:
@@ -219,26 +267,30 @@ def _across(what: str, layers: Sequence[str], values: Sequence[float]) -> str:
     (low, least), (high, _) = min(sound), max(sound)
     if len(sound) == 1:
         return f"is {number(low)} in {named(least)}"
+    if low > 0 and high / low < EVEN:
+        return f"is even across {len(sound)} {what}"
     if low < 0 or high / low < DECADE:
         return f"is within a factor of {number(high / low, 2)} across {len(sound)} {what}"
     return f"spans {number(math.log10(high / low), 2)} decades across {len(sound)} {what}, least in {named(least)}"
 
 
-def update_title(what: str, columns: Sequence[str], values: Sequence[Sequence[float]], usual: float) -> str:
+def update_title(what: str, columns: Sequence[str], values: Sequence[Sequence[float]], usual: float, idle: Collection[str] = ()) -> str:
     """The median ratio of update to weight at the first and the last checkpoint, beside the usual one.
 
-    `values`: layers x checkpoints, NaN where there is none.
+    `values`: layers x checkpoints, NaN where there is none. `idle`: columns at which the learning rate was 0: they tell nothing.
     """
     medians: dict[str, float] = {}
     for index, column in enumerate(columns):
         sound = [row[index] for row in values if math.isfinite(row[index])]
-        if sound:
+        if sound and column not in idle:
             medians[column] = float(np.median(sound))
-    (first_name, first), *_, (last_name, last) = [*medians.items()] * 2
     if not any(value > 0 for row in values for value in row):
         return f"No weight moves: the {what} is 0 everywhere"
+    if not medians:
+        return f"The {what} is known only where the learning rate was 0"
+    (first_name, first), *_, (last_name, last) = [*medians.items()] * 2
     then = f" at {first_name} and {number(last, 2)} at {last_name}" if first_name != last_name else f" at {first_name}"
-    return f"The median {what} is {number(first, 2)} per step{then}; usual is {number(usual)}"
+    return f"The median {what} is {number(first, 2)}{then}; usual is {number(usual)}"
 
 
 def units_title(kind: str, what: str, shares: Mapping[str, float]) -> str:
@@ -257,7 +309,7 @@ def tensors_title(count: int, source: str, changes: Mapping[str, float]) -> str:
     most, change = max(changes.items(), key=lambda item: item[1])
     if change == 0:
         return f"{tensors}; none moved since the first checkpoint"
-    return f"{tensors}; {named(most)} moved most, {number(change, 2)} times its first norm"
+    return f"{tensors}; {named(most)} moved most, by {multiple(change)} its first norm"
 
 
 # --- data -------------------------------------------------------------------------------------------------------------

@@ -80,8 +80,11 @@ def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
     rows = spread(usable)
     if rows:
         values = tuple(tuple(_update_ratio(row.updates.get(layer.name)) for row in rows) for layer in matrices)
-        what = "update-to-weight ratio"
-        caption = "Norm of the optimizer's last update over the norm of the weight matrix, rebuilt from the optimizer's state."
+        what = "last update over weight"
+        caption = (
+            "Norm of the optimizer's last update before each checkpoint over the norm of the weight matrix, rebuilt from the "
+            "optimizer's state."
+        )
     else:
         usable = [row for row in view.rows if any(layer.name in row.deltas for layer in matrices)]
         rows = spread(usable)
@@ -89,7 +92,7 @@ def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
             return
         before = {row.source: previous for previous, row in zip(view.rows, view.rows[1:], strict=False)}
         values = tuple(tuple(_displacement(before[row.source], row, layer.name) for row in rows) for layer in matrices)
-        what = "distance moved over weight"
+        what = "distance moved per step over weight"
         caption = (
             "No optimizer state was saved: this is the distance between two checkpoints per step over the weight's norm, which is "
             "less than single updates are, for steps that turn back cancel."
@@ -100,7 +103,10 @@ def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
         caption += f" {len(rows)} of {len(usable)} checkpoints are shown, evenly chosen."
     names = tuple(layer.name for layer in matrices)
     columns = tuple(map(at_step, rows))
-    title = update_title(what, columns, values, USUAL_RATIOS["usual"])
+    idle = {at_step(row) for row in rows if row.updates and all(update.lr == 0 for update in row.updates.values())}
+    if idle:
+        caption += f" The learning rate was 0 at {', '.join(sorted(idle))}: nothing moves there."
+    title = update_title(what, columns, values, USUAL_RATIOS["usual"], idle)
     yield Heatmap("update-ratio", "layers", title, _and_cut(caption, view), "per step", names, columns, values, USUAL_RATIOS)
 
 
@@ -189,7 +195,8 @@ def _tensor_row(name: str, first: CheckpointRow, last: CheckpointRow) -> tuple[s
         rounded(stats.maximum),
         rounded(stats.zeros / stats.elements) if stats.elements else None,
         stats.nonfinite,
-        rounded(stats.norm),
+        # Sums are over finite elements: of none of them there is no norm.
+        rounded(stats.norm) if stats.nonfinite < stats.elements else math.nan,
         None if change is None else rounded(change),
         None if math.isnan(ratio) else ratio,
     )

@@ -45,7 +45,7 @@ def _updates(layers: Mapping[str, Series]) -> Iterator[Heatmap]:
     if len(steps) < len(every):
         caption += f" {len(steps)} of {len(every)} steps are shown, evenly chosen."
     columns = tuple(f"step {step}" for step in steps)
-    title = update_title("update-to-weight ratio", columns, values, USUAL_RATIOS["usual"])
+    title = update_title("update over weight", columns, values, USUAL_RATIOS["usual"])
     yield Heatmap("update-ratio", "layers", title, caption, "per step", tuple(curves), columns, values, USUAL_RATIOS)
 
 

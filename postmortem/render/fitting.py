@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from postmortem.model import ChecklistItem, Curve, Detail, Outcome, Report, RunReport, Status, Verdict
@@ -32,7 +32,7 @@ def fitted(report: Report, size: Sizer, budget: int = BUDGET_BYTES) -> Report:
     """The report with as much of each run as the budget has room for. A run that was cut before does not grow again."""
     runs = [at_most(run, "row") for run in report.runs]
     left = budget - sum(size(run, index) for index, run in enumerate(runs))
-    worst = sorted(range(len(runs)), key=lambda index: WORST_FIRST.index(report.runs[index].verdict))
+    worst = worst_first(report.runs)
 
     def grow(index: int, detail: Detail) -> bool:
         nonlocal left
@@ -55,6 +55,16 @@ def fitted(report: Report, size: Sizer, budget: int = BUDGET_BYTES) -> Report:
             if not grow(index, detail):
                 break
     return replace(report, runs=tuple(runs))
+
+
+def worst_first(runs: Sequence[RunReport]) -> list[int]:
+    """Places of the runs by verdict, the surest cause first."""
+
+    def rank(index: int) -> tuple[int, float]:
+        run = runs[index]
+        return WORST_FIRST.index(run.verdict), -run.causes[0].probability if run.causes else 0.0
+
+    return sorted(range(len(runs)), key=rank)
 
 
 def at_most(run: RunReport, detail: Detail) -> RunReport:

@@ -21,7 +21,7 @@ from postmortem.model import Detail, Report, RunReport
 from postmortem.render import wording
 from postmortem.render.compact import compacted_script, compacted_style
 from postmortem.render.embedded import embedded_json
-from postmortem.render.fitting import fitted
+from postmortem.render.fitting import fitted, worst_first
 from postmortem.render.views import pages_by_id, view_at, view_runs
 
 OVERVIEW_BYTES: Mapping[Detail, int] = {"row": 1_000, "brief": 1_800, "full": 3_500}
@@ -51,9 +51,11 @@ def render_html(report: Report) -> str:
                 OVERVIEW_BYTES[run.detail] + len(section(run, index).encode()) + len(embedded_json(replace(whole, runs=(run,))))
             ),
         )
+    views = view_runs(report)
     page: str = templates.get_template("report.html.j2").render(
         report=report,
-        runs=view_runs(report),
+        runs=views,
+        overview_rows=[views[index] for index in worst_first(report.runs)],
         sections=[section(run, index) for index, run in enumerate(report.runs)],
         policy=content_policy(script, style),
         style=Markup(style),

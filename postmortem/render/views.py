@@ -24,7 +24,7 @@ from postmortem.model import (
 )
 from postmortem.render.figure_views import FigureView, SectionView, figures_of, loss_spark, sections_of, trained
 from postmortem.render.figures import sparkline
-from postmortem.render.wording import label
+from postmortem.render.wording import label, sentence
 
 STATUS_WORDS: dict[Status, str] = {
     "fail": "failed",
@@ -192,16 +192,19 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
     lead = next((view for view in causes if view.cause is leading), None)
     cited = {id for cause in run.causes for id in cause.evidence}
     views = tuple(checks.values())
+    # Failed ones first: the band names no more than a few.
+    alarms = tuple(view for view in views if view.status == "fail" and view.outcome.id not in cited)
+    alarms += tuple(view for view in views if view.status == "warn" and view.outcome.id not in cited)
     return RunView(
         key=key,
         run=run,
         label=label(run),
-        title=lead.cause.title if lead else _verdict_title(run.verdict),
+        title=lead.cause.title if lead else leading_finding(run) or _verdict_title(run.verdict),
         sentence=seen(run),
         lead=lead,
         causes=roots,
         steps=_steps(roots, lead),
-        other_alarms=tuple(view for view in views if view.outcome.alarmed and view.outcome.id not in cited),
+        other_alarms=alarms,
         proofs=tuple(view for view in views if view.outcome.vital and view.status == "pass"),
         passed=tuple(view for view in views if view.status == "pass"),
         not_checked=_by_reason(views, "not-checked"),
@@ -223,9 +226,17 @@ def leading_cause(run: RunReport) -> RankedCause | None:
 
 
 def seen(run: RunReport) -> str:
-    """What the verdict rests on, in one sentence: the headline without the title of the cause."""
+    """What the verdict rests on, in one sentence: the headline without the title of the cause or check that it names."""
     cause = leading_cause(run)
-    return run.headline.removeprefix(f"{cause.title}.").strip() if cause else run.headline
+    if cause:
+        return run.headline.removeprefix(f"{cause.title}.").strip()
+    finding = leading_finding(run)
+    return sentence(run.headline.removeprefix(f"{finding}:").strip()) if finding else run.headline
+
+
+def leading_finding(run: RunReport) -> str:
+    """Title of the check that the verdict names where no cause is likely; else empty."""
+    return next((outcome.title for outcome in run.checks if run.headline.startswith(f"{outcome.title}:")), "")
 
 
 def _verdict_title(verdict: Verdict) -> str:

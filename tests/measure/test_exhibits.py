@@ -43,6 +43,7 @@ def _lines(exhibits: Mapping[str, Exhibit], id: str) -> LinePlot:
     return found
 
 
+CLASSIFIER = Measurement("run.family", math.nan, "", "", text="classification")
 FALL = tuple(2.3 * 0.99**step for step in range(300))
 
 
@@ -74,7 +75,7 @@ def test_long_curves_are_thinned_and_say_so() -> None:
 
 def test_a_run_with_many_tags_draws_the_leading_ones_and_counts_the_rest() -> None:
     """Training and validation loss are never crowded out by parts of the loss."""
-    parts = [_series(f"train/{name}_loss", FALL * 2) for name in "abcdefghijk"]
+    parts = [_series(f"train/{name}_loss", [0.1 * place, *FALL * 2]) for place, name in enumerate("abcdefghijk")]
     plot = _lines(_build(*parts, _series("train/loss", FALL[:20]), _series("val/loss", FALL[:20])), "loss")
     assert [curve.label for curve in plot.curves[:2]] == ["train/loss", "val/loss"]
     assert len(plot.curves) == 8
@@ -83,7 +84,7 @@ def test_a_run_with_many_tags_draws_the_leading_ones_and_counts_the_rest() -> No
 
 def test_curves_of_one_tag_from_two_folders_are_told_apart() -> None:
     """Keras logs `epoch_loss` twice, and only the folder says which is which."""
-    plot = _lines(_build(_series("epoch_loss", FALL, group="train"), _series("epoch_loss", FALL, group="validation")), "loss")
+    plot = _lines(_build(_series("epoch_loss", FALL, group="train"), _series("epoch_loss", FALL[1:], group="validation")), "loss")
     assert [curve.label for curve in plot.curves] == ["epoch_loss (train)", "epoch_loss (validation)"]
 
 
@@ -96,6 +97,7 @@ def test_a_loss_that_starts_far_above_the_rest_is_drawn_by_logarithm() -> None:
 def test_what_was_found_becomes_marks() -> None:
     """Levels, spans and steps come from the measurements, with their numbers in the label."""
     measured = (
+        CLASSIFIER,
         Measurement("loss.chance", math.log(10), "nats", ""),
         Measurement("classes.prior_entropy", 1.5, "nats", ""),
         Measurement("loss.early_drop", 0.92, "share", "", 0, {"level_after": 0.4, "end": 12.0}),
@@ -105,7 +107,8 @@ def test_what_was_found_becomes_marks() -> None:
         Measurement("loss.nonfinite", 3.0, "points", "", 280),
         Measurement("validation.rise", 0.33, "share", "", 150),
     )
-    marks = _lines(_build(_series("loss", FALL), measured=measured), "loss").marks
+    level = (*FALL[:100], *[FALL[100]] * 151, *FALL[251:])
+    marks = _lines(_build(_series("loss", level), measured=measured), "loss").marks
     assert [(mark.kind, mark.step, mark.step_end, mark.value) for mark in marks] == [
         ("level", None, None, math.log(10)),
         ("level", None, None, 1.5),
@@ -123,6 +126,7 @@ def test_what_was_found_becomes_marks() -> None:
 def test_a_sound_curve_has_no_marks_but_its_levels() -> None:
     """What is too small to notice is not pointed at; balanced classes have one level, not two."""
     measured = (
+        CLASSIFIER,
         Measurement("loss.chance", 2.303, "nats", ""),
         Measurement("classes.prior_entropy", 2.30, "nats", ""),
         Measurement("loss.early_drop", 0.2, "share", "", 0, {"end": 12.0}),
@@ -153,6 +157,30 @@ def test_regularization_is_drawn_over_the_data_loss_with_their_ratio() -> None:
     assert plot.lower[0].steps == (0, 1, 3)
     assert plot.lower[0].values == (10.0, 20.0, 40.0)
     assert [(mark.kind, mark.value, mark.lower) for mark in plot.marks] == [("level", 10.0, True)]
+
+
+def test_a_curve_that_was_logged_twice_is_drawn_once() -> None:
+    """Trainers and their trackers write the same numbers under two names: the caption names the second."""
+    plot = _lines(_build(_series("train/loss", FALL), _series("loss", FALL), _series("val_loss", FALL)), "loss")
+    assert [curve.label for curve in plot.curves] == ["train/loss", "val_loss"]
+    assert "'train/loss' was logged as 'loss' too." in plot.caption
+
+
+def test_without_a_loss_the_learning_rate_is_drawn() -> None:
+    """What was logged is shown."""
+    plot = _lines(_build(_series("lr", [0.1, 0.05, 0.01])), "learning-rate")
+    assert plot.title == "Learning rate goes from 0.1 to 0.01"
+    assert "No loss was logged" in plot.caption
+
+
+def test_levels_of_guessing_are_drawn_beside_a_cross_entropy_only() -> None:
+    """Of an unknown family the first loss must be near chance to tell that it is one."""
+    chance = Measurement("loss.chance", 0.7, "nats", "")
+    unknown = Measurement("run.family", math.nan, "", "", text="unknown")
+    assert not _lines(_build(_series("loss", FALL), measured=(chance, unknown)), "loss").marks
+    near = Measurement("loss.first_to_chance", 1.05, "ratio", "")
+    assert len(_lines(_build(_series("loss", FALL), measured=(chance, unknown, near)), "loss").marks) == 1
+    assert len(_lines(_build(_series("loss", FALL), measured=(chance, CLASSIFIER)), "loss").marks) == 1
 
 
 def test_gradient_norm_and_accuracy_have_plots_of_their_own() -> None:

@@ -38,7 +38,7 @@ def test_long_names_keep_their_end() -> None:
 def test_a_loss_that_falls_is_told_with_both_ends() -> None:
     """The end is a median of the last tenth: one odd point does not make it."""
     values = [2.3 - 0.02 * step for step in range(100)]
-    values[-1] = 9.0
+    values[-1] = 4.0
     assert titles.loss_title(_curve(values), None, {}) == "Training loss falls from 2.3 to 0.43"
     assert titles.loss_title(_curve(values), _validation([2.3, 0.8, 0.7]), {}).endswith("; validation loss ends at 0.7")
 
@@ -62,6 +62,28 @@ def test_a_level_held_to_the_end_is_told_and_one_that_was_left_is_not() -> None:
     assert titles.loss_title(curve, None, plateau(0.7, 90.0)).endswith("falls from 2 to 1 and stays there from step 20")
     assert titles.loss_title(curve, None, plateau(0.7, 60.0)).endswith("falls from 2 to 1")
     assert titles.loss_title(curve, None, plateau(0.9, 90.0)).endswith("falls from 2 to 1")
+
+
+def test_a_plateau_that_does_not_look_like_one_is_none() -> None:
+    """Levels are found relative to the whole fall: where the loss still falls many times over, or bursts, nobody would call it level."""
+    falling, bursting = [2.0, 1.0, *np.geomspace(0.1, 0.001, 8)], [2.0, 1.0, *[0.5] * 7, 300.0]
+    found = Measurement("loss.plateau", 0.7, "share", "", 20, {"begin": 20.0, "end": 90.0, "level": 0.5})
+    assert not titles.is_level(_curve(falling), found)
+    assert not titles.is_level(_curve(bursting), found)
+    assert titles.is_level(_curve([2.0, 1.0, *[0.5, 0.55, 0.47] * 3]), found)
+    assert titles.loss_title(_curve(falling), None, _measured(found)) == "Training loss falls from 2 to 0.001"
+
+
+def test_a_loss_that_exploded_and_came_back_says_so() -> None:
+    """Twice its first value is no noise; where it ended alone would hide the event."""
+    title = titles.loss_title(_curve([3.4, 10.0, 52.0, 20.0, *[2.8] * 20]), None, {})
+    assert title == "Training loss climbs from 3.4 to 52 at step 20 and ends at 2.8"
+    assert titles.climb(_curve([3.4, 5.0, 2.8])) is None
+
+
+def test_a_single_point_is_told_as_one() -> None:
+    """It has no course."""
+    assert titles.loss_title(_curve([2.3]), None, {}) == "Training loss has one point, 2.3"
 
 
 def test_a_loss_that_turns_up_says_where() -> None:
@@ -133,7 +155,7 @@ def test_variance_tells_growth_else_the_spread_across_depth() -> None:
     assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 3.0)}) == "Weight variance is within a factor of 3 across 2 matrices"
     assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 1e-3)}) == "Weight variance spans 3 decades across 2 matrices, least in b"
     assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 0.0)}) == "Weight variance is 0 in b"
-    assert titles.variance_title(LAYERS[:2], {"step 0": (math.nan, math.nan)}) == "Weight variance is no finite number in any of 2 matrices"
+    assert titles.variance_title(LAYERS[:2], {"step 0": (math.nan, math.nan)}) == "Weights are no finite numbers at step 0"
 
 
 def test_gradients_that_die_on_the_way_to_the_input_say_how_fast() -> None:
@@ -150,10 +172,12 @@ def test_updates_are_told_beside_the_usual_ratio() -> None:
     """Medians over layers of the first and last checkpoint that have any; a layer without a value does not count."""
     values = ((0.3, 0.002), (0.5, math.nan), (0.4, 0.002))
     assert titles.update_title("update-to-weight ratio", ("step 1", "step 2"), values, 1e-3) == (
-        "The median update-to-weight ratio is 0.4 per step at step 1 and 0.002 at step 2; usual is 0.001"
+        "The median update-to-weight ratio is 0.4 at step 1 and 0.002 at step 2; usual is 0.001"
     )
-    assert titles.update_title("update-to-weight ratio", ("step 1",), ((0.4,),), 1e-3).endswith("0.4 per step at step 1; usual is 0.001")
+    assert titles.update_title("update-to-weight ratio", ("step 1",), ((0.4,),), 1e-3).endswith("0.4 at step 1; usual is 0.001")
     assert titles.update_title("update-to-weight ratio", ("step 1",), ((0.0,),), 1e-3).startswith("No weight moves")
+    ended = titles.update_title("update-to-weight ratio", ("step 1", "step 2"), ((0.4, 0.0),), 1e-3, {"step 2"})
+    assert ended == "The median update-to-weight ratio is 0.4 at step 1; usual is 0.001"
 
 
 def test_units_name_the_worst_layer() -> None:
@@ -164,7 +188,7 @@ def test_units_name_the_worst_layer() -> None:
 
 def test_tensors_name_what_moved_most() -> None:
     """Where checkpoints can be compared."""
-    assert titles.tensors_title(3, "last.pt", {"a": 0.1, "b": 4.0}) == "3 tensors of last.pt; b moved most, 4 times its first norm"
+    assert titles.tensors_title(3, "last.pt", {"a": 0.1, "b": 4.0}) == "3 tensors of last.pt; b moved most, by 4 times its first norm"
     assert titles.tensors_title(3, "last.pt", {"a": 0.0}) == "3 tensors of last.pt; none moved since the first checkpoint"
     assert titles.tensors_title(1, "last.pt", {}) == "1 tensor of last.pt"
 
