@@ -72,11 +72,17 @@ def quantity(value: float | None, unit: str) -> str:
         return "not a number"
     if unit == "share" and math.isfinite(value):
         return percent(value)
+    value = _three_digits(value)
     if unit == "ratio":
         return f"{number(value)}\u00d7"
     if unit in _WITHOUT_NAME:
         return number(value)
     return f"{number(value)} {_singular(unit) if value == 1 else unit}"
+
+
+def _three_digits(value: float) -> float:
+    """What sentences have; counts stay whole."""
+    return value if not math.isfinite(value) or value == int(value) else float(f"{value:.3g}")
 
 
 def _singular(unit: str) -> str:

@@ -114,3 +114,9 @@ def test_one_of_a_unit_is_singular(unit: str, written: str) -> None:
     """As a person would say it; of any other number the unit stays as it is."""
     assert quantity(1.0, unit) == written
     assert quantity(2.0, unit).endswith(unit)
+
+
+def test_quantities_have_the_digits_of_sentences() -> None:
+    """Three, and counts are whole."""
+    assert quantity(0.837712, "ratio") == "0.838\u00d7"
+    assert quantity(12345.0, "records") == "12,345 records"
