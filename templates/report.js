@@ -5,8 +5,6 @@
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  const COLOURS = 6;
-  const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
   const FEW_POINTS = 60;
   const SLICE_MS = 8;
 
@@ -104,9 +102,13 @@
     const shapes = svg.namespaceURI;
     const boxes = all(".legend input", figure);
     const names = all(".legend .name", figure).map((label) => label.textContent);
+    const samples = all(".legend .swatch path", figure);
+    const axisNames = all(".axis-names text", svg).map((name) => name.textContent);
     const curves = [...exhibit.curves, ...exhibit.lower].map((curve, index) => ({
       index,
       name: names[index],
+      colour: samples[index].classList[1],
+      dash: samples[index].getAttribute("stroke-dasharray"),
       lower: index >= exhibit.curves.length,
       steps: stepsOf(curve),
       values: numbers(curve.values),
@@ -119,7 +121,7 @@
     if (whole[0] === whole[1]) whole[1] = whole[0] + 1;
     const state = { from: whole[0], to: whole[1], log: exhibit.log, weight: 0, width: 0, cursor: null };
     const hasLower = exhibit.lower.length > 0;
-    const box = { left: 58, right: 12, top: 24, upper: 270, gap: 24, lower: hasLower ? 70 : 0, bottom: 24 };
+    const box = { left: 58, right: 12, top: 38, upper: 270, gap: 38, lower: hasLower ? 70 : 0, bottom: 38 };
     box.upperEnd = box.top + box.upper;
     box.lowerStart = box.upperEnd + box.gap;
     box.end = hasLower ? box.lowerStart + box.lower : box.upperEnd;
@@ -200,16 +202,18 @@
       return drawn;
     }
 
+    // A nested picture cuts off what a zoom leaves outside its panel.
     function curveShapes(curve, panel) {
       if (!curve.shown) return [];
-      const colour = `c${curve.index % COLOURS}`;
-      const found = [];
-      const dash = DASHES[curve.index % DASHES.length];
+      const { colour, dash } = curve;
+      const lines = shape("svg", { x: box.left, y: panel.top, width: state.width - box.right - box.left, height: panel.bottom - panel.top });
+      lines.setAttribute("viewBox", ["x", "y", "width", "height"].map((side) => lines.getAttribute(side)).join(" "));
+      const found = [lines];
       // A schedule has no noise to smooth away.
       curve.weight = curve.lower ? 0 : state.weight;
-      if (curve.weight > 0) found.push(shape("path", { class: `curve raw ${colour}`, fill: "none", d: path(curve, curve.values, panel.y) }));
+      if (curve.weight > 0) lines.append(shape("path", { class: `curve raw ${colour}`, fill: "none", d: path(curve, curve.values, panel.y) }));
       curve.drawn = smooth(curve.values, curve.weight);
-      found.push(shape("path", { class: `curve ${colour}`, fill: "none", "stroke-dasharray": dash, d: path(curve, curve.drawn, panel.y) }));
+      lines.append(shape("path", { class: `curve ${colour}`, fill: "none", "stroke-dasharray": dash, d: path(curve, curve.drawn, panel.y) }));
       const first = lowerBound(curve.steps, state.from);
       const stop = lowerBound(curve.steps, state.to + 1e-9);
       let dots = "";
@@ -223,7 +227,7 @@
           lastGap = Math.round(across);
         } else if (stop - first <= FEW_POINTS) {
           const height = panel.y(curve.drawn[index]);
-          if (!Number.isNaN(height)) dots += `M${across} ${height.toFixed(1)}h0`;
+          if (height >= panel.top && height <= panel.bottom) dots += `M${across} ${height.toFixed(1)}h0`;
         }
       }
       if (dots) found.push(shape("path", { class: `dots ${colour}`, fill: "none", "stroke-width": 5, "stroke-linecap": "round", d: dots }));
@@ -247,6 +251,7 @@
       const found = [];
       const right = state.width - box.right;
       mark.at = null;
+      mark.began = true;
       const inPanel = mark.value >= panel.low && mark.value <= panel.high;
       if (mark.kind === "level") {
         if (inPanel) {
@@ -263,13 +268,16 @@
         if (end < state.from || mark.step > state.to) return found;
         const from = x(Math.max(mark.step, state.from));
         const width = Math.max(1, x(Math.min(end, state.to)) - from);
-        found.push(shape("rect", { class: "span", "fill-opacity": 0.13, x: from, width, y: box.top, height: box.end - box.top }));
-        flagAt = Math.max(mark.step, state.from);
+        const parts = panels.map(({ top, bottom }) => `M${from} ${top}h${width}V${bottom}h${-width}z`);
+        found.push(shape("path", { class: "span", "fill-opacity": 0.13, d: parts.join("") }));
+        // What began before is named over the middle of what is seen of it: a flag at the edge would say that it begins there.
+        mark.began = mark.step >= state.from;
+        if (!mark.began) flagAt = (state.from + Math.min(end, state.to)) / 2;
       }
       if (!inView(flagAt)) return found;
       const across = x(flagAt);
       if (mark.kind === "step") {
-        found.push(shape("path", { class: "step", fill: "none", "stroke-width": 1.4, "stroke-dasharray": "3 3", d: `M${across} ${box.top}V${box.end}` }));
+        found.push(shape("path", { class: "step", fill: "none", "stroke-width": 1.4, "stroke-dasharray": "3 3", d: panels.map(({ top, bottom }) => `M${across} ${top}V${bottom}`).join("") }));
       }
       if (mark.kind === "point" && inPanel) {
         found.push(shape("circle", { class: "point", fill: "none", "stroke-width": 1.8, r: 5, cx: across, cy: panel.y(mark.value) }));
@@ -294,8 +302,8 @@
       }
       return flagged.map((mark) => {
         const flag = shape("g", { class: "flag" });
+        if (mark.began) flag.append(shape("path", { fill: "none", d: `M${mark.flag} 18L${mark.at} ${box.top}` }));
         flag.append(
-          shape("path", { fill: "none", d: `M${mark.flag} 18L${mark.at} ${box.top}` }),
           shape("circle", { cx: mark.flag, cy: 10, r: 8 }),
           shape("text", { "text-anchor": "middle", x: mark.flag, y: 10, dy: "0.35em" }, String(mark.number)),
         );
@@ -335,14 +343,14 @@
       }
       const lines = shape("g", { class: "curves" });
       for (const panel of panels) for (const curve of panel.members) lines.append(...curveShapes(curve, panel));
-      // A nested picture cuts off what a zoom leaves outside the axes.
-      const [edge, inner] = [box.left - 4, right - box.left + 8];
-      const inside = shape("svg", { x: edge, y: 0, width: inner, height, viewBox: `${edge} 0 ${inner} ${height}` });
-      inside.append(lines);
+      const frame = shape("path", { class: "frame", fill: "none", d: panels.map((panel) => `M${box.left} ${panel.top}V${panel.bottom}H${right}`).join("") });
+      const named = shape("g", { class: "axis-names", "stroke-width": 3, "paint-order": "stroke" });
+      panels.forEach((panel, index) => named.append(shape("text", { x: 2, y: panel.top - 8 }, axisNames[index])));
+      named.append(shape("text", { "text-anchor": "end", x: right, y: box.end + 33 }, lastOf(axisNames)));
       const drawn = marks.flatMap((mark) => markShapes(mark, panels[mark.lower && hasLower ? 1 : 0]));
       const below = drawn.filter((mark) => mark.classList.contains("span"));
       const above = drawn.filter((mark) => !mark.classList.contains("span"));
-      svg.replaceChildren(...below, axes, inside, ...above, ...flagShapes(), shape("g", { class: "cursor" }));
+      svg.replaceChildren(...below, axes, frame, lines, ...above, ...flagShapes(), named, shape("g", { class: "cursor" }));
       reset.disabled = state.from === whole[0] && state.to === whole[1];
     }
 
@@ -366,7 +374,7 @@
         const own = curve.steps[index];
         const height = panels[curve.lower ? 1 : 0].y(curve.drawn[index]);
         if (Number.isFinite(height) && inView(own)) {
-          cursor.append(shape("circle", { class: `hit c${curve.index % COLOURS}`, cx: x(own), cy: height, r: 4 }));
+          cursor.append(shape("circle", { class: `hit ${curve.colour}`, cx: x(own), cy: height, r: 4 }));
         }
         const late = own === at ? "" : ` (step ${number(own)})`;
         const smoothed = curve.weight > 0 ? `, smoothed ${number(curve.drawn[index])}` : "";
@@ -481,7 +489,8 @@
       });
     });
 
-    one(".tools", figure).hidden = false;
+    // One or two points have no course that a scale or an average could show.
+    one(".tools", figure).hidden = curves.every((curve) => curve.steps.length < 3);
     figure.classList.add("live");
     svg.setAttribute("tabindex", "0");
     svg.setAttribute("role", "application");

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from postmortem.model import Curve, LinePlot, Mark
+from postmortem.render.looks import Look, looks_of
 
 WIDTH = 720.0
-LEFT, RIGHT, TOP, BOTTOM = 64.0, 10.0, 24.0, 24.0
-UPPER_HEIGHT, LOWER_HEIGHT, PANEL_GAP = 240.0, 60.0, 24.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 10.0, 38.0, 38.0
+"""Above the upper panel stand the flags and the name of its axis, below the lower one the steps and the word for them."""
+UPPER_HEIGHT, LOWER_HEIGHT, PANEL_GAP = 240.0, 60.0, 38.0
 FLAG_WIDTH = 18.0
 """Room that the numbered flag of an annotation takes above the plot."""
 
@@ -155,8 +157,7 @@ def _short(position: float) -> str:
 class DrawnCurve:
     """One curve of a line plot."""
 
-    index: int
-    """Number of the curve in its plot, upper panel first: fixes its colour and dash pattern."""
+    look: Look
     curve: Curve
     path: str
     dots: tuple[tuple[str, str], ...]
@@ -172,7 +173,8 @@ class Panel:
     name: str
     top: float
     bottom: float
-    unit: str
+    axis: str
+    """What the axis beside it counts."""
     log: bool
     ticks: tuple[tuple[str, float], ...]
     """(y, value)."""
@@ -211,6 +213,8 @@ class LineDrawing:
     panels: tuple[Panel, ...]
     x_ticks: tuple[tuple[str, float], ...]
     marks: tuple[DrawnMark, ...]
+    looks: tuple[Look, ...]
+    """One a curve, upper panel first."""
     points: int
     """Points before thinning, in all curves."""
     drawn: int
@@ -230,18 +234,19 @@ class LineDrawing:
 def draw_lines(plot: LinePlot) -> LineDrawing:
     """Lays out a line plot."""
     curves = (*plot.curves, *plot.lower)
+    looks = looks_of(curves)
     steps = [step for curve in curves for step in curve.steps]
     x = axis(map(float, steps), LEFT, WIDTH - RIGHT, margin=0.0) if steps else Scale(0.0, 1.0, LEFT, WIDTH - RIGHT)
     upper_bottom = TOP + UPPER_HEIGHT
     y = axis([*_all_values(plot.curves), *near_levels(plot)], upper_bottom, TOP, plot.log)
     lower = None
-    panels = [_panel("upper", plot.curves, 0, x, y, plot.unit)]
+    panels = [_panel("upper", plot.curves, looks[: len(plot.curves)], x, y, axis_name(plot))]
     height = upper_bottom + BOTTOM
     if plot.lower:
         top = upper_bottom + PANEL_GAP
         # From zero, where nothing lies below it: a constant rate is then seen to be one.
         lower = axis([0.0, *_all_values(plot.lower), *near_levels(plot, lower=True)], top + LOWER_HEIGHT, top)
-        panels.append(_panel("lower", plot.lower, len(plot.curves), x, lower, plot.lower_unit))
+        panels.append(_panel("lower", plot.lower, looks[len(plot.curves) :], x, lower, plot.lower_unit or plot.lower[0].label))
         height += PANEL_GAP + LOWER_HEIGHT
     return LineDrawing(
         width=WIDTH,
@@ -251,9 +256,15 @@ def draw_lines(plot: LinePlot) -> LineDrawing:
         panels=tuple(panels),
         x_ticks=tuple((_short(x(tick)), tick) for tick in ticks(x.low, x.high, 7) if tick == int(tick)),
         marks=_place_marks(plot.marks, x, y, lower),
+        looks=looks,
         points=sum(curve.points for curve in curves),
         drawn=len(steps),
     )
+
+
+def axis_name(plot: LinePlot) -> str:
+    """What the upper axis counts: its unit, or what kind of plot it is."""
+    return plot.unit or ("loss" if plot.id == "regularization" else plot.id.replace("-", " "))
 
 
 def near_levels(plot: LinePlot, lower: bool = False) -> list[float]:
@@ -273,14 +284,14 @@ def _all_values(curves: Iterable[Curve]) -> list[float]:
     return [value for curve in curves for value in curve.values]
 
 
-def _panel(name: str, curves: Sequence[Curve], first: int, x: Scale, y: Scale, unit: str) -> Panel:
+def _panel(name: str, curves: Sequence[Curve], looks: Sequence[Look], x: Scale, y: Scale, counts: str) -> Panel:
     count = 5 if name == "upper" else 2
     levels = log_ticks(y.low, y.high, count) if y.log else ticks(y.low, y.high, count)
-    drawn = tuple(_draw_curve(first + offset, curve, x, y) for offset, curve in enumerate(curves))
-    return Panel(name, y.end, y.start, unit, y.log, tuple((_short(y(level)), level) for level in levels), drawn)
+    drawn = tuple(_draw_curve(look, curve, x, y) for look, curve in zip(looks, curves, strict=True))
+    return Panel(name, y.end, y.start, counts, y.log, tuple((_short(y(level)), level) for level in levels), drawn)
 
 
-def _draw_curve(index: int, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
+def _draw_curve(look: Look, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
     dots: list[tuple[str, str]] = []
     gaps: list[tuple[str, str]] = []
     for step, value in zip(curve.steps, curve.values, strict=True):
@@ -291,7 +302,7 @@ def _draw_curve(index: int, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
                 gaps.append(place)
         elif len(curve.steps) <= FEW_POINTS and not math.isnan(y(value)):
             dots.append((_short(x(step)), _short(y(value))))
-    return DrawnCurve(index, curve, path_data(curve.steps, curve.values, x, y), tuple(dots), tuple(gaps))
+    return DrawnCurve(look, curve, path_data(curve.steps, curve.values, x, y), tuple(dots), tuple(gaps))
 
 
 def _place_marks(marks: Sequence[Mark], x: Scale, y: Scale, lower: Scale | None) -> tuple[DrawnMark, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import Look, Opener, Visit
 
-from postmortem.model import Artifacts, CountPlot, Curve, Heatmap, LinePlot, Report, RunReport, Table
+from postmortem.model import Artifacts, CountPlot, Curve, Heatmap, LinePlot, Mark, Report, RunReport, Table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -116,6 +116,52 @@ def test_dragging_zooms_and_a_double_click_resets(page: Page) -> None:
     _drag(page, 0.9, 3.1)
     page.locator(".reset").click()
     assert _steps_shown(page) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_zoom_draws_nothing_outside_of_its_panel(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """Lines to points beyond the zoomed steps are cut off at the panel's edges, above it too."""
+    steep = replace(PLOT, curves=(Curve("train", "train", (0, 1, 2, 3, 4), (1.0, 1.1, 1.2, 1e6, 1e9), 5),))
+    page = opened(written(Report("1", (replace(RUN, exhibits=(steep,)),))), Look()).page
+    _drag(page, 0.9, 2.2)
+    assert min(_heights(page, 0)) < -1000
+    clip, frame = page.locator(".curves > svg").first, page.locator(".frame").get_attribute("d")
+    assert clip.evaluate("(svg) => getComputedStyle(svg).overflow") == "hidden"
+    left, top, bottom = (float(found) for found in re.findall(r"M([\d.]+) ([\d.]+)V([\d.]+)", frame or "")[0])
+    assert [float(clip.get_attribute(side) or "") for side in ("x", "y", "height")] == [left, top, bottom - top]
+
+
+def test_a_span_that_began_before_the_zoom_has_no_flag_at_the_edge(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """Its number stands over the middle of what is seen of it, without the line that says where it begins."""
+    flat = replace(PLOT, marks=(Mark("span", "flat", 1, 4),))
+    page = opened(written(Report("1", (replace(RUN, exhibits=(flat,)),))), Look()).page
+    assert page.locator(".flag path").count() == 1
+    _drag(page, 2, 3)
+    assert page.locator(".span").count() == 1
+    assert page.locator(".flag path").count() == 0
+    chart = page.locator(".chart").bounding_box()
+    flag = page.locator(".flag circle").bounding_box()
+    assert chart is not None
+    assert flag is not None
+    middle = chart["x"] + LEFT + (chart["width"] - LEFT - RIGHT) / 2
+    assert flag["x"] + flag["width"] / 2 == pytest.approx(middle, abs=4)
+
+
+def test_axes_have_their_names_and_curves_their_look_with_and_without_scripts(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """Drawing a plot again changes neither the words at its axes nor a curve's colour and dashes."""
+    path = written(Report("1", (RUN,)))
+    read = """() => [[...document.querySelectorAll(".axis-names text")].map((name) => name.textContent),
+        [...document.querySelectorAll(".curves .curve")].map(
+            (curve) => [curve.classList[1], curve.getAttribute("stroke-dasharray") ?? ""]
+        )]"""
+    drawn, live = (opened(path, Look(scripts=scripts)).page.evaluate(read) for scripts in (False, True))
+    assert drawn == live == [["loss", "learning rate", "step"], [["c0", ""], ["c1", "7 3"], ["c2", "2 3"]]]
+
+
+def test_a_plot_of_two_points_offers_no_scale_or_smoothing(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """There is nothing to smooth; with a third point there is."""
+    short = replace(PLOT, id="short", curves=(Curve("train", "train", (0, 4), (2.0, 1.0), 2),), lower=())
+    page = opened(written(Report("1", (replace(RUN, exhibits=(short, PLOT)),))), Look()).page
+    assert [page.locator(".tools").nth(index).is_visible() for index in range(2)] == [False, True]
 
 
 def test_escape_resets_a_zoom_made_with_the_keyboard(page: Page) -> None:

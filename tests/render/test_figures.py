@@ -174,7 +174,7 @@ def test_the_lower_panel_shares_the_steps_and_starts_at_zero() -> None:
     rate = Curve("lr", "learning-rate", (0, 2), (0.1, 0.1), 2)
     upper, lower = draw_lines(_plot(_curve(1.0, 2.0, 3.0), lower=(rate,))).panels
     assert lower.top > upper.bottom
-    assert lower.curves[0].index == 1
+    assert (upper.axis, lower.axis) == ("loss", "lr")
     assert any(value == 0 for _, value in lower.ticks)
     assert lower.curves[0].path.startswith(f"M{LEFT:.0f} ")
 
