@@ -158,7 +158,7 @@ def _why_missing(lacking: Sequence[str], values: Mapping[str, Measurement], miss
             reasons.append(f"{name} came out as NaN ({values[name].basis})")
         else:
             reasons.append(missing[name].reason if name in missing else f"{name} was not measured")
-    return "; ".join(dict.fromkeys(reasons))
+    return "; ".join(dict.fromkeys(part for reason in reasons for part in reason.split("; ")))
 
 
 def _left_out(check: Check) -> Outcome:
@@ -335,13 +335,15 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     unlooked = sum(outcome.status == "not-checked" for outcome in outcomes)
     coverage = f"{_count(passed, 'check')} passed, {unlooked} could not be made."
-    unsafe = sum(problem.kind == "unsafe-pickle" for problem in problems)
-    if len(problems) > unsafe:
-        coverage += f" {_count(len(problems) - unsafe, 'problem')} kept files from being read whole."
-    if unsafe:
-        coverage += f" {_count(unsafe, 'file')} would run code if it were loaded."
+    risky = {problem.path for problem in problems if problem.kind == "unsafe-pickle"}
+    damaged = {problem.path for problem in problems if problem.kind != "unsafe-pickle"}
+    if damaged:
+        coverage += f" {_count(len(damaged), 'file')} could not be read whole."
+    if risky:
+        coverage += f" {_count(len(risky), 'file')} would run code if it were loaded."
     if verdict == "unreadable":
-        return f"Nothing of this run could be read: {_count(len(problems), 'file')} damaged or of an unknown kind."
+        files = len({problem.path for problem in problems})
+        return f"Nothing could be read: {_count(files, 'file')} damaged or of an unknown kind."
     likely = [cause for cause in causes if cause.probability >= LIKELY]
     if likely:
         return f"{likely[0].title}. {likely[0].summary}"
@@ -367,11 +369,13 @@ def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
     known = rules.checks()
     for id, title in ITEMS.items():
         serving = [outcome for outcome in outcomes if id in outcome.checklist]
-        statuses: list[Status] = [outcome.status for outcome in serving]
+        # A pass that does not answer the question is no answer.
+        answering = [each for each in serving if each.status != "pass" or each.id not in known or id not in known[each.id].doubts]
+        statuses: list[Status] = [outcome.status for outcome in answering]
         status: Status = min(statuses, key=_WORST_FIRST.index, default="not-checked")
-        speaking = [outcome for outcome in serving if outcome.status == status]
+        speaking = [outcome for outcome in answering if outcome.status == status]
         speaking.sort(key=lambda outcome: outcome.id not in known or id not in known[outcome.id].leads)
-        reason = _answer(status, speaking, [outcome for outcome in serving if outcome.status == "not-checked"])
+        reason = _answer(status, speaking, [outcome for outcome in answering if outcome.status == "not-checked"])
         advice = tuple(dict.fromkeys(key for outcome in speaking for key in outcome.log_next)) if status == "not-checked" else ()
         items.append(ChecklistItem(id, title, status, tuple(outcome.id for outcome in serving), reason, advice))
     return tuple(items)
@@ -379,16 +383,23 @@ def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
 
 def _answer(status: Status, speaking: Sequence[Outcome], unlooked: Sequence[Outcome]) -> str:
     """The reasons that are most to the point, and how many more checks stand behind the answer."""
-    reasons = list(dict.fromkeys(outcome.finding.reason for outcome in speaking))
+    # A check that lacks several measurements gives several clauses, and another may share them.
+    reasons = list(dict.fromkeys(part for outcome in speaking for part in _clauses(outcome)))
     if not reasons:
         return "no check answers this item"
     first = reasons[: REASONS[status == "pass"]]
-    more = sum(outcome.finding.reason not in first for outcome in speaking)
+    more = sum(set(first).isdisjoint(_clauses(outcome)) for outcome in speaking)
     told = "; ".join([*first, f"{_count(more, 'more check')} {_OTHERS[status]}"] if more else first)
     if status == "pass" and unlooked:
         names = [_inside(outcome.title) for outcome in unlooked]
         told += f" (not checked: {', '.join(names)})" if len(names) <= NAMED else f" ({len(names)} could not be made)"
     return told
+
+
+def _clauses(outcome: Outcome) -> tuple[str, ...]:
+    """Its reason; of one that could not be made, each thing that it lacks."""
+    reason = outcome.finding.reason
+    return tuple(dict.fromkeys(reason.split("; "))) if outcome.status == "not-checked" else (reason,)
 
 
 def _inside(title: str) -> str:

@@ -73,6 +73,7 @@ def _check(module: ModuleType) -> Check:
         figure=getattr(module, "FIGURE", ""),
         vital=getattr(module, "VITAL", False),
         leads=getattr(module, "LEADS_ITEMS", ()),
+        doubts=getattr(module, "DOUBTS_ITEMS", ()),
         decisive=getattr(module, "DECISIVE", False),
         applies=getattr(module, "applies", _always),
         judge=_required(module, "judge"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from postmortem import rules
 from postmortem.checklist import ITEMS
 from postmortem.diagnose import (
     CERTAINTY,
@@ -265,7 +266,7 @@ def test_headline_of_a_healthy_run_names_what_could_not_be_read() -> None:
     """A sound curve beside a checkpoint that could not be read is no clean bill: the headline counts the problem."""
     outcomes = (outcome("a", "pass", vital=True),)
     cut, unsafe = Problem("x.pt", "truncated", "ends early"), Problem("y.pt", "unsafe-pickle", "would call os.system")
-    assert "1 problem kept files" in headline("healthy", (), outcomes, (cut, unsafe))
+    assert "1 file could not be read whole" in headline("healthy", (), outcomes, (cut, unsafe))
     read_all_the_same = headline("healthy", (), outcomes, (unsafe,))
     assert "kept files" not in read_all_the_same and "1 file would run code" in read_all_the_same
     assert "problem" not in headline("healthy", (), outcomes, ())
@@ -312,3 +313,31 @@ def test_beside_an_unlikely_first_cause_a_rival_keeps_most() -> None:
     """Nothing is accounted for by a cause of 0.3: one of 0.25 keeps nearly eight tenths of it."""
     ranked = tuple(RankedCause(id, id, p, "", None, (), (), (), "", "") for id, p in (("one", 0.3), ("two", 0.25)))
     assert contend(ranked)[1].probability == pytest.approx(0.25 * (1 - RIVALRY * 0.3), abs=1e-3)
+
+
+def test_pass_that_does_not_answer_an_item_leaves_it_open() -> None:
+    """A loss that was finite does not say that it began at ln(classes): only its alarm speaks for the item."""
+    doubting = next(check for check in rules.checks().values() if check.id == "nonfinite-first-loss")
+    item = doubting.doubts[0]
+    finite = replace(outcome(doubting.id, "pass"), checklist=(item,))
+    unlooked = replace(outcome("first", "not-checked"), checklist=(item,))
+    answers = {each.id: each for each in answer_checklist((finite, unlooked))}
+    assert answers[item].status == "not-checked"
+    broken = replace(outcome(doubting.id, "fail"), checklist=(item,))
+    assert {each.id: each for each in answer_checklist((broken, unlooked))}[item].status == "fail"
+
+
+def test_item_names_what_is_lacking_once() -> None:
+    """Two checks that lack the same file say so once in the item's answer."""
+    both = (
+        Outcome("a", "A", "made up", Finding("not-checked", "no checkpoint; no log"), ("dead-relus",), ""),
+        Outcome("b", "B", "made up", Finding("not-checked", "no checkpoint"), ("dead-relus",), ""),
+    )
+    answers = {each.id: each.reason for each in answer_checklist(both)}
+    assert answers["dead-relus"] == "no checkpoint; no log"
+
+
+def test_unreadable_run_counts_files_not_problems() -> None:
+    """Two problems of one file are one damaged file."""
+    problems = (Problem("x.pt", "truncated", "ends early"), Problem("x.pt", "corrupt", "no zip"))
+    assert headline("unreadable", (), (), problems) == "Nothing could be read: 1 file damaged or of an unknown kind."

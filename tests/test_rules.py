@@ -78,6 +78,19 @@ def test_check_thresholds_are_sourced_and_quoted(check: Check) -> None:
 def test_check_serves_known_checklist_items(check: Check) -> None:
     """A check names checklist items that exist."""
     assert set(check.checklist) <= set(ITEMS)
+    assert set(check.leads) | set(check.doubts) <= set(check.checklist)
+
+
+EXHIBITS = {
+    *("loss", "regularization", "gradient-norm", "accuracy", "pace", "weight-variance", "update-ratio", "gradient-rms", "dead-units"),
+    *("saturation", "silent-units", "tensors", "data-sets", "classes", "class-weights"),
+}
+
+
+@each_check
+def test_check_points_at_a_figure_that_exists(check: Check) -> None:
+    """A check's figure is one that some report has, or none."""
+    assert check.figure in EXHIBITS | {""}
 
 
 @each_check

@@ -58,7 +58,7 @@ EVIDENCE = (
     Evidence(-5.0, "weights were too large from the start", alarm=("large-initial-weights",)),
 )
 EXPLAINS = ("loss-spike", "dead-relus", "underfitting", "saturated-activations")
-USES = ("gradnorm.median",)
+USES = ("gradnorm.median", "weights.nonfinite")
 
 
 def summary(case: Case) -> str:
@@ -72,7 +72,9 @@ def summary(case: Case) -> str:
 def fix(case: Case) -> str:
     median = case.number("gradnorm.median")
     limit = f"{number(2 * median, 2)} (twice its median)" if median else "about twice its median"
-    return f"Clip the gradient norm at {limit}, and resume from the last checkpoint whose values are all finite."
+    finite = case.measured.text("weights.nonfinite")
+    named = f"{finite}, the last checkpoint" if finite else "the last checkpoint"
+    return f"Clip the gradient norm at {limit}, and resume from {named} whose values are all finite."
 
 
 def confirm(case: Case) -> str:

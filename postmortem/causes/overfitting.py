@@ -34,7 +34,9 @@ EVIDENCE = (
     Evidence(2.0, "a model large for its data learned it by heart", alarm=("memorized-training-data", "oversized-model")),
     Evidence(1.0, "there are few records for so many parameters", alarm=("little-data", "rising-validation-loss")),
     Evidence(0.5, "the model is large for its data", alarm=("oversized-model", "rising-validation-loss")),
-    Evidence(-1.5, "validation loss did not turn up", passed=("rising-validation-loss",)),
+    Evidence(
+        -1.5, "validation did not turn up, or what turned up was its loss alone and not its accuracy", passed=("rising-validation-loss",)
+    ),
     Evidence(-4.0, "labels carry no information, which training can only learn by heart", alarm=("uninformative-labels",)),
     Evidence(-4.0, "training is hardly fitted where validation turned", alarm=("early-validation-turn",)),
     Evidence(-4.0, "validation gained nothing while training was learned at an ordinary pace", alarm=("unmatched-validation",)),
@@ -49,7 +51,7 @@ EVIDENCE = (
     Evidence(-3.0, "batch-norm statistics stopped or are those of other weights", alarm=("aged-batchnorm",)),
     Evidence(-4.0, "validation names one class whatever it is shown", alarm=("constant-validation-accuracy",)),
 )
-USES = ("validation.rise",)
+USES = ("validation.rise", "checkpoints.best_distance")
 
 
 def summary(case: Case) -> str:
@@ -62,14 +64,25 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
-    outcome = case.outcomes.get("rising-validation-loss")
-    step = outcome.finding.first_step if outcome is not None else None
-    stop = f"Stop at step {step}, where validation was best" if step is not None else "Stop where validation is best"
-    return f"{stop}; then add data or augmentation, or weight decay and dropout, or use a smaller model."
+    step, nearest = _best_step(case), case.measured.text("checkpoints.best_distance")
+    stop = "Stop where validation is best" if step is None else f"Stop at step {step}, where validation was best"
+    saved = f" (nearest checkpoint: {nearest})" if step is not None and nearest else ""
+    return f"{stop}{saved}; then add data or augmentation, or weight decay and dropout, or use a smaller model."
 
 
 def confirm(case: Case) -> str:
-    return "Repeat with half of the training data: validation should turn up earlier, and with twice the data later."
+    step = _best_step(case)
+    if step is None:
+        return (
+            "Repeat with half of the training data: the gap between validation and training should widen, and with twice the data narrow."
+        )
+    return f"Repeat with half of the training data: validation should turn up before step {step}, and with twice the data after it."
+
+
+def _best_step(case: Case) -> int | None:
+    """The step at which validation was best, where it rose after it."""
+    rise = case.measured.get("validation.rise")
+    return rise.first_step if rise is not None and rise.value > 0 else None
 
 
 EXAMPLES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postmortem.model import Measurement, Missing, RunData, multiple, percent
+from postmortem.model import Measurement, Missing, RunData, multiple, percent, share_of
 
 REACHED = 0.9
 """A fit of nine tenths ends the question; below it only a run on a small set can tell."""
@@ -37,7 +37,7 @@ def measure_fit(run: RunData, seen: Mapping[str, Measurement]) -> Measurement | 
         found.append((1 - to_chance.value, f"last training loss {multiple(to_chance.value)} chance level; {to_chance.basis}"))
     elif to_first is not None and seen["loss.first"].value > 0 and seen["run.family"].text not in ("rl", "gan"):
         share = to_first.value / seen["loss.first"].value
-        found.append((1 - share, f"last training loss {multiple(share)} the first; {to_first.basis}"))
+        found.append((1 - share, f"last training loss {share_of(share, 'the first', seen['loss.first'].value)}; {to_first.basis}"))
     if not found:
         return Missing(name, "neither a training loss with enough points nor a training accuracy was logged", "small-set-run")
     value, basis = max(found)

@@ -92,7 +92,7 @@ def measure_majority(roled: Sequence[Roled], manifests: Sequence[Manifest]) -> M
     Items: `accuracy`, `share` (of that class), `records` (of the split), `spread` (highest less lowest accuracy over the last third of
     the evaluations, at least five), `evaluations` (in that third), `unit` (half of the last decimal that the log kept; of three where the
     accuracy never moved, which hides how it was rounded), `single` (the distance to the nearest share of any class: a model that predicts
-    one class alone has exactly its share).
+    one class alone has exactly its share). The text names the class of that share, the most frequent one among equals.
     """
     name = "accuracy.majority_gap"
     accuracy, manifest = main(roled, "accuracy", "validation"), main_manifest(manifests)
@@ -111,6 +111,8 @@ def measure_majority(roled: Sequence[Roled], manifests: Sequence[Manifest]) -> M
     tail = values[-max(LEAST_EVALUATIONS, values.size // 3) :]
     majority = next(iter(counts))
     share, level = held.get(majority, 0) / total, float(np.median(tail))
+    # Classes stand most frequent first, and of equals `min` takes the first.
+    nearest = min(counts, key=lambda label: abs(level - held.get(label, 0) / total))
     items = {
         "accuracy": level,
         "share": share,
@@ -118,10 +120,10 @@ def measure_majority(roled: Sequence[Roled], manifests: Sequence[Manifest]) -> M
         "spread": float(np.ptp(tail)),
         "evaluations": float(tail.size),
         "unit": half_unit(values) if float(np.ptp(values)) > 0 else 0.5e-3,
-        "single": min(abs(level - held.get(label, 0) / total) for label in counts),
+        "single": abs(level - held.get(nearest, 0) / total),
     }
     basis = f"{accuracy.series.tag!r}, last {tail.size} points; {majority!r} is {share:.2%} of {total} records in {manifest.source}"
-    return Measurement(name, level - share, "share", basis, int(accuracy.series.steps[-1]), items, majority)
+    return Measurement(name, level - share, "share", basis, int(accuracy.series.steps[-1]), items, nearest)
 
 
 def half_unit(values: Floats) -> float:

@@ -93,7 +93,10 @@ def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) ->
 
 
 def _late_rise(steps: Ints, values: Floats, basis: str) -> Measurement | Missing:
-    """The last rate over that of the middle of the run; 1 where it falls anywhere in the second half."""
+    """The last rate over that of the middle of the run; 1 where it falls anywhere in the second half.
+
+    Items: both rates, `middle` and `end`.
+    """
     name = "lr.late_rise"
     if values.size < 3 or steps[-1] <= steps[0]:
         return Missing(name, f"only {values.size} values of the learning rate", "learning-rate")
@@ -107,7 +110,8 @@ def _late_rise(steps: Ints, values: Floats, basis: str) -> Measurement | Missing
         begin -= 1
     # Where it rests before it rises, the rise begins at the end of the rest.
     begin = int(np.flatnonzero(values[begin:] <= values[begin])[-1]) + begin
-    return Measurement(name, value, "ratio", f"{said}; {basis}", int(steps[begin]))
+    items = {"middle": float(later[0]), "end": float(later[-1])}
+    return Measurement(name, value, "ratio", f"{said}; {basis}", int(steps[begin]), items)
 
 
 def logged_rate(roled: Sequence[Roled]) -> tuple[Ints, Floats] | None:

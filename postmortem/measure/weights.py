@@ -74,7 +74,10 @@ def measure_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
 
 
 def _nonfinite(view: View, others: Sequence[CheckpointRow]) -> Found:
-    """Over every checkpoint, those that are not compared with the series (`others`: copies, unknown steps) included."""
+    """Over every checkpoint, those that are not compared with the series (`others`: copies, unknown steps) included.
+
+    The text names the last finite checkpoint before the first that is not.
+    """
     watched = [layer.name for layer in view.layers.values() if layer.is_parameter or layer.kind == "running-stat"]
     found = [(row, _bad(row, watched)) for row in view.rows]
     found += [
@@ -84,10 +87,11 @@ def _nonfinite(view: View, others: Sequence[CheckpointRow]) -> Found:
     if not bad:
         return Measurement("weights.nonfinite", 0, "elements", f"{len(watched)} tensors in {len(found)} checkpoints")
     first, items = bad[0]
-    before = "no finite checkpoint before it"
+    before, last = "no finite checkpoint before it", ""
     if first in view.rows and (position := view.rows.index(first)):
-        before = f"last finite checkpoint: {view.rows[position - 1].source}"
-    return Measurement("weights.nonfinite", sum(items.values()), "elements", f"{first.source}; {before}", first.step, items)
+        last = view.rows[position - 1].source
+        before = f"last finite checkpoint: {last}"
+    return Measurement("weights.nonfinite", sum(items.values()), "elements", f"{first.source}; {before}", first.step, items, last)
 
 
 def _bad(row: CheckpointRow, watched: Sequence[str]) -> dict[str, float]:

@@ -30,7 +30,7 @@ from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manife
 from postmortem.model.measurements import Measured, Measurement, Missing
 from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Onset, Page, Report, RunMeasurements, RunReport, TagRole
 from postmortem.model.words import ALARMS, SCHEMA_VERSION, Algorithm, Detail, FileRole, IncidentKind, Plain, ProblemKind, Status, Verdict
-from postmortem.model.writing import counted, kind_of_run, level, multiple, number, percent, times
+from postmortem.model.writing import counted, kind_of_run, level, multiple, number, percent, share_of, times
 
 __all__ = [
     "ALARMS",
@@ -102,5 +102,6 @@ __all__ = [
     "multiple",
     "number",
     "percent",
+    "share_of",
     "times",
 ]

@@ -70,6 +70,8 @@ class Check:
     examples: tuple[Example, ...]
     leads: tuple[str, ...] = ()
     """Items of the checklist that it answers most to the point: of twenty that pass, a reader wants one or two numbers."""
+    doubts: tuple[str, ...] = ()
+    """Items of the checklist that an alarm of it fails, though its pass does not answer them: a finite loss may start anywhere."""
     decisive: bool = False
     """Whether a failure alone is enough to suspect a run that learned: what is seen is no matter of degree."""
 

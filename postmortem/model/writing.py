@@ -69,6 +69,16 @@ def level(value: float, digits: int = 2) -> str:
     return f"{value * 100:,.0f}%" if value > 0.99 else percent(value, digits)
 
 
+def share_of(share: float, of: str, start: float) -> str:
+    """A loss beside what it is compared with, `84% of chance level`; of one that ended below 0 where it came from.
+
+    Args:
+        of: what `share` is a share of.
+        start: the first loss, which is told instead where the share is negative: less than nothing of it is left.
+    """
+    return f"{multiple(share)} {of}" if share >= 0 else f"across 0 from {number(start)} at first"
+
+
 def times(count: float) -> str:
     """How often: `once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(round(count), f"{round(count):,} times") if math.isfinite(count) else f"{number(count)} times"

@@ -41,7 +41,7 @@ ROWS = (
     replace(LR, name="sweep/exp2", probability=0.805, first_step=100, parameters=900),
     replace(RELU, name="sweep/exp10", probability=0.9, first_step=3, parameters=12_345),
     replace(RELU, name="other", verdict="suspect", probability=0.7, first_step=None),
-    FleetRow("cut", "runs/cut", "unreadable", "Nothing of this run could be read: 1 file damaged.", bytes=400, problems=1),
+    FleetRow("cut", "runs/cut", "unreadable", "Nothing could be read: 1 file damaged.", bytes=400, problems=1),
     FleetRow(
         "fine", "runs/fine", "healthy", "The run looks healthy: the loss fell by 98.1% of its start.", spark=SPARK, parameters=10, bytes=9
     ),

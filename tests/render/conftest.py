@@ -276,7 +276,7 @@ def unreadable_run() -> RunReport:
         name=".",
         path="runs/broken",
         verdict="unreadable",
-        headline="Nothing of this run could be read: 1 file damaged or of an unknown kind.",
+        headline="Nothing could be read: 1 file damaged or of an unknown kind.",
         causes=(),
         checks=(),
         checklist=(),

@@ -39,6 +39,7 @@ SEVERAL = Threshold(
 )
 
 NEEDS = ("data.rejected",)
+FIGURE = "data-sets"
 
 
 def judge(measured: Measured) -> Finding:

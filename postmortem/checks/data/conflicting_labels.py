@@ -40,7 +40,7 @@ BY_DESIGN = Threshold(
 
 NEEDS = ("data.conflicting",)
 USES = ("data.duplicates", "run.family")
-FIGURE = "classes"
+FIGURE = "data-sets"
 
 
 def applies(measured: Measured) -> str:

@@ -50,7 +50,7 @@ SAMPLED = Threshold(
 NEEDS = ()
 USES = ("data.duplicates", "data.identical_images", "run.family", "run.class_weights")
 CHECKLIST = ("balanced-classes",)
-FIGURE = "classes"
+FIGURE = "data-sets"
 
 
 def applies(measured: Measured) -> str:

@@ -57,6 +57,7 @@ REPEATED = Threshold(
 NEEDS = ("data.training_records", "data.parameters_per_record")
 USES = ("classes.count", "data.epochs", "run.pretrained", "run.family")
 CHECKLIST = ("simplify-model",)
+FIGURE = "data-sets"
 
 
 def applies(measured: Measured) -> str:

@@ -38,6 +38,7 @@ ELSEWHERE = Threshold(
 )
 
 NEEDS = ("data.missing_files", "data.empty_files")
+FIGURE = "data-sets"
 
 
 def judge(measured: Measured) -> Finding:

@@ -34,7 +34,7 @@ SHARED = Threshold(
 )
 
 NEEDS = ("data.shared_groups",)
-FIGURE = "classes"
+FIGURE = "data-sets"
 
 
 def judge(measured: Measured) -> Finding:

@@ -35,7 +35,7 @@ LEAK = Threshold(
 )
 
 NEEDS = ("data.shared",)
-FIGURE = "classes"
+FIGURE = "data-sets"
 
 
 def judge(measured: Measured) -> Finding:

@@ -39,7 +39,7 @@ BY_DESIGN = Threshold(
 
 NEEDS = ("data.unlabelled_training",)
 USES = ("classes.kind",)
-FIGURE = "classes"
+FIGURE = "data-sets"
 
 
 def applies(measured: Measured) -> str:

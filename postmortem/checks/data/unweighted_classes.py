@@ -38,7 +38,7 @@ RATIO = Threshold(
 NEEDS = ("classes.imbalance", "run.class_weights")
 CHECKLIST = ("beyond-undersampling",)
 LEADS_ITEMS = ("beyond-undersampling",)
-FIGURE = "classes"
+FIGURE = "class-weights"
 
 
 def applies(measured: Measured) -> str:

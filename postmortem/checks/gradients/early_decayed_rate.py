@@ -22,7 +22,7 @@ A seeded run of this project: a rate of zero after 6 % of the steps, which one l
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 DEAD = Threshold(
     0.2,
@@ -46,8 +46,11 @@ SOME = Threshold(
     double="runs with a fifth of the loss left pass",
 )
 
+DEAD_LEVEL = 1e-3
+"""Of the peak, as `lr.dead_share` has it."""
+
 NEEDS = ("lr.dead_share",)
-USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first", "lr.max", "updates.moved")
+USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first", "lr.last", "lr.max", "updates.moved")
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
@@ -70,8 +73,7 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"the learning rate is 0 throughout{moved}", None, DEAD)
     seen = f"for the last {percent(dead.value)} of the run the learning rate is at most a thousandth of its peak"
     if dead.value < DEAD.value:
-        never = "the learning rate never fell to a thousandth of its peak"
-        return Finding("pass", seen if dead.value else never, dead.value, DEAD, dead.unit)
+        return Finding("pass", seen if dead.value else _alive(measured), dead.value, DEAD, dead.unit)
     left = _left(measured)
     if left is None:
         return Finding("warn", f"{seen}, and no loss shows whether that mattered", dead.value, DEAD, dead.unit, dead.first_step)
@@ -81,6 +83,14 @@ def judge(measured: Measured) -> Finding:
     if left >= SOME.value:
         return Finding("warn", seen, dead.value, DEAD, dead.unit, dead.first_step)
     return Finding("pass", f"{seen}: the run had converged", dead.value, DEAD, dead.unit)
+
+
+def _alive(measured: Measured) -> str:
+    """Of a rate that was dead for no part of the run: whether its last value, alone, is."""
+    last, peak = measured.number("lr.last"), measured.number("lr.max")
+    if last is not None and peak is not None and last <= DEAD_LEVEL * peak:
+        return f"the learning rate fell to a thousandth of its peak only at its last step, to {number(last)}"
+    return "the learning rate never fell to a thousandth of its peak"
 
 
 def _given(dead: float, left: float | None) -> tuple[Measurement, ...]:

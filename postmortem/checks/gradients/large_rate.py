@@ -45,6 +45,7 @@ NEEDS = ("lr.max",)
 USES = ("optimizer.algorithm", "run.optimizer")
 CHECKLIST = ("learning-rate",)
 LEADS_ITEMS = ("learning-rate",)
+FIGURE = "loss"
 
 
 def judge(measured: Measured) -> Finding:

@@ -84,7 +84,7 @@ def judge(measured: Measured) -> Finding:
     seen = f"the learning rate ends at {multiple(rise.value)} its level in the middle of the run"
     first, last = measured.number("lr.first"), measured.number("lr.last")
     if rise.value < RISES.value:
-        return Finding("pass", seen, rise.value, RISES, rise.unit)
+        return Finding("pass", _not_rising(rise), rise.value, RISES, rise.unit)
     if first and last and last / first >= SWEEP:
         return Finding("pass", f"{seen}, {number(last / first, 1)} times the first one, as in a range test", rise.value, RISES, rise.unit)
     harm, done = _harm(measured), measured.number("steps.done")
@@ -95,6 +95,17 @@ def judge(measured: Measured) -> Finding:
         return Finding("warn", told, rise.value, RISES, rise.unit, rise.first_step)
     told = f"{seen}, with {percent(done)} of the run done" + (f", and {harm}" if harm else "")
     return Finding("fail" if harm else "warn", told, rise.value, RISES, rise.unit, rise.first_step)
+
+
+def _not_rising(rise: Measurement) -> str:
+    """Both rates as they are: of a rate that falls again the measured rise is 1, which is no ratio of the two."""
+    if "middle" not in rise.items:
+        return f"the learning rate ends at {multiple(rise.value)} its level in the middle of the run"
+    middle, end = rise.items["middle"], rise.items["end"]
+    if middle == end:
+        return f"the learning rate is {number(end)} in the middle of the run and at its end"
+    falls = ", and falls between them" if end > middle * RISES.value else ""
+    return f"the learning rate is {number(middle)} in the middle of the run and {number(end)} at its end{falls}"
 
 
 def _given(rise: float, done: float | None = None, left: float | None = None, swept: float = 10.0) -> tuple[Measurement, ...]:

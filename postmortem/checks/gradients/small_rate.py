@@ -55,6 +55,7 @@ LATE_START = 0.1
 NEEDS = ("lr.max",)
 USES = ("optimizer.algorithm", "run.optimizer", "run.pretrained", "run.goes_on", "loss.first", "steps.last")
 CHECKLIST = ("learning-rate",)
+FIGURE = "loss"
 
 
 def applies(measured: Measured) -> str:

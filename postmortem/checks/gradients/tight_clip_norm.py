@@ -32,6 +32,7 @@ TIGHT = Threshold(
 NEEDS = ("run.clip_norm",)
 USES = ()
 CHECKLIST = ("gradient-clipping",)
+FIGURE = "gradient-norm"
 
 
 def judge(measured: Measured) -> Finding:

@@ -42,7 +42,7 @@ IGNORANT = Threshold(
 )
 NEEDS = ("head.residual_trend",)
 USES = ("head.residual", "run.family")
-FIGURE = "tensors"
+FIGURE = "gradient-rms"
 NOT_SMALL = 0.35
 
 

@@ -59,7 +59,7 @@ NEEDS = ("regularization.ratio_p80", "regularization.ratio", "regularization.dat
 USES = ("run.family", "regularization.ratio_start")
 CHECKLIST = ("regularization-loss",)
 LEADS_ITEMS = ("regularization-loss",)
-FIGURE = "loss"
+FIGURE = "regularization"
 
 
 def judge(measured: Measured) -> Finding:

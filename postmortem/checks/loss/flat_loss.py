@@ -78,9 +78,7 @@ def judge(measured: Measured) -> Finding:
     fall, noises = measured["loss.improvement"], measured["loss.improvement_noise"]
     first, last_step = measured.get("loss.first"), measured.number("steps.last")
     begin = first.first_step if first is not None else None
-    seen = (
-        f"the loss fell by {_fallen(fall.value)}, {number(noises.value, 2)} times its noise" if fall.value > 0 else "the loss did not fall"
-    )
+    seen = f"the loss fell {_fallen(measured)}, {number(noises.value, 2)} times its noise" if fall.value > 0 else "the loss did not fall"
     to_chance, chance, lowest = measured.number("loss.last_to_chance"), measured.number("loss.chance"), measured.number("loss.lowest")
     if to_chance is not None and chance is not None and lowest is not None:
         least = min(to_chance, lowest / chance)
@@ -120,9 +118,14 @@ def judge(measured: Measured) -> Finding:
     )
 
 
-def _fallen(share: float) -> str:
-    """A loss that goes below 0 falls by more than all of its first value."""
-    return f"{number(share, 2)} times its first value" if share > 1 else percent(share)
+def _fallen(measured: Measured) -> str:
+    """By what share of its start; of a loss that goes below 0, which falls by more than all of that, from where to where."""
+    share, first, lowest = measured["loss.improvement"].value, measured.number("loss.first"), measured.number("loss.lowest")
+    last = measured.number("loss.last")
+    if first is None or (share <= 1 and first > 0):
+        return f"by {percent(share)}"
+    end = last if last is not None and last < first else lowest
+    return f"from {number(first)} to {number(end)}" if end is not None else f"by {percent(share)}"
 
 
 def _given(

@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit first.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent, share_of
 
 HIGH = Threshold(
     0.7,
@@ -51,7 +51,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     to_chance, last, first = measured.number("loss.last_to_chance"), measured["loss.last"], measured["loss.first"]
     level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
-    seen = f"the loss ends at {number(last.value, 4)}, {multiple(level)} {of}"
+    seen = f"the loss ends at {number(last.value, 4)}, {share_of(level, of, first.value)}"
     if level >= HIGH.value:
         return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", last.first_step)
     if level < HIGH.value:

@@ -35,7 +35,7 @@ FELL = 0.5
 
 NEEDS = ("loss.divergence", "loss.improvement")
 USES = ("run.family", "loss.divergence_noise", "loss.relapse", "loss.negative")
-CHECKLIST = ("steep-loss-reduction",)
+CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
 NOISES = 5.0

@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks (verify the loss at initializati
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, percent
 
 FIRST = Threshold(
     1.0,
@@ -32,6 +32,7 @@ FIRST = Threshold(
 
 NEEDS = ("loss.finite_before", "loss.nonfinite_tail")
 CHECKLIST = ("initial-cross-entropy",)
+DOUBTS_ITEMS = ("initial-cross-entropy",)
 FIGURE = "loss"
 DECISIVE = True
 LASTS = 0.5
@@ -42,8 +43,10 @@ def judge(measured: Measured) -> Finding:
     before, tail = measured["loss.finite_before"], measured["loss.nonfinite_tail"]
     step = before.first_step
     if before.value > 0:
-        all_finite = f"the loss was finite from its first point on ({before.basis})"
-        seen = all_finite if step is None else f"{before.value:.0f} points of the loss were finite before the first NaN or infinity"
+        finite = counted(before.value, "point of the loss was", "points of the loss were")
+        seen = (
+            "the loss is finite from its first point to its last" if step is None else f"{finite} finite before the first NaN or infinity"
+        )
         return Finding("pass", seen)
     if step is None or step > FIRST.value:
         return Finding("not-checked", f"the first point of the loss, of step {step}, is not finite, and what went before was not logged")

@@ -23,7 +23,7 @@ CS231n, neural-networks-3: reading loss curves. Karpathy, A Recipe for Training 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent, share_of
 
 LONG = Threshold(
     0.5,
@@ -68,7 +68,7 @@ def judge(measured: Measured) -> Finding:
     to_chance = measured.number("loss.last_to_chance")
     level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
     part = "the whole run" if plateau.value > 0.995 else f"the last {percent(plateau.value)} of the run"
-    seen = f"for {part} the loss stays at {number(last.value, 4)}, {multiple(level)} {of}"
+    seen = f"for {part} the loss stays at {number(last.value, 4)}, {share_of(level, of, first.value)}"
     if plateau.value < LONG.value:
         return Finding("pass", f"{seen}, which is no long plateau", plateau.value, LONG, plateau.unit)
     if level < HIGH.value:

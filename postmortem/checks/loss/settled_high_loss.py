@@ -49,6 +49,7 @@ LOWEST, HIGHEST = 0.75, 1.5
 NEEDS = ("fit.train_share", "fit.validation_best", "fit.late_progress", "loss.chance")
 USES = ("run.family",)
 CHECKLIST = ("overfit-small-set",)
+DOUBTS_ITEMS = ("overfit-small-set",)
 FIGURE = "loss"
 
 

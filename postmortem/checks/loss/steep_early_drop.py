@@ -76,8 +76,9 @@ def judge(measured: Measured) -> Finding:
     drop, first = measured["loss.early_drop"], measured["loss.first"]
     after = drop.items["level_after"]
     seen = (
-        f"{percent(max(0.0, drop.value))} of the fall, from {number(first.value, 4)} to "
-        f"{number(after, 4)}, came before step {drop.items['end']:.0f}"
+        f"{percent(drop.value)} of the fall, from {number(first.value, 4)} to {number(after, 4)}, came before step {drop.items['end']:.0f}"
+        if drop.value > 0
+        else f"the loss did not fall before step {drop.items['end']:.0f} ({number(first.value, 4)} at first, {number(after, 4)} there)"
     )
     if drop.value < STEEP.value:
         return Finding("pass", seen, drop.value, STEEP, drop.unit)

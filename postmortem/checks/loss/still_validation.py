@@ -42,7 +42,7 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     swing = measured["validation.swing"]
-    seen = f"between evaluations the validation loss changes by {multiple(swing.value)} its first value"
+    seen = f"from one evaluation to the next the validation loss jitters about its trend by {multiple(swing.value)} its first value"
     if swing.value < STILL.value:
         return Finding("warn", f"{seen}, below {percent(STILL.value)}", swing.value, STILL, swing.unit)
     if swing.value >= STILL.value:

@@ -21,7 +21,7 @@ For an exponential fall with rate k per run the ratio is exp(-k / 2); 0.35 is k 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, share_of
 
 STEADY = Threshold(
     0.35,
@@ -75,9 +75,10 @@ def judge(measured: Measured) -> Finding:
     to_chance = measured.number("loss.last_to_chance")
     last, first = measured["loss.last"], measured["loss.first"]
     level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
-    seen = f"the second half of the run brought {multiple(late.value)} the first half's fall, and the loss ends at {multiple(level)} {of}"
+    ends = f"the loss ends at {share_of(level, of, first.value)}" if level >= 0 else f"the loss ends {share_of(level, of, first.value)}"
+    seen = f"the second half of the run brought {multiple(late.value)} the first half's fall, and {ends}"
     if late.value < STEADY.value:
-        held = f"the second half of the run brought no further fall, and the loss ends at {multiple(level)} {of}"
+        held = f"the second half of the run brought no further fall, and {ends}"
         return Finding("pass", seen if late.value > 0 else held, late.value, STEADY, late.unit)
     if noises.value < CLEAR_NOISES.value:
         return Finding("pass", f"{seen}, but the fall is within the noise", noises.value, CLEAR_NOISES, noises.unit)

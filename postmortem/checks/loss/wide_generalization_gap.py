@@ -67,7 +67,9 @@ def judge(measured: Measured) -> Finding:
     gap, share = measured["validation.gap"], measured["validation.gap_share"]
     to_chance, fall = measured.number("loss.last_to_chance"), measured.number("loss.improvement")
     left = to_chance if to_chance is not None else 1 - fall if fall is not None else None
-    seen = f"the validation loss ends at {multiple(gap.value, 3)} the training loss, a gap of {percent(share.value)} of the first level"
+    seen = f"the validation loss ends at {multiple(gap.value, 3)} the training loss"
+    if share.value > 0:
+        seen += f", a gap of {percent(share.value)} of the first level"
     if share.value < WIDE.value or gap.value < TWICE:
         return Finding("pass", seen, share.value, WIDE, share.unit)
     if left is not None and left > FITTED:

@@ -96,7 +96,7 @@ USES = (
 )
 CHECKLIST = ("saturated-tanh-sigmoid",)
 LEADS_ITEMS = ("saturated-tanh-sigmoid",)
-FIGURE = "tensors"
+FIGURE = "saturation"
 
 
 def applies(measured: Measured) -> str:

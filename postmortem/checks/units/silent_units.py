@@ -64,6 +64,7 @@ USES = (
     "loss.improvement",
     "loss.divergence",
     "policy.learned",
+    "weights.nonfinite",
 )
 CHECKLIST = ("dead-relus",)
 LEADS_ITEMS = ("dead-relus",)
@@ -110,6 +111,8 @@ def judge(measured: Measured) -> Finding:
         )
         silent = zeros.value >= WHOLE and not _learned(measured) and measured.number("loss.improvement") is not None
         return Finding("fail" if silent else "warn", reason, zeros.value, ZEROS, zeros.unit, zeros.first_step, tags)
+    if (measured.number("weights.nonfinite") or 0) > 0:
+        return Finding("not-checked", "weights are NaN or infinite, and no such unit can be told from one that fires")
     if dead is not None and dead.value < HALF.value:
         return Finding(
             "pass",
@@ -141,6 +144,9 @@ def _zeros(value: float) -> Measurement:
 
 
 EXAMPLES = (
+    Example(
+        "gradients of NaN weights", (_dead(0.0), Measurement("weights.nonfinite", 898, "elements", "step_000180.pt", 180)), "not-checked"
+    ),
     Example("a kick of the learning rate killed a layer", (_dead(1.0, 300),), "fail"),
     Example(
         "half of a layer, dated by its moments",

@@ -30,7 +30,7 @@ STRONG = Threshold(
 )
 
 NEEDS = ("optimizer.decayed_vectors",)
-FIGURE = "weight-variance"
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

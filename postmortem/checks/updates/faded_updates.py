@@ -41,7 +41,7 @@ HIGH = Threshold(
 NEEDS = ("updates.faded",)
 USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first")
 CHECKLIST = ("learning-rate", "update-ratio")
-FIGURE = "tensors"
+FIGURE = "update-ratio"
 
 
 def _left(measured: Measured) -> float | None:

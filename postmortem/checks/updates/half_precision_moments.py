@@ -33,7 +33,7 @@ MOST = Threshold(
 
 NEEDS = ("precision.state",)
 CHECKLIST = ("update-ratio",)
-FIGURE = "update-ratio"
+FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

@@ -34,6 +34,7 @@ MOST = Threshold(
 
 NEEDS = ("adapters.idle_share",)
 USES = ("adapters.ratio",)
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

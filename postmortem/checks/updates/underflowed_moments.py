@@ -42,7 +42,7 @@ COARSE = "float16"
 
 NEEDS = ("precision.underflow",)
 CHECKLIST = ("update-ratio",)
-FIGURE = "update-ratio"
+FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

@@ -41,7 +41,7 @@ FELL = Threshold(
 
 NEEDS = ("weights.stable_rank", "weights.stable_rank_kept")
 CHECKLIST = ("weight-variance",)
-FIGURE = "weight-variance"
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

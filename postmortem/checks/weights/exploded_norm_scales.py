@@ -31,7 +31,7 @@ GROWN = Threshold(
 )
 
 NEEDS = ("norms.scale_growth",)
-FIGURE = "weight-variance"
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -43,7 +43,7 @@ GROWN = Threshold(
 NEEDS = ("attention.logits", "attention.logits_growth")
 USES = ("weights.attention",)
 CHECKLIST = ("weight-variance",)
-FIGURE = "weight-variance"
+FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

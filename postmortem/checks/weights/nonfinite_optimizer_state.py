@@ -31,7 +31,7 @@ ANY = Threshold(
 
 NEEDS = ("optimizer.nonfinite",)
 USES = ("weights.nonfinite",)
-FIGURE = "tensors"
+FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

@@ -30,6 +30,7 @@ ANY = Threshold(
 )
 
 NEEDS = ("averages.nonfinite",)
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -32,7 +32,7 @@ SPLIT = Threshold(
 
 NEEDS = ("weights.tie_split",)
 USES = ("weights.tied",)
-FIGURE = "weight-variance"
+FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

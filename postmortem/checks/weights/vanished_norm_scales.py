@@ -29,7 +29,7 @@ GONE = Threshold(
 )
 
 NEEDS = ("norms.scale_shrinkage",)
-FIGURE = "weight-variance"
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:
