@@ -598,11 +598,12 @@
     target?.scrollIntoView();
   }
 
+  // Causes and their figures' numbers are opened for paper; docs and passed checks are printed where the reader has opened them.
   function printing() {
     let opened = [];
     addEventListener("beforeprint", () => {
       enliven(Infinity);
-      opened = all("details:not([open])");
+      opened = all(".cause, .inline, .figure details").filter((part) => !part.open);
       opened.forEach((part) => (part.open = true));
     });
     addEventListener("afterprint", () => opened.forEach((part) => (part.open = false)));

@@ -6,13 +6,15 @@ Positions are in per cent of the row's width: names and numbers stay text of the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postmortem.model import CountPlot, DepthPlot, Heatmap, Table
-from postmortem.render.figures import axis, log_ticks, ticks
+from postmortem.render.figures import axis, log_ticks, spread, ticks
 
 HEAT_LEVELS = 13
+RAMP_TEXT = 26.0
+"""Room for the words at a tick of the ramp of colours, in per cent of it."""
 _HEAT_LOW, _HEAT_MIDDLE, _HEAT_HIGH = (31, 95, 168), (241, 239, 233), (178, 58, 24)
 
 
@@ -72,6 +74,16 @@ class HeatRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RampTick:
+    """A reference on the ramp of colours, in per cent of it: its own place, and that of its words, which keep apart from the others'."""
+
+    label: str
+    value: float
+    place: float
+    text_place: float
+
+
+@dataclass(frozen=True, slots=True)
 class HeatDrawing:
     """A heatmap, laid out."""
 
@@ -80,21 +92,21 @@ class HeatDrawing:
     """(position, label) of the columns that have room for a label."""
     legend: tuple[tuple[float, float, str], ...]
     """(lowest value, highest value, colour) of each colour level."""
-    middle: float | None
-    """Value of the pale colour in the middle, where the map has a reference to be compared with."""
+    references: tuple[RampTick, ...]
 
 
 def draw_heatmap(plot: Heatmap) -> HeatDrawing:
     """Lays out a heatmap.
 
-    With references, colours part at the first of them: blue below, red above. Without, they run from pale to red.
+    With references, colours part at the first of them: blue below, red above, and reach to all of them. Without, they run from pale to red.
     """
     log = plot.log
     shown = [value for row in plot.values for value in row if math.isfinite(value) and (value > 0 or not log)]
     middle = next(iter(plot.references.values()), None)
     if middle is not None and log and middle <= 0:
         middle = None
-    low, high = colour_range(shown, middle, log)
+    references = {label: value for label, value in plot.references.items() if math.isfinite(value) and (value > 0 or not log)}
+    low, high = colour_range([*shown, *references.values()], middle, log)
     width = 100 / max(len(plot.columns), 1)
     rows = []
     for name, values in zip(plot.rows, plot.values, strict=True):
@@ -105,7 +117,14 @@ def draw_heatmap(plot: Heatmap) -> HeatDrawing:
         rows.append(HeatRow(name, cells, next((value for value in reversed(values) if math.isfinite(value)), math.nan)))
     every = max(1, math.ceil(len(plot.columns) / 6))
     columns = tuple(((index + 0.5) * width, label) for index, label in enumerate(plot.columns) if index % every == 0)
-    return HeatDrawing(tuple(rows), columns, _heat_legend(low, high, log, middle), middle)
+    return HeatDrawing(tuple(rows), columns, _heat_legend(low, high, log, middle), _ramp_ticks(references, low, high, log))
+
+
+def _ramp_ticks(references: Mapping[str, float], low: float, high: float, log: bool) -> tuple[RampTick, ...]:
+    places = [100 * ((math.log10(value) if log else value) - low) / (high - low) for value in references.values()]
+    room = RAMP_TEXT / 2
+    texts = spread([max(place, room) for place in places], RAMP_TEXT, 100 - room)
+    return tuple(RampTick(label, value, place, text) for (label, value), place, text in zip(references.items(), places, texts, strict=True))
 
 
 def colour_range(values: Sequence[float], middle: float | None, log: bool) -> tuple[float, float]:

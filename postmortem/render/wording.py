@@ -46,8 +46,8 @@ def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def number(value: float | int | None) -> str:
-    """A number in at most four significant digits: `2.303`, `0.00123`, `1e-6`, `14,090`; words where it is none."""
+def number(value: float | int | None, digits: int = 4) -> str:
+    """A number in at most so many significant digits: `2.303`, `0.00123`, `1e-6`, `14,090`; words where it is none."""
     if value is None:
         return "unknown"
     if isinstance(value, int):
@@ -59,7 +59,7 @@ def number(value: float | int | None) -> str:
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e5:
-        shown = f"{value:.4g}"
+        shown = f"{value:.{digits}g}"
         # Four digits of 12345.6 would be 1.235e+04; below 1e5 whole numbers read better.
         return f"{round(value):,}" if "e" in shown else shown
     mantissa, exponent = f"{value:.2e}".split("e")

@@ -204,10 +204,24 @@ def test_texts_are_one_line_until_asked_for(page: Page) -> None:
     assert box is not None
     assert box["height"] < 36
     cell = page.locator("tbody tr td:nth-child(5)").first
-    assert cell.evaluate("(cell) => cell.scrollWidth > cell.clientWidth")
+    cut = "(cell) => cell.firstElementChild.scrollHeight > cell.firstElementChild.clientHeight"
+    assert cell.evaluate(cut)
     page.get_by_role("checkbox", name="Whole texts").check()
-    assert cell.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth")
+    assert not cell.evaluate(cut)
     assert cell.inner_text() == SENTENCE
+
+
+def test_what_was_seen_takes_the_room_of_two_numbers_in_a_narrower_window(opened: Opener, fleet_page: Path) -> None:
+    """Two lines of the sentence, a quarter of the table wide, stand where they would; with whole texts all columns are there."""
+    page = opened(fleet_page, Look(width=1100)).page
+    cell, table = (page.locator(found).first.bounding_box() for found in ("tbody tr td:nth-child(5)", ".runs table"))
+    assert cell is not None
+    assert table is not None
+    assert cell["width"] > table["width"] / 4
+    heads = [page.get_by_role("columnheader", name=name) for name in ("Parameters", "Size")]
+    assert [head.is_visible() for head in heads] == [False, False]
+    page.get_by_role("checkbox", name="Whole texts").check()
+    assert [head.is_visible() for head in heads] == [True, True]
 
 
 def test_a_run_leads_to_its_page_and_back_to_the_filter(page: Page) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsing import Look, Opener
 
 import postmortem
+from postmortem.model import Artifacts, Curve, DepthPlot, LinePlot, Mark, Report, RunReport, Table
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PAGES = ("failed", "healthy", "inconclusive", "unreadable", "several")
 UNFOLD = "document.querySelectorAll('details').forEach((part) => (part.open = true))"
@@ -64,23 +69,86 @@ def test_on_paper_nothing_is_cut(opened: Opener, real_pages: dict[str, Path], na
     assert hidden == []
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-def test_a_printed_report_has_all_text_of_the_page(opened: Opener, real_pages: dict[str, Path], failed_run: Path, scripts: bool) -> None:
-    """What is folded on the screen is printed too, with and without scripts; the figures' headings and the last column are there."""
+def _printed(page: Page) -> str:
+    """The text of the page's sheets."""
     from pypdf import PdfReader
 
-    page = opened(real_pages["failed"], Look(scripts=scripts)).page
     margin: Any = dict.fromkeys(("top", "right", "bottom", "left"), "1cm")
-    printed = PdfReader(io.BytesIO(page.pdf(format="A4", margin=margin, print_background=True)))
+    sheets = PdfReader(io.BytesIO(page.pdf(format="A4", margin=margin, print_background=True))).pages
     # Fonts join letters, as in the one sign of "fi": NFKC parts them again.
-    text = " ".join(unicodedata.normalize("NFKC", " ".join(sheet.extract_text() for sheet in printed.pages)).split())
+    return " ".join(unicodedata.normalize("NFKC", " ".join(sheet.extract_text() for sheet in sheets)).split())
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_printed_report_has_causes_figures_and_what_was_not_looked_at(
+    opened: Opener, real_pages: dict[str, Path], failed_run: Path, scripts: bool
+) -> None:
+    """Folded causes, evidence and names are printed with and without scripts; docs and passed checks are twenty sheets that few want."""
+    page = opened(real_pages["failed"], Look(scripts=scripts)).page
+    text = _printed(page)
     (run,) = postmortem.analyze(failed_run)
     for outcome in run.checks:
-        if outcome.status in ("pass", "not-applicable", "fail", "warn"):
+        if outcome.status in ("not-checked", "fail", "warn"):
             assert outcome.title in text, outcome.title
-    for exhibit in run.exhibits:
-        assert exhibit.title in text, exhibit.title
+    for title in [one.title for one in run.exhibits] + [one.title for one in run.causes] + [one.title for one in run.checklist]:
+        assert title in text, title
     assert "update ratio" in text
+    assert "Passed checks" in text
+    assert "and when it is wrong" not in text
     if scripts:
         # Printing leaves the page as it was.
         assert page.locator("details:not([open])").count() > 0
+
+
+def test_what_the_reader_has_opened_is_printed(opened: Opener, real_pages: dict[str, Path], failed_run: Path) -> None:
+    """An opened fold of passed checks, or of a check's docs, stands on paper too."""
+    page = opened(real_pages["failed"], Look()).page
+    page.evaluate("document.querySelector('#passed details').open = document.querySelector('.check .aside').open = true")
+    text = _printed(page)
+    (run,) = postmortem.analyze(failed_run)
+    assert all(outcome.title in text for outcome in run.checks if outcome.status == "pass")
+    assert "About this check, and when it is wrong" in text
+
+
+def test_the_table_of_tensors_fits_a_window_of_1100_pixels(opened: Opener, real_pages: dict[str, Path]) -> None:
+    """No column of it is cut, and few rows stand in full."""
+    page = opened(real_pages["failed"], Look(width=1100)).page
+    box = "(box) => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]"
+    assert page.locator("#figure-tensors .scroll").evaluate(box) == [0, 0]
+
+
+def test_names_stay_in_view_where_a_table_scrolls(opened: Opener, real_pages: dict[str, Path]) -> None:
+    """On a telephone the numbers move under the first column."""
+    page = opened(real_pages["failed"], Look(width=360)).page
+    scroller, name = page.locator("#figure-tensors .scroll"), page.locator("#figure-tensors tbody th").first
+    before = name.bounding_box()
+    scroller.evaluate("(box) => (box.scrollLeft = 200)")
+    assert scroller.evaluate("(box) => box.scrollLeft") == 200
+    assert name.bounding_box() == before
+
+
+def test_level_names_cover_no_curve_on_a_telephone(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """There they stand in the list beneath the plot alone."""
+    curves = (Curve("loss", "train", (0, 1, 2), (2.3, 2.2, 2.1), 3),)
+    plot = LinePlot("loss", "loss", "Loss", "", "", curves, marks=(Mark("level", "chance level", value=2.3),))
+    path = written(Report("1", (RunReport(".", "made", "healthy", "Fine.", (), (), (), Artifacts(), (), (plot,)),)))
+    for width, seen in ((1100, True), (360, False)):
+        page = opened(path, Look(width=width)).page
+        assert page.locator(".level-label").is_visible() is seen
+        assert page.locator(".marks .mark").inner_text() == "chance level"
+
+
+def test_long_names_take_two_lines_until_they_have_the_focus(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """Rows stay low; the whole name is one step of the Tab key, or a tip of the mouse, away."""
+    name = "encoder.block." * 21 + "weight"
+    layers = DepthPlot("depth", "layers", "Variance", "", "", (name, "head"), {"step 0": (1.0, 2.0)})
+    table = Table("tensors", "layers", "Tensors", "", ("tensor", "norm"), ((name, 1.0), ("head", 2.0)))
+    path = written(Report("1", (RunReport(".", "made", "healthy", "Fine.", (), (), (), Artifacts(), (), (layers, table)),)))
+    page = opened(path, Look(width=1100)).page
+    for figure in ("depth", "tensors"):
+        cell = page.locator(f"#figure-{figure} tbody th").first
+        lines = "(cell) => cell.firstElementChild.clientHeight / parseFloat(getComputedStyle(cell.firstElementChild).lineHeight)"
+        assert cell.inner_text() == cell.locator("code").get_attribute("title") == name
+        assert cell.evaluate(lines) == pytest.approx(2, abs=0.1)
+        cell.locator("code").focus()
+        assert cell.evaluate(lines) > 2.5

@@ -15,6 +15,7 @@ import pytest
 
 from postmortem.log_next import ADVICE
 from postmortem.model import (
+    Artifacts,
     CountPlot,
     Curve,
     DepthPlot,
@@ -182,6 +183,28 @@ def test_what_was_not_looked_at_never_stands_among_what_passed(rich_report: Repo
     assert "Gradient norm bursts" not in passed
     assert "No gradient norm was logged." in unlooked
     assert "Makes possible: Gradient norm bursts" in Parsed(unlooked).text()
+
+
+def test_a_reason_that_stops_many_checks_names_six_and_folds_the_others(rich_report: Report) -> None:
+    """Fourteen still stand in one line; of more, all are in the page."""
+    run = rich_report.runs[0]
+    stopped = next(outcome for outcome in run.checks if outcome.status == "not-checked")
+    for count, folded in ((14, 0), (15, 9)):
+        many = tuple(replace(stopped, id=f"check-{number}", title=f"Check number {number}") for number in range(count))
+        others = tuple(outcome for outcome in run.checks if outcome.finding.reason != stopped.finding.reason)
+        page = render_html(replace(rich_report, runs=(replace(run, checks=(*others, *many)),)))
+        unlooked = page[page.index('<section id="unlooked"') : page.index('<section id="inputs"')]
+        assert all(f"Check number {number}" in unlooked for number in range(count))
+        assert unlooked.count('<details class="inline">') == bool(folded)
+        assert (f"and {folded} more" in unlooked) is bool(folded)
+
+
+def test_facts_leave_out_what_there_is_none_of(rich_report: Report) -> None:
+    """A folder of one log has no "0 checkpoints" to read past."""
+    run = replace(rich_report.runs[0], artifacts=Artifacts(logs=1, scalars=2, bytes=300), problems=())
+    page = render_html(replace(rich_report, runs=(run,)))
+    facts = page[page.index('<p class="facts">') :]
+    assert Parsed(facts[: facts.index("</p>") + 4]).text() == "1 log with 2 scalars \N{MIDDLE DOT} 300 bytes"
 
 
 def test_inputs_name_files_problems_notes_and_the_command(rich_report: Report) -> None:

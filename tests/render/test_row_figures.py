@@ -9,6 +9,7 @@ import pytest
 from postmortem.model import CountPlot, DepthPlot, Heatmap, Table
 from postmortem.render.row_figures import (
     HEAT_LEVELS,
+    RAMP_TEXT,
     colour,
     colour_level,
     colour_range,
@@ -131,3 +132,14 @@ def test_a_column_of_numbers_and_gaps_is_numeric() -> None:
     """A single word makes it a column of text; so does nothing but gaps."""
     table = Table("t", "data", "T", "", ("a", "b", "c", "d"), (("x", 1, None, None), ("y", 2.5, "n", None)))
     assert draw_table(table).numeric == {1}
+
+
+def test_references_stand_on_the_ramp_of_colours() -> None:
+    """The usual ratio in the middle, the floor a decade below it, on the ramp even where every value is near the usual one."""
+    lines = {"usual": 1e-3, "floor": 1e-4}
+    usual, floor = draw_heatmap(_heat(((2e-3,),), lines)).references
+    assert [usual.place, floor.place] == pytest.approx([50.0, 0.0])
+    assert usual.text_place - floor.text_place >= RAMP_TEXT
+    assert floor.text_place >= RAMP_TEXT / 2
+    places = [tick.text_place for tick in draw_heatmap(_heat(((1e-9,),), lines)).references]
+    assert abs(places[0] - places[1]) >= RAMP_TEXT - 1e-9
