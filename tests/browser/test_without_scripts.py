@@ -13,8 +13,6 @@ from PIL import Image
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-FIRST_CURVE = (0x0B, 0x62, 0xC4)
-"""Colour of the first curve as the chart's own attributes give it, which is that of the light style sheet too."""
 PAGES = ("failed", "healthy", "inconclusive", "unreadable", "several")
 
 
@@ -45,7 +43,10 @@ def _shows_all(opened: Opener, address: Path | str, scripts: bool) -> None:
         # Controls that would do nothing are not shown.
         assert run.locator(".tools:visible, .legend input:visible, th button:visible").count() == 0
         for chart in run.locator("figure.lines .chart").all():
-            assert _pixels(chart, FIRST_CURVE) > 100
+            # As the chart's own attributes give it, which is that of the light style sheet too.
+            colour = chart.locator(".curve").first.get_attribute("stroke") or ""
+            red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+            assert _pixels(chart, (red, green, blue)) > 100
         for rects in (".heat td.strip rect", ".figure.counts td.strip rect", ".figure.depth td.strip use[x]"):
             drawn = run.locator(rects)
             if drawn.count():
