@@ -130,7 +130,11 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
     except Exception as broken:  # noqa: BLE001 - one of three places: a check that breaks is shown as broken, the rest go on
         error = f"{type(broken).__name__}: {broken}"
         finding = Finding("not-checked", f"this check itself broke ({error}); please report it")
-    asked = lacking if finding.status == "not-checked" and lacking else [*check.needs, *check.uses]
+    asked = (
+        lacking
+        if finding.status == "not-checked" and lacking
+        else [*check.needs, *(name for name in check.uses if name not in check.asides)]
+    )
     advice = () if finding.status != "not-checked" else tuple(dict.fromkeys(missing[name].log_next for name in asked if name in missing))
     return Outcome(
         id=check.id,

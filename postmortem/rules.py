@@ -74,6 +74,7 @@ def _check(module: ModuleType) -> Check:
         vital=getattr(module, "VITAL", False),
         leads=getattr(module, "LEADS_ITEMS", ()),
         doubts=getattr(module, "DOUBTS_ITEMS", ()),
+        asides=getattr(module, "ASIDES", ()),
         decisive=getattr(module, "DECISIVE", False),
         applies=getattr(module, "applies", _always),
         judge=_required(module, "judge"),

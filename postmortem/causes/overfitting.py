@@ -55,12 +55,11 @@ USES = ("validation.rise", "checkpoints.best_distance")
 
 
 def summary(case: Case) -> str:
-    return case.said(
-        "memorized-training-data",
-        "rising-validation-loss",
-        "wide-generalization-gap",
-        otherwise="Validation loss turned up while training loss fell.",
-    )
+    by_heart = case.outcomes.get("memorized-training-data")
+    # How wide the gap is repeats what was learned by heart.
+    known = by_heart is not None and by_heart.alarmed
+    seen = ("memorized-training-data", "rising-validation-loss") if known else ("rising-validation-loss", "wide-generalization-gap")
+    return case.said(*seen, otherwise="Validation loss turned up while training loss fell.")
 
 
 def fix(case: Case) -> str:

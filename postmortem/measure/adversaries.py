@@ -21,7 +21,7 @@ from postmortem.measure.sides import by_side, coherence, gradient_size, judged_r
 from postmortem.measure.smooth import Smooth, ratio, smooth
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, missing, peak_row, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 LOGGED = ("pair.judge_loss", "pair.maker_loss", "pair.certainty", "pair.distance_growth", "pair.sample_decline")
 STORED = ("pair.update_ratio", "pair.rate_ratio", "pair.coherence", "pair.gradient_growth")
@@ -195,7 +195,7 @@ def _update_ratio(view: View, row: CheckpointRow) -> Found:
     if not ratios.get("judge") or not ratios.get("maker"):
         return Missing(STORED[0], "the checkpoint does not hold both nets with their optimizers' state", "optimizer-state")
     judge, maker = float(np.median(ratios["judge"])), float(np.median(ratios["maker"]))
-    basis = f"{len(ratios['judge'])} and {len(ratios['maker'])} matrices at step {row.step}"
+    basis = f"{len(ratios['judge'])} and {counted(len(ratios['maker']), 'matrix', 'matrices')} at step {row.step}"
     return Measurement(STORED[0], ratio(judge, maker), "ratio", basis, row.step, {"discriminator": judge, "generator": maker})
 
 
@@ -219,7 +219,7 @@ def _travel_ratio(view: View) -> Found:
     least = min(found, key=lambda one: abs(math.log(one[0])) if 0 < one[0] < math.inf else math.inf)
     items = {"discriminator": least[1], "generator": least[2]}
     return Measurement(
-        TRAVEL, least[0], "ratio", f"{len(found)} intervals between checkpoints, the one to step {least[3]}", least[3], items
+        TRAVEL, least[0], "ratio", f"{counted(len(found), 'interval')} between checkpoints, the one to step {least[3]}", least[3], items
     )
 
 

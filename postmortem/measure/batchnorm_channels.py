@@ -17,7 +17,7 @@ from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.vectors import share, vector
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "batchnorm.halted",
@@ -78,7 +78,9 @@ def _halted(view: View, modules: Sequence[str]) -> Found:
     name = "batchnorm.halted"
     windows = [(before, after) for before, after in pairwise(view.rows) if _trained(view, before, after)]
     if len(windows) < _FEWEST_WINDOWS:
-        return Missing(name, f"{len(windows)} intervals between checkpoints in which weights moved, three are needed", "two-checkpoints")
+        return Missing(
+            name, f"{counted(len(windows), 'interval')} between checkpoints in which weights moved, three are needed", "two-checkpoints"
+        )
     lengths = [(after.step or 0) - (before.step or 0) for before, after in windows]
     items: dict[str, float] = {}
     since: list[int] = []

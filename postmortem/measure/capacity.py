@@ -9,7 +9,7 @@ from postmortem.measure.layers import Layer
 from postmortem.measure.settings import RATE, number_of
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import Found, View, view_of
-from postmortem.model import Checkpoint, Measurement, Missing, Plain
+from postmortem.model import Checkpoint, Measurement, Missing, Plain, counted
 
 DECAYS = ("weight_decay", "wd", "weightdecay")
 DECOUPLED = frozenset({"adamw", "lion", "sgd"})
@@ -53,7 +53,7 @@ def _narrowest(view: View) -> Found:
             items[made[units]] = float(units)
         made.setdefault(layer.fan_out, layer.name)
     if not items:
-        return Missing(name, f"{len(matrices)} matrices, none of which takes what another gives", "checkpoint")
+        return Missing(name, f"{counted(len(matrices), 'matrix', 'matrices')}, none of which takes what another gives", "checkpoint")
     found = min(items, key=lambda each: items[each])
     return Measurement(name, items[found], "units", f"outputs of {found}, taken by a later layer", None, items, found)
 

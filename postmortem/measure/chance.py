@@ -11,7 +11,7 @@ import numpy as np
 from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Smooth, finite_points, ratio, smooth
-from postmortem.model import Measurement, Missing, kind_of_run
+from postmortem.model import Measurement, Missing, counted, kind_of_run
 
 EARLY_STEP = 10
 EARLY_SHARE = 0.01
@@ -107,7 +107,7 @@ def _against_chance(compared: Roled | None, chance: float, family: str, of: str)
     curve = smooth(compared.series, LEAST_POINTS)
     if curve is None:
         points = finite_points(compared.series)[0].size
-        yield Missing(names[1], f"only {points} finite points of {compared.series.tag!r}", "longer-curve")
+        yield Missing(names[1], f"only {counted(points, 'finite point')} of {compared.series.tag!r}", "longer-curve")
     else:
         basis = f"last level {curve.last:.4g} over {level} = {chance:.4g}; {basis_of(curve)}"
         yield Measurement(names[1], curve.last / chance, "ratio", basis)

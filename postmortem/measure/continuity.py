@@ -15,7 +15,7 @@ from postmortem.measure.initial import looks_fresh
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement
+from postmortem.model import Checkpoint, Measurement, counted
 
 NAMES = (
     "weights.redrawn",
@@ -109,7 +109,7 @@ def _redrawn(view: View) -> Iterator[Found]:
         reason = "no two checkpoints after the start share weight matrices"
         yield from missing(("weights.redrawn", "weights.redrawn_inside"), reason, "two-checkpoints")
         return
-    basis = f"cosines of weight matrices over {judged} intervals between checkpoints"
+    basis = f"cosines of weight matrices over {counted(judged, 'interval')} between checkpoints"
     yield Measurement("weights.redrawn", 0, "tensors", basis, view.rows[-1].step)
     yield Measurement("weights.redrawn_inside", 0, "tensors", basis, view.rows[-1].step)
 

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from postmortem.measure.loss import missing
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.smooth import Floats, finite_points, ratio, rolling_median, smooth
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "loss.repeated",
@@ -75,7 +75,7 @@ def zeros(training: Roled) -> Measurement:
     """Share of the finite points that are exactly 0; `first_step` where the very first is."""
     steps, values = finite_points(training.series)
     share = float(np.mean(values == 0)) if values.size else 0.0
-    basis = f"{values.size} finite points of {training.series.tag!r}"
+    basis = f"{counted(values.size, 'finite point')} of {training.series.tag!r}"
     return Measurement("loss.zeros", share, "share", basis, int(steps[0]) if values.size and values[0] == 0 else None)
 
 
@@ -114,7 +114,7 @@ def best_to_chance(validation: Roled, chance: Measurement | None) -> Measurement
         return Missing(name, "the loss of a guess is not known", "num-classes")
     steps, values = finite_points(validation.series)
     if values.size < 3:
-        return Missing(name, f"only {values.size} finite points of {validation.series.tag!r}", "validation-loss")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}", "validation-loss")
     levels = rolling_median(values, 3)
     place = int(np.argmin(levels))
     basis = f"lowest median of three of {values.size} points of {validation.series.tag!r} over {chance.value:.4g}"
@@ -144,7 +144,7 @@ def accuracy_repeats(accuracy: Roled | None) -> Measurement | Missing:
         return Missing(name, "no accuracy on validation data was logged", "accuracy")
     steps, values = finite_points(accuracy.series)
     if values.size < LEAST_POINTS:
-        return Missing(name, f"only {values.size} finite points of {accuracy.series.tag!r}", "accuracy")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {accuracy.series.tag!r}", "accuracy")
     unit = 100.0 if float(values.max()) > 1.5 else 1.0
     shares = values / unit
     if bool(np.allclose(shares, np.round(shares, 2), rtol=0, atol=1e-6)):

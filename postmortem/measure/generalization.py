@@ -14,7 +14,7 @@ import numpy as np
 from postmortem.measure.loss import basis_of, missing
 from postmortem.measure.roles import Roled, same_steps
 from postmortem.measure.smooth import Floats, Smooth, finite_points, level_near, ratio, smooth
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 NAMES = (
     "fit.train_share",
@@ -89,7 +89,7 @@ def measure_accuracy_turn(accuracy: Roled | None) -> Measurement | Missing:
         return Missing(name, "no accuracy on validation data was logged", "accuracy")
     steps, values = finite_points(accuracy.series)
     if values.size < LEAST_POINTS:
-        return Missing(name, f"only {values.size} finite points of {accuracy.series.tag!r}", "accuracy")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {accuracy.series.tag!r}", "accuracy")
     values = values / 100.0 if values.max() > 1.5 else values
     levels = [float(np.median(values[max(0, at - 1) : at + 2])) for at in range(values.size)]
     last = float(np.median(values[-max(3, values.size // 10) :]))

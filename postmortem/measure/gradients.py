@@ -21,7 +21,7 @@ from postmortem.measure.view import (
     updates_done,
     view_of,
 )
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = ("gradients.depth_slope", "gradients.first_to_last", "gradients.snr", "gradients.moment_norm")
 
@@ -155,7 +155,7 @@ def _snr(view: View) -> Found:
             items[layer.name] = update.snr
     if not items:
         return Missing(name, "no matrix has Adam's moments with a beta1 near 0.9", "optimizer-state")
-    basis = f"|m| / sqrt(v) at {at_step(row)} (learning rate {highest_rate(row):.3g}), {len(items)} matrices"
+    basis = f"|m| / sqrt(v) at {at_step(row)} (learning rate {highest_rate(row):.3g}), {counted(len(items), 'matrix', 'matrices')}"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, row.step, items)
 
 

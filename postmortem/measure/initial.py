@@ -13,7 +13,7 @@ import numpy as np
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorStats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, update_items, updates_done, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "weights.initial_gain",
@@ -103,12 +103,12 @@ def _gains(view: View, row: CheckpointRow) -> Iterator[Found]:
     if not hidden:
         yield from missing((*NAMES[:3], "weights.initial_depth_gain"), "every hidden matrix is constant at the start", "initial-checkpoint")
         return
-    basis = f"std x sqrt(fan_in) at {at_step(row)}, {len(hidden)} hidden matrices that are not constant"
+    basis = f"std x sqrt(fan_in) at {at_step(row)}, {counted(len(hidden), 'hidden matrix', 'hidden matrices')} that are not constant"
     mean = math.exp(float(np.mean([math.log(value) for value in hidden.values()])))
     yield Measurement(NAMES[0], mean, "ratio", basis, row.step, hidden)
     low, high = _scaled(view, row, hidden, max), _scaled(view, row, hidden, min)
-    wide = f"std x sqrt of the larger of fan_in and fan_out at {at_step(row)}, {len(low)} hidden matrices"
-    narrow = f"std x sqrt of the smaller of fan_in and fan_out at {at_step(row)}, {len(high)} hidden matrices"
+    wide = f"std x sqrt of the larger of fan_in and fan_out at {at_step(row)}, {counted(len(low), 'hidden matrix', 'hidden matrices')}"
+    narrow = f"std x sqrt of the smaller of fan_in and fan_out at {at_step(row)}, {counted(len(high), 'hidden matrix', 'hidden matrices')}"
     yield Measurement(NAMES[1], min(low.values()), "ratio", wide, row.step, low)
     yield Measurement(NAMES[2], max(high.values()), "ratio", narrow, row.step, high)
     yield _depth_gain(view, row, hidden)
@@ -131,7 +131,8 @@ def _depth_gain(view: View, row: CheckpointRow, hidden: dict[str, float]) -> Fou
             decades.setdefault(layer.net, {})[layer.name] = _distance(hidden[layer.name])
     worst = max(decades.values(), key=lambda chain: abs(sum(chain.values())))
     low, high = STABLE_GAINS
-    basis = f"log10 of the gains' distance from {low:g} to {high:.2f}, summed over {len(worst)} hidden matrices at {at_step(row)}"
+    those = counted(len(worst), "hidden matrix", "hidden matrices")
+    basis = f"log10 of the gains' distance from {low:g} to {high:.2f}, summed over {those} at {at_step(row)}"
     return Measurement("weights.initial_depth_gain", sum(worst.values()), "decades", basis, row.step, worst)
 
 
@@ -220,5 +221,5 @@ def _fresh(view: View, row: CheckpointRow) -> Found:
         return Missing("weights.fresh", f"no hidden matrix has {_FEWEST_ELEMENTS} elements that vary", "initial-checkpoint")
     items = {layer.name: float(looks_fresh(row.tensors[layer.name], layer, row.tensors.get(layer.bias))) for layer in judged}
     share = sum(layer.elements for layer in judged if items[layer.name]) / sum(layer.elements for layer in judged)
-    basis = f"moments of {len(judged)} hidden matrices at {at_step(row)} beside the usual initializations'"
+    basis = f"moments of {counted(len(judged), 'hidden matrix', 'hidden matrices')} at {at_step(row)} beside the usual initializations'"
     return Measurement("weights.fresh", share, "share", basis, row.step, items)

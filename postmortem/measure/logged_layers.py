@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from postmortem.measure.tags import words
 from postmortem.measure.view import Found, slope_by_depth
-from postmortem.model import Histogram, Measurement, Series
+from postmortem.model import Histogram, Measurement, Series, counted
 
 NAMES = (
     "gradients.first_to_last",
@@ -203,7 +203,8 @@ def _constant(drawn: Mapping[str, Histogram]) -> Iterator[Found]:
     hidden = {name: one for name, one in list(drawn.items())[:-1] if is_matrix(name) and one.counts[0].sum() >= _SMALLEST_MATRIX}
     constant = {name: 1.0 for name, one in hidden.items() if one.steps[0] <= 1 and one.minimum[0] == one.maximum[0]}
     if constant:
-        basis = f"histograms of {len(hidden)} hidden matrices at step {min(one.steps[0] for one in hidden.values())}"
+        those = counted(len(hidden), "hidden matrix", "hidden matrices")
+        basis = f"histograms of {those} at step {min(one.steps[0] for one in hidden.values())}"
         yield Measurement(NAMES[7], len(constant) / len(hidden), "share", basis, 0, constant)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.smooth import Smooth, finite_points, ratio, smooth
-from postmortem.model import Measurement, Missing, Series
+from postmortem.model import Measurement, Missing, Series, counted
 
 LEAST_POINTS = 10
 """Fewer points than this have a first and a last value, but no shape."""
@@ -52,7 +52,7 @@ def measure_levels(training: Roled | None, data: Roled | None = None) -> Iterato
     yield Measurement("loss.negative", float(below.sum()), "points", f"points below 0 of {values.size} of {where}", first_below)
     curve = smooth(training.series, LEAST_POINTS)
     if curve is None:
-        yield from missing(LEVELS, f"only {values.size} finite points of {training.series.tag!r}", "longer-curve")
+        yield from missing(LEVELS, f"only {counted(values.size, 'finite point')} of {training.series.tag!r}", "longer-curve")
         return
     basis = basis_of(curve)
     yield Measurement("loss.last", curve.last, "loss", f"median of the last tenth of {basis}", int(curve.steps[-1]))

@@ -10,7 +10,7 @@ from postmortem.measure.optimizer_settings import NAMES as SETTING_NAMES
 from postmortem.measure.optimizer_settings import measure_settings
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import ADAM_KIN, EARLIEST_JUDGED_STEP, Found, View, at_step, missing, updates_done, view_of
-from postmortem.model import Checkpoint, Measurement, Missing, Optimizer
+from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, counted
 
 _OWN = (
     "optimizer.nonfinite",
@@ -282,6 +282,6 @@ def _epsilon(view: View, row: CheckpointRow) -> Found:
             items[name] = update.epsilon_bound / elements
     if not items:
         return Missing("optimizer.epsilon_share", "no matrix has Adam's moments", "optimizer-state")
-    basis = f"elements with sqrt(v) below epsilon and a nonzero average, {len(items)} matrices at {at_step(row)}"
+    basis = f"elements with sqrt(v) below epsilon and a nonzero average, {counted(len(items), 'matrix', 'matrices')} at {at_step(row)}"
     share = sum(items[name] * weights[name] for name in items) / sum(weights[name] for name in items)
     return Measurement("optimizer.epsilon_share", share, "share", basis, row.step, items)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from postmortem.measure.table import CheckpointRow
 from postmortem.measure.view import Found, View, at_step, missing, peak_row, span
-from postmortem.model import Checkpoint, Measurement, Missing, Optimizer
+from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, counted
 
 NAMES = (
     "optimizer.settings_changed",
@@ -123,7 +123,7 @@ def _rates(view: View, row: CheckpointRow) -> Iterator[Found]:
     if not spreads:
         yield from missing(names, "no group of the optimizer has a learning rate above 0", "learning-rate")
         return
-    basis = f"{groups} groups at {at_step(row)}"
+    basis = f"{counted(groups, 'group')} at {at_step(row)}"
     yield Measurement(names[0], max(spreads.values()), "ratio", basis, row.step, spreads)
     yield Measurement(names[1], len(still), "groups", basis, row.step, still)
 
@@ -147,7 +147,7 @@ def _unusual(view: View, row: CheckpointRow) -> Found:
                 items[f"beta1 {where}"] = 0.0
     if not groups:
         return Missing("optimizer.unusual", "the optimizer has no betas", "optimizer-state")
-    return Measurement("optimizer.unusual", len(items), "settings", f"{groups} groups at {at_step(row)}", row.step, items)
+    return Measurement("optimizer.unusual", len(items), "settings", f"{counted(groups, 'group')} at {at_step(row)}", row.step, items)
 
 
 def _decayed_vectors(view: View, row: CheckpointRow) -> Found:

@@ -17,7 +17,7 @@ from postmortem.measure.data_sets import main_manifest, split_counts, training_r
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.settings import number_of
 from postmortem.measure.smooth import Floats, finite_points
-from postmortem.model import Manifest, Measurement, Missing, Plain
+from postmortem.model import Manifest, Measurement, Missing, Plain, counted
 
 SMOOTHING = ("label_smoothing", "label_smoothing_factor", "label_smooth", "labelsmoothing", "smoothing")
 LEAST_EVALUATIONS = 5
@@ -106,7 +106,7 @@ def measure_majority(roled: Sequence[Roled], manifests: Sequence[Manifest]) -> M
         return Missing(name, f"{manifest.source} does not tell the classes of training and {accuracy.split or 'validation'}", "manifest")
     values = finite_points(accuracy.series)[1]
     if values.size < LEAST_EVALUATIONS:
-        return Missing(name, f"only {values.size} finite points of {accuracy.series.tag!r}", "accuracy")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {accuracy.series.tag!r}", "accuracy")
     values = values / 100.0 if values.max() > 1.5 else values
     tail = values[-max(LEAST_EVALUATIONS, values.size // 3) :]
     majority = next(iter(counts))

@@ -15,7 +15,7 @@ from postmortem.measure.data_sets import main_manifest, split_counts
 from postmortem.measure.loss import basis_of
 from postmortem.measure.roles import Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.smooth import finite_points, smooth
-from postmortem.model import Manifest, Measurement, Missing, kind_of_run
+from postmortem.model import Manifest, Measurement, Missing, counted, kind_of_run
 
 NAMES = ("loss.validation_to_rare", "accuracy.errors_to_rare")
 RARE = 0.1
@@ -62,7 +62,7 @@ def _errors(roled: Sequence[Roled], share: float, said: str) -> Measurement | Mi
         return Missing(name, "no accuracy on validation data was logged", "accuracy")
     steps, values = finite_points(accuracy.series)
     if values.size < 3:
-        return Missing(name, f"only {values.size} finite points of {accuracy.series.tag!r}", "accuracy")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {accuracy.series.tag!r}", "accuracy")
     values = values / 100.0 if values.max() > 1.5 else values
     errors = 1 - sorted(values[-max(3, values.size // 10) :])[-1]
     return Measurement(name, errors / share, "ratio", f"errors {errors:.2%} over {share:.2%}: {said}", int(steps[-1]))

@@ -10,7 +10,7 @@ from postmortem.measure.loss import missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.settings import RATE, number_of, settings
 from postmortem.measure.smooth import Floats, Ints, finite_points, ratio
-from postmortem.model import Checkpoint, Measurement, Missing, RunData, Series
+from postmortem.model import Checkpoint, Measurement, Missing, RunData, Series, counted
 
 LEAST_POINTS = 10
 DEAD = 1e-3
@@ -75,7 +75,7 @@ def measure_rate(run: RunData, roled: Sequence[Roled], last_step: int | None) ->
     yield Measurement("lr.max_step", float(steps[highest]), "step", basis, int(steps[highest]))
     yield _late_rise(steps, values, basis)
     if values.size < 4:
-        yield Missing("lr.dead_share", f"only {values.size} values of the learning rate", "learning-rate")
+        yield Missing("lr.dead_share", f"only {counted(values.size, 'value')} of the learning rate", "learning-rate")
         return
     if peak <= 0:
         yield Measurement("lr.dead_share", 1.0, "share", f"the learning rate is 0 throughout; {basis}", int(steps[0]))
@@ -99,7 +99,7 @@ def _late_rise(steps: Ints, values: Floats, basis: str) -> Measurement | Missing
     """
     name = "lr.late_rise"
     if values.size < 3 or steps[-1] <= steps[0]:
-        return Missing(name, f"only {values.size} values of the learning rate", "learning-rate")
+        return Missing(name, f"only {counted(values.size, 'value')} of the learning rate", "learning-rate")
     middle = int(np.searchsorted(steps, (int(steps[0]) + int(steps[-1])) / 2))
     later = values[middle:]
     falls = bool((np.diff(later) < 0).any()) or later.size < 2
@@ -140,9 +140,11 @@ def measure_gradient_norm(roled: Sequence[Roled], clip_norm: float | None) -> It
     yield Measurement("gradnorm.nonfinite_share", float(bad.mean()), "share", f"{series.values.size} points of {where}", first_bad)
     steps, values = finite_points(series)
     if values.size < LEAST_POINTS:
-        yield from missing((*NORM, "gradnorm.clipped_share"), f"only {values.size} finite points of {series.tag!r}", "gradient-norm")
+        yield from missing(
+            (*NORM, "gradnorm.clipped_share"), f"only {counted(values.size, 'finite point')} of {series.tag!r}", "gradient-norm"
+        )
         return
-    basis = f"{where}, {values.size} finite points"
+    basis = f"{where}, {counted(values.size, 'finite point')}"
     skipped = max(1, int(EARLY * values.size))
     tenth = max(3, values.size // 10)
     middle = float(np.median(values))

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Floats, Smooth, point_noise, ratio, rolling_median, smooth
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 EARLY = 0.02
 """Share of the run in which an early drop falls."""
@@ -46,7 +46,7 @@ def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
     curve = smooth(training.series, LEAST_POINTS)
     if curve is None:
         finite = int(np.isfinite(training.series.values).sum())
-        yield from missing(SHAPES, f"only {finite} finite points of {training.series.tag!r}", "longer-curve")
+        yield from missing(SHAPES, f"only {counted(finite, 'finite point')} of {training.series.tag!r}", "longer-curve")
         return
     if curve.span <= 0:
         yield from missing(SHAPES, f"all points of {training.series.tag!r} stand at one step", "longer-curve")

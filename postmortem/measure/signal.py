@@ -19,7 +19,7 @@ from postmortem.measure.initial import is_initial
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, Floats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms", "signal.final_preactivation_rms")
 
@@ -49,7 +49,7 @@ def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_
         return
     square = 1.0 if input_rms is None else input_rms**2
     source = "inputs taken to have rms 1" if input_rms is None else f"inputs of rms {input_rms:.3g}"
-    basis = f"weights and biases at {at_step(row)}, {source}, {len(chain)} hidden layers"
+    basis = f"weights and biases at {at_step(row)}, {source}, {counted(len(chain), 'hidden layer')}"
     silenced, output = _through_relu(view, row, chain, square)
     yield Measurement(NAMES[0], max(silenced.values()), "share", f"{basis} of ReLU units", row.step, silenced)
     rms = _through_tanh(row, chain, square)
@@ -71,7 +71,7 @@ def _final(view: View, input_rms: float | None) -> Found:
     if not chain:
         return Missing(name, "the net is no plain chain of layers without normalization", "activation-histograms")
     items = _through_tanh(rows[-1], chain, 1.0 if input_rms is None else input_rms**2)
-    basis = f"weights and biases at {at_step(rows[-1])}, {len(chain)} hidden layers of bounded units"
+    basis = f"weights and biases at {at_step(rows[-1])}, {counted(len(chain), 'hidden layer')} of bounded units"
     return Measurement(name, max(items.values()), "ratio", basis, rows[-1].step, items)
 
 
@@ -154,7 +154,7 @@ def _recurrent(view: View, row: CheckpointRow) -> Measurement | None:
         stats = row.tensors[name]
         carried = "hh" in name or "recurrent" in name
         items[name] = stats.norm / math.sqrt(max(1, layer.fan_out)) * (_HALF_STATE if carried else math.sqrt(square))
-    basis = f"recurrent weights at {at_step(row)}, {len(items)} matrices, states taken as {_HALF_STATE:g}"
+    basis = f"recurrent weights at {at_step(row)}, {counted(len(items), 'matrix', 'matrices')}, states taken as {_HALF_STATE:g}"
     return Measurement(NAMES[1], max(items.values()), "ratio", basis, row.step, items, "recurrent cells")
 
 

@@ -21,7 +21,7 @@ from postmortem.measure.smooth import Floats
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.vectors import vector
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = ("weights.attention", "weights.stable_rank", "weights.stable_rank_kept", "attention.logits", "attention.logits_growth")
 
@@ -113,7 +113,8 @@ def _ranks(view: View, first: CheckpointRow, last: CheckpointRow) -> Iterator[Fo
         yield from missing(names, reason, "two-checkpoints")
         return
     left_out = len(wide) - len(ends)
-    basis = f"{len(ends)} hidden matrices at {at_step(last)}, {left_out} left out by size; 30 rounds of power iteration"
+    those = counted(len(ends), "hidden matrix", "hidden matrices")
+    basis = f"{those} at {at_step(last)}, {left_out} left out by size; 30 rounds of power iteration"
     yield Measurement(names[0], min(ends.values()), "directions", basis, last.step, ends)
     yield Measurement(names[1], min(kept.values()), "ratio", f"over {at_step(first)}; {basis}", last.step, kept)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from postmortem.measure.loss import basis_of, missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Floats, Ints, Smooth, block_starts, ratio, smooth
-from postmortem.model import Measurement, Missing, Series
+from postmortem.model import Measurement, Missing, Series, counted
 
 LEAST_POINTS = 40
 """Two windows of twenty points: one gives the level, the next can rise above it."""
@@ -50,7 +50,9 @@ def measure_spikes(training: Roled | None, rate: Series | None) -> Iterator[Meas
     curve = smooth(training.series, LEAST_POINTS)
     if curve is None:
         finite = int(np.isfinite(training.series.values).sum())
-        yield from missing(names, f"only {finite} finite points of {training.series.tag!r}; spikes need {LEAST_POINTS}", "longer-curve")
+        yield from missing(
+            names, f"only {counted(finite, 'finite point')} of {training.series.tag!r}; spikes need {LEAST_POINTS}", "longer-curve"
+        )
         return
     found = find_spikes(curve)
     kept = [spike for spike in found if not _at_rate_jump(curve, spike.begin, rate)]

@@ -11,7 +11,7 @@ import numpy as np
 from postmortem.measure.smooth import Floats, Ints
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, span, updates_done, view_of
-from postmortem.model import Checkpoint, Measurement, Missing, number
+from postmortem.model import Checkpoint, Measurement, Missing, counted, number
 
 NAMES = ("updates.overwritten", "updates.reach", "updates.faded")
 FADED = 1e-3
@@ -61,7 +61,7 @@ def _faded(view: View) -> Found:
         return Missing(name, "no matrix that moved and is finite in all checkpoints", "two-checkpoints")
     value = float(np.median(list(items.values())))
     since = (rows[0].step or 0) + round((1 - value) * sum(lengths))
-    basis = f"{len(rows)} checkpoints, {span(rows[0], rows[-1])}, {len(items)} matrices"
+    basis = f"{len(rows)} checkpoints, {span(rows[0], rows[-1])}, {counted(len(items), 'matrix', 'matrices')}"
     return Measurement(name, value, "share", basis, since if value > 0 else None, items)
 
 
@@ -81,7 +81,12 @@ def _overwritten(view: View) -> Found:
             value = float(np.median(list(items.values())))
             if best is None or value > best[0]:
                 far = number(value * math.sqrt(steps), 2)
-                best = value, f"{far} times their norm in {steps} updates ({span(before, after)}, {len(items)} matrices)", after.step, items
+                best = (
+                    value,
+                    f"{far} times their norm in {steps} updates ({span(before, after)}, {counted(len(items), 'matrix', 'matrices')})",
+                    after.step,
+                    items,
+                )
     if best is None:
         return Missing(NAMES[0], "no two checkpoints of known steps hold finite matrices of one shape", "two-checkpoints")
     value, basis, step, items = best
@@ -105,7 +110,7 @@ def _reach(view: View, algorithm: str, logged: tuple[Ints, Floats] | None) -> Fo
     if not items:
         return Missing(name, "no finite matrix that is not zero in the first checkpoint", "checkpoint")
     rates_of = f"learning rates sum to {total:.3g} over steps {steps[0]} to {steps[-1]} ({algorithm})"
-    basis = f"{rates_of}, rms of {len(items)} matrices, {at_step(first)}"
+    basis = f"{rates_of}, rms of {counted(len(items), 'matrix', 'matrices')}, {at_step(first)}"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, None, items)
 
 

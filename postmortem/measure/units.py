@@ -21,7 +21,7 @@ from postmortem.measure.layers import Layer
 from postmortem.measure.saturation import measure_saturation
 from postmortem.measure.table import CheckpointRow, Floats, TensorTable, UpdateStats
 from postmortem.measure.view import ADAM_KIN, Found, View, missing, span, view_of
-from postmortem.model import Checkpoint, Histogram, Measurement, Missing
+from postmortem.model import Checkpoint, Histogram, Measurement, Missing, counted
 
 Flags: TypeAlias = "NDArray[np.bool_]"
 
@@ -220,7 +220,7 @@ def _dead(view: View) -> Found:
     before, after, shares, method = windows[-1]
     worst = max(shares.values())
     since = next((start.step for start, _, earlier, _ in windows if max(earlier.values()) >= worst / 2), None) if worst > 0 else None
-    basis = f"{method}, {span(before, after)}, {len(shares)} hidden layers"
+    basis = f"{method}, {span(before, after)}, {counted(len(shares), 'hidden layer')}"
     return Measurement("units.dead", worst, "share", basis, since, shares)
 
 

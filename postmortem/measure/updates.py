@@ -28,7 +28,7 @@ from postmortem.measure.view import (
     updates_done,
     view_of,
 )
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "updates.moved",
@@ -106,7 +106,8 @@ def _ratios(view: View) -> Iterator[Found]:
         )
         yield from missing(names, reason, "two-checkpoints")
         return
-    basis = f"rebuilt from the optimizer's state at {at_step(row)} (learning rate {highest_rate(row):.3g}), {len(items)} matrices"
+    those = counted(len(items), "matrix", "matrices")
+    basis = f"rebuilt from the optimizer's state at {at_step(row)} (learning rate {highest_rate(row):.3g}), {those}"
     yield Measurement(names[0], float(np.median(list(items.values()))), "per step", basis, row.step, items)
     yield Measurement(names[1], max(items.values()), "per step", basis, row.step, items)
 
@@ -118,7 +119,7 @@ def _bounds(exact: Sequence[Found], low: dict[str, float], high: dict[str, float
         if known is not None:
             yield Measurement(name, known.value, known.unit, known.basis, known.first_step, known.items)
         elif interval:
-            basis = f"distance between two checkpoints over the norm and {how}, {len(interval)} matrices"
+            basis = f"distance between two checkpoints over the norm and {how}, {counted(len(interval), 'matrix', 'matrices')}"
             yield Measurement(name, float(np.median(list(interval.values()))), "per step", basis, None, interval)
         else:
             yield Missing(name, "neither the optimizer's state nor two checkpoints of known steps that differ", "optimizer-state")
@@ -181,7 +182,7 @@ def _equal(view: View) -> Found:
         return Missing("updates.equal_share", "no matrix moved between the last two checkpoints", "two-checkpoints")
     elements = sum(view.layers[name].elements for name in watched)
     share = sum(value * view.layers[name].elements for name, value in watched.items()) / elements
-    basis = f"elements equal bit for bit in {len(watched)} matrices that moved, {span(view.rows[-2], last)}"
+    basis = f"elements equal bit for bit in {counted(len(watched), 'matrix', 'matrices')} that moved, {span(view.rows[-2], last)}"
     return Measurement("updates.equal_share", share, "share", basis, last.step, watched)
 
 
@@ -228,7 +229,7 @@ def _displacement_bounds(view: View, low: dict[str, float], high: dict[str, floa
         )
         return
     before, after, steps = chosen
-    basis = f"{span(before, after)}, {steps} updates, {len(low)} matrices"
+    basis = f"{span(before, after)}, {steps} updates, {counted(len(low), 'matrix', 'matrices')}"
     yield Measurement("updates.displacement_low", float(np.median(list(low.values()))), "per step", basis, after.step, low)
     yield Measurement("updates.displacement_high", float(np.median(list(high.values()))), "per step", basis, after.step, high)
 
@@ -258,7 +259,7 @@ def _cosine(view: View) -> Found:
             items[layer.name] = float(np.median(known))
     if not items:
         return Missing(name, "it takes three checkpoints between which weights move by gradients", "two-checkpoints")
-    basis = f"consecutive displacements of {len(items)} matrices over {len(view.rows)} checkpoints"
+    basis = f"consecutive displacements of {counted(len(items), 'matrix', 'matrices')} over {len(view.rows)} checkpoints"
     return Measurement(name, float(np.median(list(items.values()))), "cosine", basis, view.rows[-1].step, items)
 
 
@@ -281,7 +282,7 @@ def _decay_only(view: View) -> Found:
     if not judged:
         return Missing("updates.decay_only", "no matrix has one shape in the last two checkpoints", "two-checkpoints")
     found = _decaying(view)
-    basis = f"{len(judged)} matrices, {span(view.rows[-2], view.rows[-1])}: displaced along themselves only"
+    basis = f"{counted(len(judged), 'matrix', 'matrices')}, {span(view.rows[-2], view.rows[-1])}: displaced along themselves only"
     return Measurement("updates.decay_only", len(found), "layers", basis, view.rows[-1].step, found)
 
 
@@ -297,7 +298,9 @@ def _decay_share(view: View) -> Found:
             items[layer.name] = update.decay_norm / update.update_norm
     if not items:
         return Missing(name, "the optimizer's state and settings do not give the last update", "two-checkpoints")
-    basis = f"learning rate times weight decay times norm, over the last update, at {at_step(row)}, {len(items)} matrices"
+    basis = (
+        f"learning rate times weight decay times norm, over the last update, at {at_step(row)}, {counted(len(items), 'matrix', 'matrices')}"
+    )
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, row.step, items)
 
 
@@ -325,5 +328,5 @@ def _decay_error(view: View) -> Found:
     if not items:
         reason = "no matrix did nothing but shrink" if not found else "the groups' rate and decay do not tell how matrices should shrink"
         return Missing(name, reason, "two-checkpoints")
-    basis = f"{len(items)} matrices over {steps} updates, {span(before, after)}"
+    basis = f"{counted(len(items), 'matrix', 'matrices')} over {steps} updates, {span(before, after)}"
     return Measurement(name, max(errors), "share", basis, after.step, items)

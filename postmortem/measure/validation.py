@@ -11,7 +11,7 @@ from postmortem.measure.loss import basis_of, missing
 from postmortem.measure.roles import Roled, main, same_steps
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Smooth, finite_points, level_near, ratio, rolling_median, smooth
 from postmortem.measure.tags import words
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 OF_EVALUATION = frozenset({"map", "map50", "map75", "ap", "ap50", "ap75"})
 """Metrics of detectors, which nobody takes on training data."""
@@ -35,7 +35,7 @@ def measure_validation(training: Roled | None, validation: Roled | None, chance:
     )
     curve = smooth(validation.series, LEAST_POINTS)
     if curve is None:
-        yield from missing((*RISE, *GAP), f"only {points} finite points of {validation.series.tag!r}", "validation-loss")
+        yield from missing((*RISE, *GAP), f"only {counted(points, 'finite point')} of {validation.series.tag!r}", "validation-loss")
         return
     trained = None if training is None else smooth(training.series, LEAST_POINTS)
     apart = training is not None and not same_steps(training.series, validation.series)
@@ -112,7 +112,7 @@ def _last_accuracy(name: str, one: Roled | None, split: str, unit: float) -> Mea
         return Missing(name, f"no accuracy on {split} data was logged", "accuracy")
     steps, values = finite_points(one.series)
     if values.size < LEAST_ACCURACY_POINTS:
-        return Missing(name, f"only {values.size} finite points of {one.series.tag!r}", "accuracy")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {one.series.tag!r}", "accuracy")
     last = float(np.median(values[-max(3, values.size // 10) :])) / unit
     return Measurement(name, last, "share", f"median of the last tenth of {values.size} points of {one.series.tag!r}", int(steps[-1]))
 
@@ -150,11 +150,11 @@ def _change_after_best(validation: Roled | None, best_step: int | None, unit: fl
         return Missing(name, "no validation loss with enough points was logged", "validation-loss")
     steps, values = finite_points(validation.series)
     if values.size < LEAST_POINTS:
-        return Missing(name, f"only {values.size} finite points of {validation.series.tag!r}", "accuracy")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}", "accuracy")
     middle = int(np.clip(np.searchsorted(steps, best_step), 1, values.size - 2))
     at_best = float(np.median(values[middle - 1 : middle + 2])) / unit
     last = float(np.median(values[-max(3, values.size // 10) :])) / unit
-    where = f"{validation.series.tag!r} of {validation.series.source}, {values.size} finite points"
+    where = f"{validation.series.tag!r} of {validation.series.source}, {counted(values.size, 'finite point')}"
     return Measurement(
         name,
         last - at_best,

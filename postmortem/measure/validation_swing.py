@@ -9,7 +9,7 @@ import numpy as np
 from postmortem.measure.loss import missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import finite_points, point_noise, ratio
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 NAMES = ("validation.swing", "validation.values")
 LEAST_POINTS = 5
@@ -26,7 +26,7 @@ def measure_validation_swing(validation: Roled | None) -> Iterator[Measurement |
     steps, values = finite_points(validation.series)
     where = f"{validation.series.tag!r} of {validation.series.source}"
     if values.size < LEAST_POINTS:
-        yield from missing(NAMES, f"only {values.size} finite points of {validation.series.tag!r}", "longer-curve")
+        yield from missing(NAMES, f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}", "longer-curve")
         return
     basis = f"{where}, {values.size} evaluations"
     yield Measurement(NAMES[0], ratio(point_noise(values), abs(float(values[0]))), "ratio", f"over the first, {values[0]:.4g}; {basis}")

@@ -10,7 +10,7 @@ from postmortem.measure.loss import missing
 from postmortem.measure.rates import main_gradient_norm
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Floats, finite_points, level_near, ratio, rolling_median, smooth
-from postmortem.model import Measurement, Missing, Series
+from postmortem.model import Measurement, Missing, Series, counted
 
 NAMES = ("loss.early_rise", "gradnorm.early_burst", "lr.setback", "lr.cut")
 EARLY_LOSS, EARLY_NORM = 0.1, 0.05
@@ -57,7 +57,7 @@ def early_burst(norms: Series | None) -> Measurement | Missing:
     steps, values = finite_points(norms)
     early = max(4, int(EARLY_NORM * values.size))
     if values.size < 2 * LEAST_POINTS:
-        return Missing(name, f"only {values.size} finite points of {norms.tag!r}", "gradient-norm")
+        return Missing(name, f"only {counted(values.size, 'finite point')} of {norms.tag!r}", "gradient-norm")
     place = 1 + int(np.argmax(values[1:early]))
     usual = max(float(np.median(values[early:])), float(values[0]))
     basis = f"highest of points 2 to {early} of {norms.tag!r} over {usual:.4g}, the larger of its first and its later median"
@@ -89,7 +89,7 @@ def setback(training: Roled | None, rate: Series | None) -> Measurement | Missin
         return Missing(name, "no learning rate was logged", "learning-rate")
     steps, values = finite_points(rate)
     if values.size < LEAST_POINTS or not float(values.max()) > 0:
-        return Missing(name, f"only {values.size} values of the learning rate, or none above 0", "learning-rate")
+        return Missing(name, f"only {counted(values.size, 'value')} of the learning rate, or none above 0", "learning-rate")
     places = restarts(values)
     items = {"restarts": float(len(places))}
     basis = f"{len(places)} restarts among {values.size} points of {rate.tag!r}"
@@ -136,7 +136,7 @@ def cut(rate: Series | None) -> Measurement | Missing:
         return Missing(name, "no learning rate was logged", "learning-rate")
     steps, values = finite_points(rate)
     if values.size < LEAST_POINTS or not float(values.max()) > 0:
-        return Missing(name, f"only {values.size} values of the learning rate, or none above 0", "learning-rate")
+        return Missing(name, f"only {counted(values.size, 'value')} of the learning rate, or none above 0", "learning-rate")
     places = jumps(values)
     items = {"jumps": float(len(places))}
     basis = f"{len(places)} jumps back to the peak among {values.size} points of {rate.tag!r}"

@@ -12,7 +12,7 @@ import numpy as np
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "weights.doublings",
@@ -73,7 +73,14 @@ def _doublings(view: View) -> Found:
         return Missing(name, "every hidden matrix is followed by a norm, or stands in few checkpoints", "two-checkpoints")
     longest = max(items.values())
     since = rows[-1 - int(longest)].step if longest else None
-    return Measurement(name, longest, "intervals", f"norms of {len(items)} hidden matrices in {len(rows)} checkpoints", since, items)
+    return Measurement(
+        name,
+        longest,
+        "intervals",
+        f"norms of {counted(len(items), 'hidden matrix', 'hidden matrices')} in {len(rows)} checkpoints",
+        since,
+        items,
+    )
 
 
 def _relative(row: CheckpointRow, name: str) -> float | None:
@@ -104,7 +111,8 @@ def _positions(view: View) -> Found:
     if not found or not usual > 0:
         return Missing(name, "it takes two checkpoints between which matrices moved", "two-checkpoints")
     items = {label: moved / usual for label, moved in found.items()}
-    basis = f"relative distance from the first checkpoint over that of {len(others)} matrices, {usual:.3g}, at {at_step(row)}"
+    those = counted(len(others), "matrix", "matrices")
+    basis = f"relative distance from the first checkpoint over that of {those}, {usual:.3g}, at {at_step(row)}"
     return Measurement(name, min(items.values()), "ratio", basis, row.step, items)
 
 

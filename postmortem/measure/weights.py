@@ -7,6 +7,7 @@ different widths comparable (He's initialization has 1.41, Glorot's and LeCun's 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from postmortem.measure.initial import is_initial, measure_initial, outgoing_fan
 from postmortem.measure.layers import Layer, layers
 from postmortem.measure.table import CheckpointRow, Floats, TensorStats, TensorTable, UnitStats
 from postmortem.measure.view import Found, View, at_step, missing, slope_by_depth, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "checkpoints.steps",
@@ -137,8 +138,12 @@ def _families(view: View, row: CheckpointRow) -> list[list[Layer]]:
     for layer in view.hidden:
         stats = row.tensors.get(layer.name)
         if stats is not None and stats.variance > 0 and layer.elements >= _FEWEST_ELEMENTS:
-            found.setdefault(f"{layer.net}|{layer.kind}|{layer.family}", []).append(layer)
+            found.setdefault(_work(layer), []).append(layer)
     return [members for members in found.values() if len(members) >= 2]
+
+
+def _work(layer: Layer) -> str:
+    return f"{layer.net}|{layer.kind}|{layer.family}"
 
 
 def _spread(row: CheckpointRow, members: Sequence[Layer]) -> float:
@@ -159,7 +164,10 @@ def _variance(view: View, first: CheckpointRow, last: CheckpointRow) -> Iterator
     for name, row in zip(names, (last, first), strict=True):
         families = _families(view, row)
         if not families:
-            yield Missing(name, "no two hidden layers do the same work at different depths", "checkpoint")
+            # A net without such layers has nothing to compare, whatever is saved of it.
+            alike = Counter(_work(layer) for layer in view.hidden if layer.elements >= _FEWEST_ELEMENTS)
+            deep = max(alike.values(), default=2) >= 2
+            yield Missing(name, "no two hidden layers do the same work at different depths", "checkpoint", applies=deep)
             continue
         spreads = [_spread(row, members) for members in families]
         widest = families[spreads.index(max(spreads))]
@@ -169,7 +177,7 @@ def _variance(view: View, first: CheckpointRow, last: CheckpointRow) -> Iterator
     yield _variance_slope(view, last)
     gains = {layer.name: gain(last.tensors[layer.name], layer) for layer in view.matrices if layer.name in last.tensors}
     if gains:
-        basis = f"std x sqrt(fan_in) at {at_step(last)}, {len(gains)} matrices"
+        basis = f"std x sqrt(fan_in) at {at_step(last)}, {counted(len(gains), 'matrix', 'matrices')}"
         yield Measurement("weights.final_gain", float(np.median(list(gains.values()))), "ratio", basis, last.step, gains)
     else:
         yield Missing("weights.final_gain", "the checkpoint holds no weight matrix", "checkpoint")
@@ -216,7 +224,7 @@ def _duplicates(view: View, sound: Sequence[CheckpointRow]) -> Found:
         items[layer.name] = duplicate_share(stats.units, stats.elements // stats.shape[0])
     if not items:
         return Missing("weights.duplicate_units", "no hidden layer is wide enough to compare units", "checkpoint")
-    basis = f"rows of {len(items)} hidden matrices at {at_step(row)}, equal to {_EQUAL:g} of their norm"
+    basis = f"rows of {counted(len(items), 'hidden matrix', 'hidden matrices')} at {at_step(row)}, equal to {_EQUAL:g} of their norm"
     return Measurement("weights.duplicate_units", max(items.values()), "share", basis, row.step, items)
 
 
@@ -269,7 +277,7 @@ def _growth(view: View, sound: Sequence[CheckpointRow]) -> Iterator[Found]:
     if not items:
         yield from missing(names, "no hidden matrix is nonzero in the first checkpoint", "two-checkpoints")
         return
-    basis = f"norm at {at_step(last)} over norm at {at_step(first)}, {len(items)} hidden matrices"
+    basis = f"norm at {at_step(last)} over norm at {at_step(first)}, {counted(len(items), 'hidden matrix', 'hidden matrices')}"
     yield Measurement(names[0], max(items.values()), "ratio", basis, last.step, items)
     yield Measurement(names[1], min(items.values()), "ratio", basis, last.step, items)
 

@@ -72,6 +72,8 @@ class Check:
     """Items of the checklist that it answers most to the point: of twenty that pass, a reader wants one or two numbers."""
     doubts: tuple[str, ...] = ()
     """Items of the checklist that an alarm of it fails, though its pass does not answer them: a finite loss may start anywhere."""
+    asides: tuple[str, ...] = ()
+    """Those of `uses` that only soften what it says: where it could not be made, nobody is told to log them for it."""
     decisive: bool = False
     """Whether a failure alone is enough to suspect a run that learned: what is seen is no matter of degree."""
 

@@ -17,6 +17,12 @@ LIKELY = 0.5
 """A cause at or above this is acted upon; one below is only named."""
 ADVISED = 3
 """Pieces of advice on what to log, of a run that could not be judged."""
+_ONLY_IN = {
+    "policy": frozenset({"return", "policy-entropy", "policy-divergence"}),
+    "adversarial": frozenset({"pair-losses", "pair-scores", "sample-quality"}),
+}
+"""Family of checks -> advice that is for its kind of run alone."""
+_LOOKED = frozenset({"pass", "warn", "fail"})
 _BARE = frozenset({"", "count", "value", "loss"})
 """Units that say nothing behind a number."""
 
@@ -71,12 +77,29 @@ def next_steps(run: RunReport) -> list[str]:
 
 
 def _to_log(run: RunReport) -> list[str]:
-    """What to log: first what would show whether the run learned, then what most checks are missing."""
-    missed = [outcome for outcome in run.checks if outcome.status == "not-checked"]
-    vital = [key for outcome in missed if outcome.vital for key in outcome.log_next]
-    often = [key for outcome in missed for key in outcome.log_next]
-    keys = dict.fromkeys((*vital[:1], *sorted(often, key=lambda key: -often.count(key))))
-    return [ADVICE[key].what for key in keys if key in ADVICE][:ADVISED]
+    """What to log: the first of `wanted`, without what only another kind of run could log."""
+    return [ADVICE[key].what for key in wanted(run) if not _of_another_kind(key, run)][:ADVISED]
+
+
+def wanted(run: RunReport) -> dict[str, list[Outcome]]:
+    """Keys of advice on what to log, each with the checks that it would make possible: what helps the most checks stands first.
+
+    What only agents or adversarial pairs log stands last in a run that shows neither.
+    """
+    missed: dict[str, list[Outcome]] = {}
+    for outcome in run.checks:
+        for key in outcome.log_next if outcome.status == "not-checked" else ():
+            if key in ADVICE:
+                missed.setdefault(key, []).append(outcome)
+    return dict(sorted(missed.items(), key=lambda pair: (_of_another_kind(pair[0], run), -len(pair[1]))))
+
+
+def _of_another_kind(key: str, run: RunReport) -> bool:
+    """Whether advice is for agents or pairs, and the run logs a loss like any other and nothing that their checks could look at."""
+    family = next((family for family, keys in _ONLY_IN.items() if key in keys), "")
+    if not family or not any(tag.role == "training-loss" for tag in run.tags):
+        return False
+    return not any(outcome.family == family and outcome.status in _LOOKED for outcome in run.checks)
 
 
 def open_items(run: RunReport) -> list[str]:

@@ -35,9 +35,10 @@ from postmortem.model import (
     RunMeasurements,
     RunReport,
     Table,
+    TagRole,
     Threshold,
 )
-from postmortem.render.briefs import amount
+from postmortem.render.briefs import amount, next_steps, wanted
 from postmortem.render.json import NotAReportError, dump_measurements, parse_measurements, parse_report, render_json
 from postmortem.render.markdown import MAX_LINES, render_markdown
 from postmortem.render.sarif import render_sarif
@@ -307,3 +308,18 @@ def test_every_output_is_the_same_twice() -> None:
     """The same report gives the same bytes."""
     for render in (render_json, render_text, render_markdown, render_sarif):
         assert render(REPORT) == render(REPORT)
+
+
+def test_advice_is_ranked_by_the_checks_it_helps_and_other_kinds_of_run_stand_last() -> None:
+    """Of a run with a common loss and no agent's numbers, no short report advises to log returns, however many checks miss them."""
+    missed = Finding("not-checked", "not logged")
+    lost = [replace(RUN.checks[1], id=f"a{index}", family="policy", finding=missed, vital=True, log_next=("return",)) for index in range(3)]
+    flat = replace(RUN.checks[1], id="b", family="loss", finding=missed, log_next=("accuracy", "manifest"))
+    more = replace(flat, id="c", log_next=("manifest",))
+    loss = TagRole("train/loss", "", "training-loss", "train", "word", 60, 0, 60)
+    run = replace(RUN, verdict="inconclusive", causes=(), checks=(*lost, flat, more), tags=(loss,))
+    assert list(wanted(run)) == ["manifest", "accuracy", "return"]
+    assert not any("return" in step for step in next_steps(run))
+    agent = replace(lost[0], id="d", finding=Finding("pass", "it rose"), log_next=())
+    assert next(iter(wanted(replace(run, checks=(*run.checks, agent))))) == "return"
+    assert next(iter(wanted(replace(run, tags=())))) == "return"

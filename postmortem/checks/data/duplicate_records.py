@@ -50,6 +50,7 @@ SAMPLED = Threshold(
 NEEDS = ()
 USES = ("data.duplicates", "data.identical_images", "run.family", "run.class_weights")
 CHECKLIST = ("balanced-classes",)
+DOUBTS_ITEMS = ("balanced-classes",)
 FIGURE = "data-sets"
 
 

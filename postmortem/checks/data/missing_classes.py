@@ -45,6 +45,7 @@ DECLARED = Threshold(
 NEEDS = ("classes.missing",)
 USES = ("classes.kind", "classes.count", "classes.unused")
 CHECKLIST = ("balanced-classes",)
+DOUBTS_ITEMS = ("balanced-classes",)
 FIGURE = "classes"
 
 DISJOINT = 0.9

@@ -33,6 +33,7 @@ ODD = Threshold(
 NEEDS = ("classes.odd_names",)
 USES = ("classes.kind",)
 CHECKLIST = ("balanced-classes",)
+DOUBTS_ITEMS = ("balanced-classes",)
 FIGURE = "classes"
 
 

@@ -36,6 +36,7 @@ SORTED = Threshold(
 NEEDS = ("data.label_order_z",)
 USES = ("data.shuffled",)
 CHECKLIST = ("balanced-classes",)
+DOUBTS_ITEMS = ("balanced-classes",)
 
 
 def judge(measured: Measured) -> Finding:

@@ -83,6 +83,7 @@ USES = (
     "inputs.feature_rms",
     "inputs.feature_scale",
 )
+ASIDES = ("regularization.ratio",)
 CHECKLIST = ("mean-centering",)
 LEADS_ITEMS = ("mean-centering",)
 

@@ -49,6 +49,7 @@ OFTEN_INFINITE = Threshold(
 NEEDS = ("gradnorm.burst",)
 USES = ("run.clip_norm", "gradnorm.nonfinite", "gradnorm.nonfinite_share")
 CHECKLIST = ("plot-gradients", "gradient-clipping")
+DOUBTS_ITEMS = ("plot-gradients",)
 LEADS_ITEMS = ("gradient-clipping",)
 FIGURE = "gradient-norm"
 

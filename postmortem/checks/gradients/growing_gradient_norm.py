@@ -40,6 +40,7 @@ GROWN = Threshold(
 NEEDS = ("gradnorm.growth",)
 USES = ("loss.improvement",)
 CHECKLIST = ("plot-gradients",)
+DOUBTS_ITEMS = ("plot-gradients",)
 LEADS_ITEMS = ("plot-gradients",)
 FIGURE = "gradient-norm"
 

@@ -41,6 +41,7 @@ LEAST_LOSS = 0.1
 NEEDS = ("gradients.moment_norm", "loss.first")
 USES = ("run.family", "loss.negative")
 CHECKLIST = ("plot-gradients",)
+DOUBTS_ITEMS = ("plot-gradients",)
 FIGURE = "gradient-rms"
 
 

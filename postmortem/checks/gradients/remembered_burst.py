@@ -36,6 +36,7 @@ STILL_THERE = 0.7
 NEEDS = ("gradients.snr", "loss.improvement")
 USES = ("run.family",)
 CHECKLIST = ("plot-gradients",)
+DOUBTS_ITEMS = ("plot-gradients",)
 FIGURE = "gradient-rms"
 
 

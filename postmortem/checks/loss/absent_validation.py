@@ -22,6 +22,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, counted
 
 NEEDS = ("validation.points",)
 CHECKLIST = ("simplify-model",)
+DOUBTS_ITEMS = ("simplify-model",)
 FIGURE = "loss"
 
 

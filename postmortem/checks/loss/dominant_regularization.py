@@ -63,9 +63,8 @@ FIGURE = "regularization"
 
 
 def judge(measured: Measured) -> Finding:
-    high, middle, left = measured["regularization.ratio_p80"], measured["regularization.ratio"], measured["regularization.data_share"]
-    seen = f"for a fifth of the run the regularization loss is {multiple(high.value, 3)} the data loss or more"
-    median = f" ({number(middle.value)} times at the median)"
+    high, left = measured["regularization.ratio_p80"], measured["regularization.data_share"]
+    seen = f"the regularization loss is at least {multiple(high.value, 3)} the data loss for a fifth of the run"
     start = measured.get("regularization.ratio_start")
     if start is not None and start.value >= DOMINANT.value > high.value and left.value >= UNLEARNED.value:
         begins = (
@@ -76,12 +75,10 @@ def judge(measured: Measured) -> Finding:
         low = f"for four fifths of the run the regularization loss is at most {multiple(high.value, 3)} the data loss"
         return Finding("pass", low if high.value else "the logged regularization loss is 0", high.value, LARGE, high.unit)
     if left.value <= FITTED.value:
-        return Finding(
-            "pass", f"{seen}{median}, yet the data loss fell to {percent(left.value)} of its start", left.value, FITTED, left.unit
-        )
+        return Finding("pass", f"{seen}, yet the data loss fell to {percent(left.value)} of its start", left.value, FITTED, left.unit)
     if high.value < DOMINANT.value or measured.text("run.family") in ("vae", "rl", "gan"):
-        return Finding("warn", f"{seen}, above {number(LARGE.value)} times{median}", high.value, LARGE, high.unit, high.first_step)
-    return Finding("fail", f"{seen}, above {number(DOMINANT.value)} times{median}", high.value, DOMINANT, high.unit, high.first_step)
+        return Finding("warn", f"{seen}, above {number(LARGE.value)}", high.value, LARGE, high.unit, high.first_step)
+    return Finding("fail", f"{seen}, above {number(DOMINANT.value)}", high.value, DOMINANT, high.unit, high.first_step)
 
 
 def _given(middle: float, high: float, left: float) -> tuple[Measurement, ...]:

@@ -40,6 +40,7 @@ BROKEN = 0.5
 NEEDS = ("accuracy.majority_gap",)
 USES = ("run.family", "loss.nonfinite_tail", "weights.nonfinite")
 CHECKLIST = ("balanced-classes",)
+DOUBTS_ITEMS = ("balanced-classes",)
 FIGURE = "accuracy"
 
 

@@ -73,9 +73,10 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     train, best, part = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.fitted_part"]
     passes = measured.number("run.passes")
-    below = f"below {percent(BY_HEART)} for {percent(part.value)} of the run" if part.value else f"never below {percent(BY_HEART)}"
-    seen = f"the training loss ends at {multiple(train.value)} an untrained model's, {below}"
-    seen += f", and the validation loss at best at {level(best.value)}"
+    seen = f"the training loss ends at {multiple(train.value)} an untrained model's, and the validation loss at best at {level(best.value)}"
+    if part.value and train.value <= BY_HEART:
+        seen = f"the training loss is below {percent(BY_HEART)} of an untrained model's for {percent(part.value)} of the run"
+        seen += f", and the validation loss never below {level(best.value)}"
     if part.value < LONG.value or train.value > BY_HEART:
         return Finding("pass", seen, part.value, LONG, part.unit)
     if best.value < HIGH.value:

@@ -22,7 +22,7 @@ SageMaker Debugger, ExplodingTensor. The Deep Checker, loss checks.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, multiple, percent
 
 ENDS_SO = Threshold(
     0.5,
@@ -49,12 +49,12 @@ def judge(measured: Measured) -> Finding:
     where = tuple(sorted(bad.items, key=lambda tag: -bad.items[tag]))
     seen = f"{counted(bad.value, 'training loss is', 'training losses are')} NaN or infinite, the first at step {bad.first_step}"
     before = measured.number("loss.before_nonfinite")
-    if before is not None:
-        seen += f" after {'a climb to' if before > CLIMBED else 'a calm curve at'} {number(before, 2)} times the early level"
+    rose = before is not None and before > CLIMBED
+    after = f" after {'a climb to' if rose else 'a calm curve at'} {multiple(before)} the early level" if before is not None else ""
     if tail.value > ENDS_SO.value:
         return Finding(
             "fail",
-            f"{seen}, and so is {percent(tail.value)} of the run's last tenth",
+            f"the loss became NaN or infinite at step {bad.first_step}{after}, and ended so",
             tail.value,
             ENDS_SO,
             tail.unit,
@@ -62,7 +62,7 @@ def judge(measured: Measured) -> Finding:
             where,
         )
     end = "the end is finite" if tail.value == 0 else f"only {percent(tail.value)} of the run's last tenth is so"
-    return Finding("warn", f"{seen}, but {end}", tail.value, ENDS_SO, tail.unit, bad.first_step, where)
+    return Finding("warn", f"{seen}{after}, but {end}", tail.value, ENDS_SO, tail.unit, bad.first_step, where)
 
 
 def _given(points: float, tail: float, before: float | None = None) -> tuple[Measurement, ...]:

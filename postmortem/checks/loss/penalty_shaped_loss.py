@@ -21,7 +21,7 @@ Own reasoning: of a loss a + w S with a below a tenth of w S, the ratio to S is 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 SAME = Threshold(
     1.1,
@@ -52,7 +52,10 @@ def judge(measured: Measured) -> Finding:
         f"the sum of squared weights, which changed {number(changed)}-fold"
     )
     if changed < CHANGED:
-        return Finding("not-checked", f"the sum of squared weights changed only {number(changed)}-fold, which any loss can follow")
+        return Finding(
+            "not-checked",
+            f"the largest sum of squared weights is {multiple(changed, 3)} the smallest, and so small a change any loss can follow",
+        )
     if found.value <= SAME.value:
         return Finding("fail", seen, found.value, SAME, found.unit, found.first_step)
     if found.value > SAME.value:

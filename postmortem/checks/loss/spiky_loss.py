@@ -52,6 +52,7 @@ MANY = 3
 NEEDS = ("loss.spikes", "loss.spikes_unrecovered")
 USES = ("run.family",)
 CHECKLIST = ("gradient-clipping",)
+DOUBTS_ITEMS = ("gradient-clipping",)
 FIGURE = "loss"
 
 

@@ -76,7 +76,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"{seen}, but the training data is not fitted yet", share.value, WIDE, share.unit)
     best = measured.number("loss.validation_to_prior")
     if best is not None and best >= UNLEARNED.value and to_chance is not None and to_chance <= BY_HEART.value:
-        told = f"{seen}, and never came below {percent(best)} of the class-prior entropy (line: {percent(UNLEARNED.value)})"
+        told = f"the validation loss ends at {multiple(gap.value, 3)} the training loss, and never came below {percent(best)} of the "
+        told += f"class-prior entropy, above {percent(UNLEARNED.value)}"
         return Finding("fail", told, best, UNLEARNED, "ratio")
     return Finding("warn", f"{seen}, above {percent(WIDE.value)}", share.value, WIDE, share.unit)
 

@@ -33,6 +33,7 @@ ANY = Threshold(
 
 NEEDS = ("batchnorm.layers", "batchnorm.aged")
 CHECKLIST = ("mean-centering",)
+DOUBTS_ITEMS = ("mean-centering",)
 FIGURE = ""
 
 

@@ -42,6 +42,7 @@ SOME = Threshold(
 NEEDS = ("batchnorm.layers", "batchnorm.halted")
 USES = ("batchnorm.tracked",)
 CHECKLIST = ("mean-centering",)
+DOUBTS_ITEMS = ("mean-centering",)
 FIGURE = ""
 
 

@@ -66,6 +66,7 @@ USES = (
     "policy.learned",
     "weights.nonfinite",
 )
+ASIDES = ("loss.improvement", "loss.divergence", "policy.learned")
 CHECKLIST = ("dead-relus",)
 LEADS_ITEMS = ("dead-relus",)
 FIGURE = "dead-units"

@@ -35,6 +35,7 @@ LEARNED = 0.5
 NEEDS = ("optimizer.epsilon_share",)
 USES = ("loss.improvement",)
 CHECKLIST = ("update-ratio",)
+DOUBTS_ITEMS = ("update-ratio",)
 FIGURE = "gradient-rms"
 
 

@@ -33,6 +33,7 @@ MOST = Threshold(
 
 NEEDS = ("precision.state",)
 CHECKLIST = ("update-ratio",)
+DOUBTS_ITEMS = ("update-ratio",)
 FIGURE = "gradient-rms"
 
 

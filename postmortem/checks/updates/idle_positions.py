@@ -33,6 +33,7 @@ IDLE = Threshold(
 
 NEEDS = ("weights.positions",)
 CHECKLIST = ("update-ratio",)
+DOUBTS_ITEMS = ("update-ratio",)
 FIGURE = "update-ratio"
 
 

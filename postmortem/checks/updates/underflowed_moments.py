@@ -42,6 +42,7 @@ COARSE = "float16"
 
 NEEDS = ("precision.underflow",)
 CHECKLIST = ("update-ratio",)
+DOUBTS_ITEMS = ("update-ratio",)
 FIGURE = "gradient-rms"
 
 

@@ -41,6 +41,7 @@ FELL = Threshold(
 
 NEEDS = ("weights.stable_rank", "weights.stable_rank_kept")
 CHECKLIST = ("weight-variance",)
+DOUBTS_ITEMS = ("weight-variance",)
 FIGURE = "tensors"
 
 

@@ -43,6 +43,7 @@ GROWN = Threshold(
 NEEDS = ("attention.logits", "attention.logits_growth")
 USES = ("weights.attention",)
 CHECKLIST = ("weight-variance",)
+DOUBTS_ITEMS = ("weight-variance",)
 FIGURE = "tensors"
 
 

@@ -22,7 +22,7 @@ The Deep Checker (growth by 2 per checkpoint). Own runs.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 RUNAWAY = Threshold(
     30,
@@ -62,7 +62,11 @@ def judge(measured: Measured) -> Finding:
             return Finding("fail" if grave else "warn", reason, value, limit, growth.unit, growth.first_step, tuple(away))
     if growth.value > 0:
         return Finding(
-            "pass", f"no hidden matrix ran away: the largest growth is {number(growth.value)}-fold", growth.value, GROWN, growth.unit
+            "pass",
+            f"no hidden matrix ran away: the norm that grew most ends at {multiple(growth.value, 3)} its start",
+            growth.value,
+            GROWN,
+            growth.unit,
         )
     return Finding("not-checked", "the growth of the weights is not a number")
 

@@ -38,6 +38,7 @@ AT_CHANCE = 2.0
 NEEDS = ("signal.relu_output_rms", "loss.first")
 USES = ("loss.first_to_chance", "inputs.rms", "inputs.rms_at_least", "run.pretrained", "run.settings_activation")
 CHECKLIST = ("initial-cross-entropy", "init-shallow")
+DOUBTS_ITEMS = ("initial-cross-entropy",)
 FIGURE = "weight-variance"
 BOUNDED = {"tanh", "sigmoid"}
 

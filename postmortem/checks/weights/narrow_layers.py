@@ -37,6 +37,7 @@ TWO = Threshold(
 NEEDS = ("capacity.narrowest",)
 USES = ("run.family",)
 CHECKLIST = ("simplify-model",)
+DOUBTS_ITEMS = ("simplify-model",)
 FIGURE = "tensors"
 
 

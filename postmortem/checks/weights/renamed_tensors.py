@@ -32,6 +32,7 @@ ANY = Threshold(
 
 NEEDS = ("checkpoints.renamed",)
 CHECKLIST = ("pretrained-models",)
+DOUBTS_ITEMS = ("pretrained-models",)
 FIGURE = "tensors"
 
 

@@ -40,6 +40,7 @@ LEARNED = Threshold(
 NEEDS = ("weights.zero_share",)
 USES = ("loss.improvement",)
 CHECKLIST = ("pretrained-models",)
+DOUBTS_ITEMS = ("pretrained-models",)
 FIGURE = "tensors"
 
 
