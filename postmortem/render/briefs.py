@@ -17,12 +17,13 @@ LIKELY = 0.5
 """A cause at or above this is acted upon; one below is only named."""
 ADVISED = 3
 """Pieces of advice on what to log, of a run that could not be judged."""
-_ONLY_IN = {
+ONLY_IN = {
     "policy": frozenset({"return", "policy-entropy", "policy-divergence"}),
     "adversarial": frozenset({"pair-losses", "pair-scores", "sample-quality"}),
 }
 """Family of checks -> advice that is for its kind of run alone."""
-_LOOKED = frozenset({"pass", "warn", "fail"})
+LOOKED = frozenset({"pass", "warn", "fail"})
+"""Statuses of checks that could look."""
 _BARE = frozenset({"", "count", "value", "loss"})
 """Units that say nothing behind a number."""
 
@@ -96,10 +97,10 @@ def wanted(run: RunReport) -> dict[str, list[Outcome]]:
 
 def _of_another_kind(key: str, run: RunReport) -> bool:
     """Whether advice is for agents or pairs, and the run logs a loss like any other and nothing that their checks could look at."""
-    family = next((family for family, keys in _ONLY_IN.items() if key in keys), "")
+    family = next((family for family, keys in ONLY_IN.items() if key in keys), "")
     if not family or not any(tag.role == "training-loss" for tag in run.tags):
         return False
-    return not any(outcome.family == family and outcome.status in _LOOKED for outcome in run.checks)
+    return not any(outcome.family == family and outcome.status in LOOKED for outcome in run.checks)
 
 
 def open_items(run: RunReport) -> list[str]:

@@ -10,6 +10,7 @@ import json
 from dataclasses import replace
 
 from postmortem.model import Outcome, Report, RunReport
+from postmortem.render.briefs import LOOKED, ONLY_IN
 from postmortem.render.json import document_of
 from postmortem.render.shorthand import shortened
 
@@ -32,7 +33,9 @@ def _without_unseen_texts(run: RunReport) -> RunReport:
 
 def _quiet(outcome: Outcome) -> Outcome:
     """The outcome with no more than the line of a passed check shows: of its threshold, number and unit."""
-    outcome = replace(outcome, family="", figure=outcome.figure if outcome.status == "pass" else "")
+    # Whether checks of one kind of run could look decides what is advised.
+    family = outcome.family if outcome.family in ONLY_IN and outcome.status in LOOKED else ""
+    outcome = replace(outcome, family=family, figure=outcome.figure if outcome.status == "pass" else "")
     threshold = outcome.finding.threshold
     if threshold is None:
         return outcome

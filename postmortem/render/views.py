@@ -22,6 +22,7 @@ from postmortem.model import (
     TagRole,
     Verdict,
 )
+from postmortem.render.briefs import wanted
 from postmortem.render.figure_views import FigureView, SectionView, figures_of, loss_spark, sections_of, trained
 from postmortem.render.figures import sparkline
 from postmortem.render.wording import label, sentence
@@ -210,7 +211,7 @@ def view_run(run: RunReport, index: int, pages: Mapping[tuple[str, str], Page], 
         not_checked=_by_reason(views, "not-checked"),
         not_applicable=_by_reason(views, "not-applicable"),
         checklist=tuple(ItemView(item, _advice(item.log_next)) for item in run.checklist),
-        log_next=_log_next(views),
+        log_next=_log_next(run, checks),
         sections=sections_of(figures, key),
         tags=run.tags[:room],
         counts=_count((view.status for view in views), run.left_out),
@@ -339,13 +340,5 @@ def _by_reason(views: Sequence[CheckView], status: Status) -> tuple[ReasonView, 
     return tuple(ReasonView(reason, tuple(found)) for reason, found in ordered)
 
 
-def _log_next(views: Sequence[CheckView]) -> tuple[AdviceView, ...]:
-    wanted: dict[str, list[CheckView]] = {}
-    for view in views:
-        if view.status == "not-checked":
-            for key in view.outcome.log_next:
-                if key in ADVICE:
-                    wanted.setdefault(key, []).append(view)
-    # What makes the most checks possible first.
-    ordered = sorted(wanted.items(), key=lambda pair: -len(pair[1]))
-    return tuple(AdviceView(ADVICE[key], tuple(checks)) for key, checks in ordered)
+def _log_next(run: RunReport, checks: Mapping[str, CheckView]) -> tuple[AdviceView, ...]:
+    return tuple(AdviceView(ADVICE[key], tuple(checks[outcome.id] for outcome in missed)) for key, missed in wanted(run).items())
