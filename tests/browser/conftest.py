@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 Writer = Callable[[Report], Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in a browser is slow, beside all the rest."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The installed browser. Where it is missing tests are skipped, but fail where POSTMORTEM_NEEDS_BROWSER is set, as .ci/run does."""

@@ -18,8 +18,6 @@ MOST_ELEMENTS = 20_000
 PAPER = 718
 UNFOLD = "document.querySelectorAll('details').forEach((part) => (part.open = true))"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def largest(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunReport, Path]:
