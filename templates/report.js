@@ -318,7 +318,7 @@
       x = scale(state.from, state.to, box.left, right, false);
       const levels = (lower) => marks.filter((mark) => mark.kind === "level" && Boolean(mark.lower) === lower).map((mark) => mark.value);
       panels = [[curves.filter((curve) => !curve.lower), box.top, box.upperEnd, levels(false), state.log, 5]];
-      if (hasLower) panels.push([curves.filter((curve) => curve.lower), box.lowerStart, box.end, levels(true), false, 2]);
+      if (hasLower) panels.push([curves.filter((curve) => curve.lower), box.lowerStart, box.end, levels(true), false, 3]);
       panels = panels.map(([members, top, bottom, near, log, count]) => {
         const [low, high] = range(members, near, log);
         return { members, top, bottom, low, high, log, count, y: scale(low, high, bottom, top, log) };

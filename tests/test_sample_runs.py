@@ -13,13 +13,16 @@ import pytest
 
 import postmortem
 from postmortem import rules
+from postmortem.analysis import pages
 from postmortem.model import RunReport
+from postmortem.render.json import parse_report
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_runs"
 TRUTHS = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SAMPLES.glob("*/truth.json"))}
 HEALTHY = [name for name, truth in TRUTHS.items() if truth["verdict"] == "healthy"]
 SICK = [name for name in TRUTHS if name not in HEALTHY]
 SOME_MEGABYTES = 8_000_000
+PAGE_BYTES = 250_000
 MADE_WITH = "2.13.0"
 """The torch of constraints.txt. Another one, or another kind of processor, may round otherwise."""
 
@@ -95,6 +98,16 @@ def test_logged_settings_do_not_give_the_answer_away() -> None:
             if path.is_file() and path.name != "truth.json":
                 data = path.read_bytes()
                 assert not [word for word in telling if word in data], path
+
+
+@pytest.mark.parametrize("name", sorted(TRUTHS))
+def test_the_page_of_every_run_is_small_and_renders_again_to_the_same_bytes(reports: dict[str, RunReport], name: str) -> None:
+    """What a tracker takes without a thought; the result inside the page is all that the page is made of."""
+    run = reports[name]
+    page = postmortem.Report(postmortem.__version__, (run,), pages((run,))).to_html()
+    assert len(page.encode()) <= PAGE_BYTES
+    back = parse_report(page)
+    assert postmortem.Report(back.version, back.runs, back.pages, back.command).to_html() == page
 
 
 def test_the_readme_lists_every_run() -> None:

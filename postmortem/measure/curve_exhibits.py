@@ -187,7 +187,7 @@ def _nearest_checkpoint(step: int, view: View | None) -> str:
     if not saved:
         return ""
     nearest = min(saved, key=lambda row: abs((row.step or 0) - step))
-    return f"; nearest checkpoint: {nearest.source}"
+    return f"; the nearest checkpoint, {nearest.source}, is of step {nearest.step:,}"
 
 
 def _burst(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:

@@ -285,7 +285,7 @@ def _all_values(curves: Iterable[Curve]) -> list[float]:
 
 
 def _panel(name: str, curves: Sequence[Curve], looks: Sequence[Look], x: Scale, y: Scale, counts: str) -> Panel:
-    count = 5 if name == "upper" else 2
+    count = 5 if name == "upper" else 3
     levels = log_ticks(y.low, y.high, count) if y.log else ticks(y.low, y.high, count)
     drawn = tuple(_draw_curve(look, curve, x, y) for look, curve in zip(looks, curves, strict=True))
     return Panel(name, y.end, y.start, counts, y.log, tuple((_short(y(level)), level) for level in levels), drawn)
