@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from postmortem import rules
-from postmortem.checklist import ITEMS
+from postmortem.answers import answer_checklist, inside
 from postmortem.model import (
     Argument,
     Case,
     Cause,
     Check,
-    ChecklistItem,
     Evidence,
     Finding,
     Measured,
@@ -30,8 +29,8 @@ from postmortem.model import (
     RankedCause,
     RunMeasurements,
     RunReport,
-    Status,
     Verdict,
+    counted,
 )
 
 LIKELY = 0.5
@@ -47,19 +46,6 @@ WARN_WEIGHT = 0.5
 """A warning is half a failure's evidence."""
 CERTAINTY = 0.995
 """No sum of evidence from files alone is more certain than this, in either direction."""
-
-REASONS = (3, 1)
-"""Reasons that an item of the checklist gives: of alarms and gaps, and of what passed."""
-_OTHERS: dict[Status, str] = {
-    "fail": "failed",
-    "warn": "warned",
-    "pass": "passed",
-    "not-checked": "could not be made",
-    "not-applicable": "did not apply",
-}
-NAMED = 2
-"""Checks that could not be made and are named behind an answer; more are counted."""
-_WORST_FIRST: tuple[Status, ...] = ("fail", "warn", "pass", "not-checked", "not-applicable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +113,7 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
             finding = Finding("not-checked", _why_missing(lacking, values, missing))
         else:
             finding = check.judge(measured)
-    except Exception as broken:  # noqa: BLE001 - one of three places: a check that breaks is shown as broken, the rest go on
+    except Exception as broken:  # noqa: BLE001 - a check that breaks is shown as broken, the rest go on
         error = f"{type(broken).__name__}: {broken}"
         finding = Finding("not-checked", f"this check itself broke ({error}); please report it")
     asked = (
@@ -211,7 +197,7 @@ def contend(ranked: Sequence[RankedCause]) -> tuple[RankedCause, ...]:
         follows = cause.id in tree
         probability = round(cause.probability * (1 - (FOLLOWING if follows else RIVALRY) * surest), 3)
         says = "it would follow from another cause" if follows else "another cause accounts for the run"
-        lost = Argument((), f"{says}: {_inside(first.title)}", round(_logit(probability) - _logit(cause.probability), 3))
+        lost = Argument((), f"{says}: {inside(first.title)}", round(_logit(probability) - _logit(cause.probability), 3))
         found.append(replace(cause, probability=probability, arguments=(*cause.arguments, lost)))
     return tuple(found)
 
@@ -314,7 +300,7 @@ def strength(evidence: Evidence, outcomes: Mapping[str, Outcome]) -> float:
     return WARN_WEIGHT if any(outcome.status == "warn" for outcome in alarms) else 1.0
 
 
-# --- verdict and checklist --------------------------------------------------------------------------------------------
+# --- verdict ----------------------------------------------------------------------------------------------------------
 
 
 def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable: bool) -> Verdict:
@@ -338,16 +324,16 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     """The verdict in one or two sentences, with its grounds."""
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     unlooked = sum(outcome.status == "not-checked" for outcome in outcomes)
-    coverage = f"{_count(passed, 'check')} passed, {unlooked} could not be made."
+    coverage = f"{counted(passed, 'check')} passed, {unlooked} could not be made."
     risky = {problem.path for problem in problems if problem.kind == "unsafe-pickle"}
     damaged = {problem.path for problem in problems if problem.kind != "unsafe-pickle"}
     if damaged:
-        coverage += f" {_count(len(damaged), 'file')} could not be read whole."
+        coverage += f" {counted(len(damaged), 'file')} could not be read whole."
     if risky:
-        coverage += f" {_count(len(risky), 'file')} would run code if it were loaded."
+        coverage += f" {counted(len(risky), 'file')} would run code if it were loaded."
     if verdict == "unreadable":
         files = len({problem.path for problem in problems})
-        return f"Nothing could be read: {_count(files, 'file')} damaged or of an unknown kind."
+        return f"Nothing could be read: {counted(files, 'file')} damaged or of an unknown kind."
     likely = [cause for cause in causes if cause.probability >= LIKELY]
     if likely:
         return f"{likely[0].title}. {likely[0].summary}"
@@ -360,61 +346,13 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     alone = next((outcome for outcome in outcomes if outcome.status == "fail"), None)
     if alone is not None:
         grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")
-        return f"The run learned ({grounds}), and one check failed alone: {_inside(alone.title)} ({alone.finding.reason}). {coverage}"
+        return f"The run learned ({grounds}), and one check failed alone: {inside(alone.title)} ({alone.finding.reason}). {coverage}"
     doubt = next((outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.alarmed), "")
     if doubt:
         return f"The files do not show that this run learned enough: {doubt}. {coverage}"
     return f"The files do not show whether this run learned. {coverage}"
 
 
-def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
-    """Every item of the checklist, answered by the worst outcome among its checks that looked."""
-    items = []
-    known = rules.checks()
-    for id, title in ITEMS.items():
-        serving = [outcome for outcome in outcomes if id in outcome.checklist]
-        # A pass that does not answer the question is no answer.
-        answering = [each for each in serving if each.status != "pass" or each.id not in known or id not in known[each.id].doubts]
-        statuses: list[Status] = [outcome.status for outcome in answering]
-        status: Status = min(statuses, key=_WORST_FIRST.index, default="not-checked")
-        speaking = [outcome for outcome in answering if outcome.status == status]
-        speaking.sort(key=lambda outcome: outcome.id not in known or id not in known[outcome.id].leads)
-        reason = _answer(status, speaking, [outcome for outcome in answering if outcome.status == "not-checked"])
-        advice = tuple(dict.fromkeys(key for outcome in speaking for key in outcome.log_next)) if status == "not-checked" else ()
-        items.append(ChecklistItem(id, title, status, tuple(outcome.id for outcome in serving), reason, advice))
-    return tuple(items)
-
-
-def _answer(status: Status, speaking: Sequence[Outcome], unlooked: Sequence[Outcome]) -> str:
-    """The reasons that are most to the point, and how many more checks stand behind the answer."""
-    # A check that lacks several measurements gives several clauses, and another may share them.
-    reasons = list(dict.fromkeys(part for outcome in speaking for part in _clauses(outcome)))
-    if not reasons:
-        return "no check answers this item"
-    first = reasons[: REASONS[status == "pass"]]
-    more = sum(set(first).isdisjoint(_clauses(outcome)) for outcome in speaking)
-    told = "; ".join([*first, f"{_count(more, 'more check')} {_OTHERS[status]}"] if more else first)
-    if status == "pass" and unlooked:
-        names = [_inside(outcome.title) for outcome in unlooked]
-        told += f" (not checked: {', '.join(names)})" if len(names) <= NAMED else f" ({len(names)} could not be made)"
-    return told
-
-
-def _clauses(outcome: Outcome) -> tuple[str, ...]:
-    """Its reason; of one that could not be made, each thing that it lacks."""
-    reason = outcome.finding.reason
-    return tuple(dict.fromkeys(reason.split("; "))) if outcome.status == "not-checked" else (reason,)
-
-
-def _inside(title: str) -> str:
-    """A title within a sentence: its first letter small, names and abbreviations as they are."""
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
-
-
 def _anything_read(run: RunMeasurements) -> bool:
     counted = run.artifacts
     return bool(counted.scalars or counted.checkpoints or counted.manifests) or not run.problems
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

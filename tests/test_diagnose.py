@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from postmortem import rules
+from postmortem.answers import answer_checklist
 from postmortem.checklist import ITEMS
 from postmortem.diagnose import (
     CERTAINTY,
     FOLLOWING,
     RIVALRY,
     Selection,
-    answer_checklist,
     contend,
     decide,
     find_onset,

@@ -29,12 +29,25 @@ from postmortem.model.fleets import Fleet, FleetRow
 from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
 from postmortem.model.measurements import Measured, Measurement, Missing
 from postmortem.model.reports import Artifacts, ChecklistItem, InputFile, Onset, Page, Report, RunMeasurements, RunReport, TagRole
-from postmortem.model.words import ALARMS, SCHEMA_VERSION, Algorithm, Detail, FileRole, IncidentKind, Plain, ProblemKind, Status, Verdict
+from postmortem.model.words import (
+    ALARMS,
+    SCHEMA_VERSION,
+    WORST_FIRST,
+    Algorithm,
+    Detail,
+    FileRole,
+    IncidentKind,
+    Plain,
+    ProblemKind,
+    Status,
+    Verdict,
+)
 from postmortem.model.writing import counted, kind_of_run, level, multiple, number, percent, share_of, times
 
 __all__ = [
     "ALARMS",
     "SCHEMA_VERSION",
+    "WORST_FIRST",
     "Algorithm",
     "Argument",
     "Artifacts",

@@ -26,3 +26,5 @@ IncidentKind: TypeAlias = Literal[
 """What a line of a text log tells. The last two are good ends; `nan` and `overflow` end nothing by themselves."""
 
 ALARMS: tuple[Status, ...] = ("fail", "warn")
+WORST_FIRST: tuple[Verdict, ...] = ("failed", "suspect", "unreadable", "inconclusive", "healthy")
+"""The order in which a reader of many runs wants them."""

@@ -45,7 +45,7 @@ def _read(run: FoundRun, options: ReadOptions, scratch: Path) -> tuple[RunData, 
     def guarded(role: FileRole, reader: Callable[[Sequence[FoundFile]], T], files: Sequence[FoundFile]) -> T | None:
         try:
             return reader(files)
-        except Exception as error:  # noqa: BLE001 - one of three places: whatever a stranger's file does to a reader is a problem of the run
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's file does to a reader is a problem of the run
             names = ", ".join(file.name for file in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
             problems.append(Problem(names, "unreadable", f"the reader of {role} files broke on it: {type(error).__name__}: {error}"))
             return None

@@ -7,12 +7,10 @@ import re
 from collections.abc import Sequence
 
 from postmortem.log_next import ADVICE
-from postmortem.model import Outcome, RankedCause, RunReport, Verdict, number, percent
+from postmortem.model import WORST_FIRST, Outcome, RankedCause, RunReport, number, percent
 from postmortem.render import wording
 from postmortem.render.wording import certainty, plural, size
 
-WORST_FIRST: tuple[Verdict, ...] = ("failed", "suspect", "unreadable", "inconclusive", "healthy")
-"""The order in which a reader of many runs wants them."""
 LIKELY = 0.5
 """A cause at or above this is acted upon; one below is only named."""
 ADVISED = 3
@@ -28,9 +26,19 @@ _BARE = frozenset({"", "count", "value", "loss"})
 """Units that say nothing behind a number."""
 
 
+def worst_first(runs: Sequence[RunReport]) -> list[int]:
+    """Places of the runs by verdict, the surest cause first, else in their order."""
+
+    def rank(index: int) -> tuple[int, float]:
+        run = runs[index]
+        return WORST_FIRST.index(run.verdict), -run.causes[0].probability if run.causes else 0.0
+
+    return sorted(range(len(runs)), key=rank)
+
+
 def ordered(runs: Sequence[RunReport]) -> list[RunReport]:
-    """The runs, worst verdict first, else in their order."""
-    return sorted(runs, key=lambda run: WORST_FIRST.index(run.verdict))
+    """The runs, the worst first."""
+    return [runs[index] for index in worst_first(runs)]
 
 
 def tally(runs: Sequence[RunReport]) -> str:

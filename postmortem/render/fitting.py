@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from postmortem.model import ChecklistItem, Curve, Detail, Outcome, Report, RunReport, Status, Verdict
+from postmortem.model import ChecklistItem, Curve, Detail, Outcome, Report, RunReport, Status
+from postmortem.render.briefs import worst_first
 from postmortem.render.figure_views import trained
 
 BUDGET_BYTES = 1_900_000
@@ -20,7 +21,6 @@ FIRST_IN_FULL = 5
 """So many of the worst runs are shown in full before others are shown in brief."""
 GLIMPSE_POINTS = 60
 
-WORST_FIRST: tuple[Verdict, ...] = ("failed", "suspect", "unreadable", "inconclusive", "healthy")
 MORE: tuple[Detail, ...] = ("brief", "full")
 _ORDER: tuple[Detail, ...] = ("row", *MORE)
 
@@ -55,16 +55,6 @@ def fitted(report: Report, size: Sizer, budget: int = BUDGET_BYTES) -> Report:
             if not grow(index, detail):
                 break
     return replace(report, runs=tuple(runs))
-
-
-def worst_first(runs: Sequence[RunReport]) -> list[int]:
-    """Places of the runs by verdict, the surest cause first."""
-
-    def rank(index: int) -> tuple[int, float]:
-        run = runs[index]
-        return WORST_FIRST.index(run.verdict), -run.causes[0].probability if run.causes else 0.0
-
-    return sorted(range(len(runs)), key=rank)
 
 
 def at_most(run: RunReport, detail: Detail) -> RunReport:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from postmortem.model import Fleet, FleetRow, Status, Verdict
+from postmortem.model import WORST_FIRST, Fleet, FleetRow, Status, Verdict
 from postmortem.render.html import content_policy, environment, script_of, style_of, templates_folder
 from postmortem.render.views import VERDICT_SIGNS
 from postmortem.render.wording import number, plural, visible
 
-WORST_FIRST: tuple[Verdict, ...] = ("failed", "suspect", "unreadable", "inconclusive", "healthy")
 ROOM_BYTES = 1_920_000
 """What the rows of a page may take: script, style sheet, and a head with every cause that there is take 50 kB, and 2 MB is the limit."""
 SHORT_NAME = 80

@@ -17,11 +17,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from postmortem.model import Detail, Report, RunReport
+from postmortem.model import WORST_FIRST, Detail, Report, RunReport
 from postmortem.render import wording
+from postmortem.render.briefs import worst_first
 from postmortem.render.compact import compacted_script, compacted_style
 from postmortem.render.embedded import embedded_json
-from postmortem.render.fitting import fitted, worst_first
+from postmortem.render.fitting import fitted
 from postmortem.render.views import pages_by_id, view_at, view_runs
 
 OVERVIEW_BYTES: Mapping[Detail, int] = {"row": 1_000, "brief": 1_800, "full": 3_500}
@@ -140,6 +141,7 @@ def environment(folder: Path) -> Environment:
     ):
         environment.filters[filter.__name__] = filter
     environment.globals["quantity"] = wording.quantity
+    environment.globals["worst_first"] = WORST_FIRST
     return environment
 
 

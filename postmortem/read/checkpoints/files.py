@@ -94,7 +94,7 @@ class _Reading:
             self.problems.append(Problem(name, "unreadable", f"cannot be opened: {error.strerror or type(error).__name__}"))
         except MemoryError:
             self.problems.append(Problem(name, "unreadable", "there is not enough memory to read it"))
-        except Exception as error:  # noqa: BLE001 - one of three places: one odd file must not take the run's other files with it
+        except Exception as error:  # noqa: BLE001 - one odd file must not take the run's other files with it
             said = " ".join(str(error).split())[:120]
             self.problems.append(Problem(name, "corrupt", f"the reader gave up on it; all of it is lost ({type(error).__name__}: {said})"))
         return None
