@@ -616,14 +616,14 @@
   }
 
   function enlivenPart(part) {
-    if (part.matches("section")) part.style.contentVisibility = "visible";
+    if (part.matches("section")) part.dataset.laid = "";
     else if (part.matches("figure.lines")) linePlot(part, exhibitOf(part));
     else if (part.matches("figure.heatmap")) heatmap(part, exhibitOf(part));
     else sortable(part);
   }
 
-  // The page is whole as it came. Its parts are made livelier a few milliseconds at a time, so that it is painted in between: figures from
-  // the top, then the layout of what is below the screen, then tables.
+  // The page is whole as it came. It is painted once as it is; then its parts are made livelier a few milliseconds at a time, so that it is
+  // painted in between: figures from the top, then the layout of what is below the screen, then tables.
   const parts = ["figure.lines, figure.heatmap", ".run > section", "table.sortable"].flatMap((selector) => all(selector));
   const state = document.documentElement.dataset;
   function enliven(milliseconds) {
@@ -643,6 +643,6 @@
     enliven(Infinity);
     unfold();
   } else {
-    setTimeout(enliven, 0, SLICE_MS);
+    requestAnimationFrame(() => setTimeout(enliven, 0, SLICE_MS));
   }
 })();
