@@ -140,6 +140,14 @@
       return element;
     }
 
+    // Causes show the plot as it came; what is done to it here is not done to them.
+    const still = svg.firstElementChild;
+    if (one(`use[href="#${still.id}"]`)) {
+      const kept = shape("svg", { class: "sprite", width: 0, height: 0, "aria-hidden": true });
+      kept.append(still);
+      document.body.prepend(kept);
+    }
+
     function range(members, levels, log) {
       let low = Infinity;
       let high = -Infinity;

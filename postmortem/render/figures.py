@@ -120,15 +120,31 @@ def path_data(steps: Sequence[int], values: Sequence[float], x: Scale, y: Scale)
 
 
 def _stroke(points: Sequence[tuple[float, float]]) -> str:
+    start, moves = _moves(points)
+    return f"M{_listed(start)}" + ("l" if moves else "") + _listed([part for move in moves for part in move])
+
+
+def _dots(points: Sequence[tuple[float, float]]) -> str:
+    """Strokes of no length, which round ends make dots of."""
+    if not points:
+        return ""
+    start, moves = _moves(points)
+    return f"M{_listed(start)}h0" + "".join(f"m{_listed(move)}h0" for move in moves)
+
+
+def _moves(points: Sequence[tuple[float, float]]) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """The first point, and from each to the next, in tenths."""
     tenths = [(round(across * 10), round(down * 10)) for across, down in points]
-    moves = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(tenths)]
-    return f"M{_tenths(tenths[0][0])} {_tenths(tenths[0][1])}" + ("l" if moves else "") + _listed([part for move in moves for part in move])
+    return tenths[0], [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(tenths)]
 
 
 def _listed(tenths: Sequence[int]) -> str:
-    """Numbers with a space only before those that no minus sign parts from the one before."""
-    written = map(_tenths, tenths)
-    return "".join(text if index == 0 or text.startswith("-") else f" {text}" for index, text in enumerate(written))
+    """Numbers with a space only where nothing else parts them: a minus sign does, and so does a second point."""
+    if not tenths:
+        return ""
+    written = [_tenths(each) for each in tenths]
+    parted = (after[0] == "-" or (after[0] == "." and "." in before) for before, after in pairwise(written))
+    return "".join(text if alone else f" {text}" for text, alone in zip(written, (True, *parted), strict=True))
 
 
 def _tenths(count: int) -> str:
@@ -160,8 +176,8 @@ class DrawnCurve:
     look: Look
     curve: Curve
     path: str
-    dots: tuple[tuple[str, str], ...]
-    """Centres of the points, where there are few."""
+    dots: str
+    """Path of the points themselves, where there are few."""
     gaps: tuple[tuple[str, str], ...]
     """Places of non-finite values: (x, word for them)."""
 
@@ -292,7 +308,7 @@ def _panel(name: str, curves: Sequence[Curve], looks: Sequence[Look], x: Scale, 
 
 
 def _draw_curve(look: Look, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
-    dots: list[tuple[str, str]] = []
+    dots: list[tuple[float, float]] = []
     gaps: list[tuple[str, str]] = []
     for step, value in zip(curve.steps, curve.values, strict=True):
         if not math.isfinite(value):
@@ -301,8 +317,8 @@ def _draw_curve(look: Look, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
             if place not in gaps[-1:]:
                 gaps.append(place)
         elif len(curve.steps) <= FEW_POINTS and not math.isnan(y(value)):
-            dots.append((_short(x(step)), _short(y(value))))
-    return DrawnCurve(look, curve, path_data(curve.steps, curve.values, x, y), tuple(dots), tuple(gaps))
+            dots.append((x(step), y(value)))
+    return DrawnCurve(look, curve, path_data(curve.steps, curve.values, x, y), _dots(dots), tuple(gaps))
 
 
 def _place_marks(marks: Sequence[Mark], x: Scale, y: Scale, lower: Scale | None) -> tuple[DrawnMark, ...]:

@@ -25,6 +25,7 @@ from postmortem.model import (
 from postmortem.render.briefs import wanted
 from postmortem.render.figure_views import FigureView, SectionView, figures_of, loss_spark, sections_of, trained
 from postmortem.render.figures import sparkline
+from postmortem.render.stills import Still, still_of
 from postmortem.render.wording import label, sentence
 
 STATUS_WORDS: dict[Status, str] = {
@@ -92,6 +93,8 @@ class CauseView:
     against: tuple[CheckView, ...]
     arguments_for: tuple[Argument, ...]
     arguments_against: tuple[Argument, ...]
+    still: Still | None
+    """The first figure of its evidence that can be shown small."""
     page: Page | None
     brings_about: tuple[CauseView, ...]
 
@@ -297,6 +300,7 @@ def _causes(
             against=tuple(checks[id] for id in cause.against if id in checks),
             arguments_for=tuple(argument for argument in cause.arguments if argument.log_odds > 0),
             arguments_against=tuple(argument for argument in cause.arguments if argument.log_odds < 0),
+            still=still_of(check.figure for check in speaking if check.status in ALARMS),
             page=pages.get(("cause", cause.id)),
             # A circle of explanations, which only a stranger's report can hold, must not hang the page.
             brings_about=tuple(view(each, inside) for each in causes if each.explained_by == cause.id and each.id not in inside),
