@@ -216,8 +216,8 @@ def pace_title(rates: Floats, longest_seconds: float | None, step: int | None) -
 # --- layers -----------------------------------------------------------------------------------------------------------
 
 
-def variance_title(layers: Sequence[str], columns: Mapping[str, Sequence[float]]) -> str:
-    """How weight variance changed over the run, else how it lies across depth."""
+def variance_title(layers: Sequence[str], columns: Mapping[str, Sequence[float]], usual: Mapping[str, float]) -> str:
+    """How weight variance changed over the run, else how it began beside `usual` initializations, else how it lies across depth."""
     (first_name, first), *_, (last_name, last) = [*columns.items()] * 2
     growth = [
         after / before
@@ -233,7 +233,28 @@ def variance_title(layers: Sequence[str], columns: Mapping[str, Sequence[float]]
         return f"Weight variance shrank {number(1 / median, 2)}-fold from {first_name} to {last_name}"
     # The last matrix is the head, whose scale is another.
     hidden = slice(0, -1 if len(layers) > 2 else None)
+    if first_name == "step 0" and (beside := _beside(first[hidden], usual)):
+        return f"Weights began at {beside}"
     return f"Weight variance {_across('hidden matrices' if len(layers) > 2 else 'matrices', layers[hidden], last[hidden])}"
+
+
+def _beside(values: Sequence[float], usual: Mapping[str, float]) -> str:
+    """`17 times the variance of He's initialization` where the median lies far outside of what is usual; else empty."""
+    sound = [value for value in values if math.isfinite(value) and value > 0]
+    if not sound or not usual:
+        return ""
+    median = float(np.median(sound))
+    largest, least = max(usual, key=lambda name: usual[name]), min(usual, key=lambda name: usual[name])
+    if median >= GROWN * usual[largest]:
+        return f"{number(median / usual[largest], 2)} times the variance of {_initialization(largest)}"
+    if median <= usual[least] / GROWN:
+        return f"1/{number(usual[least] / median, 2)} of the variance of {_initialization(least)}"
+    return ""
+
+
+def _initialization(name: str) -> str:
+    """`He's initialization`; a name that is a possessive already stays."""
+    return f"{name} initialization" if "'" in name else f"{name}'s initialization"
 
 
 def gradient_title(layers: Sequence[str], name: str, values: Sequence[float]) -> str:

@@ -42,7 +42,7 @@ def build(view: View, order: str, measurements: Mapping[str, Measurement]) -> It
         yield DepthPlot(
             "weight-variance",
             "layers",
-            variance_title(names, variances),
+            variance_title(names, variances, INITIAL_VARIANCES),
             _and_cut("Variance of each weight matrix times its fan-in, in depth order. Even across depth is healthy.", view),
             "variance times fan-in",
             names,

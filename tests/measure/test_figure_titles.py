@@ -148,14 +148,26 @@ def test_accuracies_are_per_cent_where_they_are_shares() -> None:
 
 def test_variance_tells_growth_else_the_spread_across_depth() -> None:
     """Growth is the median over layers."""
-    assert titles.variance_title(LAYERS[:3], {"step 0": (1.0, 1.0, 1.0), "step 9": (50.0, 60.0, 1.0)}) == (
+    assert titles.variance_title(LAYERS[:3], {"step 0": (1.0, 1.0, 1.0), "step 9": (50.0, 60.0, 1.0)}, {}) == (
         "Weight variance grew 50-fold from step 0 to step 9"
     )
-    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 1.0), "step 9": (0.01, 0.01)}).startswith("Weight variance shrank 100-fold")
-    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 3.0)}) == "Weight variance is within a factor of 3 across 2 matrices"
-    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 1e-3)}) == "Weight variance spans 3 decades across 2 matrices, least in b"
-    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 0.0)}) == "Weight variance is 0 in b"
-    assert titles.variance_title(LAYERS[:2], {"step 0": (math.nan, math.nan)}) == "Weights are no finite numbers at step 0"
+    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 1.0), "step 9": (0.01, 0.01)}, {}).startswith(
+        "Weight variance shrank 100-fold"
+    )
+    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 3.0)}, {}) == "Weight variance is within a factor of 3 across 2 matrices"
+    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 1e-3)}, {}) == "Weight variance spans 3 decades across 2 matrices, least in b"
+    assert titles.variance_title(LAYERS[:2], {"step 0": (1.0, 0.0)}, {}) == "Weight variance is 0 in b"
+    assert titles.variance_title(LAYERS[:2], {"step 0": (math.nan, math.nan)}, {}) == "Weights are no finite numbers at step 0"
+
+
+def test_weights_that_began_far_outside_of_usual_initializations_say_how_far() -> None:
+    """Beside the largest or the least usual variance; the head does not count, and a checkpoint of later steps is no beginning."""
+    usual = {"He": 2.0, "torch's default": 0.25}
+    large, small = {"step 0": (34.0, 34.0, 1.0)}, {"step 0": (0.025, 0.025, 1.0)}
+    assert titles.variance_title(LAYERS[:3], large, usual) == "Weights began at 17 times the variance of He's initialization"
+    assert titles.variance_title(LAYERS[:3], small, usual) == "Weights began at 1/10 of the variance of torch's default initialization"
+    for columns in ({"step 0": (2.0, 2.0, 90.0)}, {"step 100": (34.0, 34.0, 1.0)}):
+        assert titles.variance_title(LAYERS[:3], columns, usual) == "Weight variance is even across 2 hidden matrices"
 
 
 def test_gradients_that_die_on_the_way_to_the_input_say_how_fast() -> None:
