@@ -42,15 +42,21 @@
   function logTicks(low, high, count) {
     const first = Math.ceil(Math.log10(low) - 1e-9);
     const last = Math.floor(Math.log10(high) + 1e-9);
-    if (last - first < 1) return ticks(low, high, count).filter((tick) => tick > 0);
+    if (last - first < 1) {
+      const rough = [];
+      for (let exponent = first - 1; exponent <= last; exponent++) rough.push(...[1, 2, 5].map((factor) => factor * 10 ** exponent));
+      const held = rough.filter((tick) => tick >= low && tick <= high);
+      return held.length > 1 ? held : ticks(low, high, count).filter((tick) => tick > 0);
+    }
     const every = Math.ceil((last - first + 1) / count);
     const found = [];
     for (let exponent = first; exponent <= last; exponent++) if (exponent % every === 0) found.push(10 ** exponent);
     return found;
   }
 
-  // Exponential moving average, divided by the weight that it has gathered: without this, its start is pulled to zero.
-  function smooth(values, weight) {
+  // Exponential moving average, divided by the weight that it has gathered: without this, its start is pulled to zero. `spans`: how many
+  // points of the log each one stands for.
+  function smooth(values, weight, spans) {
     if (weight === 0) return values;
     const smoothed = new Float64Array(values.length);
     let sum = 0;
@@ -60,11 +66,18 @@
         smoothed[index] = value;
         return;
       }
-      sum = sum * weight + value * (1 - weight);
-      gathered = gathered * weight + (1 - weight);
+      const kept = weight ** spans[index];
+      sum = sum * kept + value * (1 - kept);
+      gathered = gathered * kept + (1 - kept);
       smoothed[index] = sum / gathered;
     });
     return smoothed;
+  }
+
+  // Of a curve that was thinned, the points are unequally far apart.
+  function spansOf(steps, points) {
+    const usual = steps.length < points ? (steps[steps.length - 1] - steps[0]) / (points - 1) : 0;
+    return steps.map((step, index) => (usual > 0 && index > 0 ? Math.max(1, (step - steps[index - 1]) / usual) : 1));
   }
 
   // First index whose step is not below the given one; steps ascend.
@@ -112,6 +125,7 @@
       lower: index >= exhibit.curves.length,
       steps: stepsOf(curve),
       values: numbers(curve.values),
+      spans: spansOf(stepsOf(curve), curve.points),
       shown: true,
     }));
     const lastOf = (steps) => steps[steps.length - 1];
@@ -220,7 +234,7 @@
       // A schedule has no noise to smooth away.
       curve.weight = curve.lower ? 0 : state.weight;
       if (curve.weight > 0) lines.append(shape("path", { class: `curve raw ${colour}`, fill: "none", d: path(curve, curve.values, panel.y) }));
-      curve.drawn = smooth(curve.values, curve.weight);
+      curve.drawn = smooth(curve.values, curve.weight, curve.spans);
       lines.append(shape("path", { class: `curve ${colour}`, fill: "none", "stroke-dasharray": dash, d: path(curve, curve.drawn, panel.y) }));
       const first = lowerBound(curve.steps, state.from);
       const stop = lowerBound(curve.steps, state.to + 1e-9);
@@ -253,6 +267,7 @@
       value: mark.value === null ? NaN : Number(mark.value),
       number: mark.kind === "level" ? 0 : ++flags,
       label: listed[order].firstChild.textContent.trim(),
+      dash: one(".level", listed[order].parentElement)?.getAttribute("stroke-dasharray"),
     }));
 
     function markShapes(mark, panel) {
@@ -262,12 +277,7 @@
       mark.began = true;
       const inPanel = mark.value >= panel.low && mark.value <= panel.high;
       if (mark.kind === "level") {
-        if (inPanel) {
-          const y = panel.y(mark.value);
-          found.push(shape("path", { class: "level", fill: "none", "stroke-dasharray": "5 4", d: `M${box.left} ${y}H${right}` }));
-          const text = mark.label.length > 60 ? `${mark.label.slice(0, 57)}...` : mark.label;
-          found.push(shape("text", { class: "level-label", "stroke-width": 3, "paint-order": "stroke", "text-anchor": "end", x: right - 2, y: y - 5 }, text));
-        }
+        if (inPanel) found.push(shape("path", { class: "level", fill: "none", "stroke-dasharray": mark.dash, d: `M${box.left} ${panel.y(mark.value)}H${right}` }));
         return found;
       }
       let flagAt = mark.step;
@@ -292,6 +302,46 @@
       }
       mark.at = across;
       return found;
+    }
+
+    // A level's name stands where it lies over the fewest curves: at the right, at the left or in the middle, above or below its line.
+    function levelNames(panel, members) {
+      const levels = members.filter((mark) => mark.kind === "level" && mark.value >= panel.low && mark.value <= panel.high);
+      const right = state.width - box.right;
+      const middle = (box.left + right) / 2;
+      const step = scale(box.left, right, state.from, state.to, false);
+      const taken = [];
+      return levels.map((mark) => {
+        const text = mark.label.length > 60 ? `${mark.label.slice(0, 57)}...` : mark.label;
+        const width = text.length * 6.2;
+        const line = panel.y(mark.value);
+        const places = [
+          [right - 2, "end", right - 2 - width],
+          [box.left + 4, "start", box.left + 4],
+          [middle, "middle", middle - width / 2],
+        ].flatMap(([at, anchor, left]) => [-19, 3].map((down) => ({ at, anchor, left, top: line + down, cost: 0 })));
+        for (const place of places) {
+          const covers = (height) => height > place.top && height < place.top + 16;
+          if (place.top < panel.top - 13 || place.top + 16 > panel.bottom) place.cost = Infinity;
+          place.cost += width * levels.filter((other) => other !== mark && covers(panel.y(other.value))).length;
+          place.cost += width * taken.filter((other) => Math.abs(other.top - place.top) < 16 && other.left < place.left + width && place.left < other.end).length;
+          for (const curve of panel.members) {
+            if (!curve.shown || !curve.steps.length) continue;
+            for (let at = place.left; at < place.left + width + 6; at += 6) {
+              const from = step(at);
+              const next = Math.min(lowerBound(curve.steps, from), curve.steps.length - 1);
+              const before = Math.max(0, next - 1);
+              const share = next === before ? 0 : (from - curve.steps[before]) / (curve.steps[next] - curve.steps[before]);
+              const heights = [before, next].map((index) => panel.y(curve.drawn[index]));
+              if (share >= 0 && share <= 1 && covers(heights[0] + share * (heights[1] - heights[0]))) place.cost += 6;
+            }
+          }
+        }
+        const best = places.reduce((least, place) => (place.cost < least.cost ? place : least));
+        taken.push({ ...best, end: best.left + width });
+        const attributes = { class: "level-label", "stroke-width": 3, "paint-order": "stroke", "text-anchor": best.anchor, x: best.at, y: line };
+        return shape("text", { ...attributes, dy: best.top > line ? "1.1em" : "-.35em" }, text);
+      });
     }
 
     // Flags stand side by side where their places are too near each other.
@@ -358,7 +408,8 @@
       const drawn = marks.flatMap((mark) => markShapes(mark, panels[mark.lower && hasLower ? 1 : 0]));
       const below = drawn.filter((mark) => mark.classList.contains("span"));
       const above = drawn.filter((mark) => !mark.classList.contains("span"));
-      svg.replaceChildren(...below, axes, frame, lines, ...above, ...flagShapes(), named, shape("g", { class: "cursor" }));
+      const levelTexts = panels.flatMap((panel, index) => levelNames(panel, marks.filter((mark) => Boolean(mark.lower && hasLower) === (index === 1))));
+      svg.replaceChildren(...below, axes, frame, lines, ...above, ...levelTexts, ...flagShapes(), named, shape("g", { class: "cursor" }));
       reset.disabled = state.from === whole[0] && state.to === whole[1];
     }
 
@@ -399,7 +450,9 @@
         label.textContent = name;
         const shown = document.createElement("strong");
         shown.textContent = value;
-        row.append(all(".legend .swatch", figure)[index].cloneNode(true), label, shown);
+        const sample = all(".legend .swatch", figure)[index].cloneNode(true);
+        one("path", sample).removeAttribute("id");
+        row.append(sample, label, shown);
         tip.append(row);
       }
       tip.hidden = false;

@@ -1,4 +1,4 @@
-"""Geometry of line plots: scales, ticks, path data, annotations. Pure functions from exhibits to coordinates.
+"""Geometry of line plots: path data, panels, the whole. Pure functions from exhibits to coordinates.
 
 A plot is laid out in a fixed box that scales with the page. Nothing here knows a theme or writes markup.
 """
@@ -7,90 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
-from postmortem.model import Curve, LinePlot, Mark
+from postmortem.model import Curve, LinePlot
+from postmortem.render.annotations import DrawnMark, named_levels, place_marks
+from postmortem.render.labels import LETTER
 from postmortem.render.looks import Look, looks_of
+from postmortem.render.scales import Scale, axis, log_ticks, short, ticks
 
 WIDTH = 720.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 10.0, 38.0, 38.0
 """Above the upper panel stand the flags and the name of its axis, below the lower one the steps and the word for them."""
 UPPER_HEIGHT, LOWER_HEIGHT, PANEL_GAP = 240.0, 60.0, 38.0
-FLAG_WIDTH = 18.0
-"""Room that the numbered flag of an annotation takes above the plot."""
 
 SPARK_WIDTH, SPARK_HEIGHT = 120.0, 28.0
 
-_HUGE = 1e250
-"""Farthest from zero that a scale reaches: beyond it, the range itself would overflow."""
-
 FEW_POINTS = 60
 """A curve with no more points than this gets a dot at each, so that sparse logging is seen to be sparse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Maps data in [low, high] onto [start, end] on the page, linearly or by logarithm."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    log: bool = False
-
-    def __call__(self, value: float) -> float:
-        """Position of a value; one that a logarithm cannot take has none (NaN)."""
-        if self.log:
-            if value <= 0:
-                return math.nan
-            share = (math.log10(value) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
-        else:
-            share = (value - self.low) / (self.high - self.low)
-        return self.start + share * (self.end - self.start)
-
-    def holds(self, value: float) -> bool:
-        """Whether the value lies on the page."""
-        return self.low <= value <= self.high and (value > 0 or not self.log)
-
-
-def ticks(low: float, high: float, count: int) -> list[float]:
-    """About `count` round numbers (1, 2 or 5 times a power of ten apart) within [low, high]."""
-    if not high > low:
-        return [low]
-    rough = (high - low) / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    # Multiples of the step, rounded to its digits: 0.30000000000000004 would be printed as it is.
-    digits = max(0, 1 - math.floor(math.log10(step)))
-    return [round(index * step, digits) for index in range(first, last + 1)]
-
-
-def log_ticks(low: float, high: float, count: int) -> list[float]:
-    """Powers of ten within [low, high], thinned to about `count`; round numbers where there are fewer than two."""
-    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    if last - first < 1:
-        return [tick for tick in ticks(low, high, count) if tick > 0]
-    every = math.ceil((last - first + 1) / count)
-    return [10.0**exponent for exponent in range(first, last + 1) if exponent % every == 0]
-
-
-def axis(values: Iterable[float], start: float, end: float, log: bool = False, margin: float = 0.05) -> Scale:
-    """A scale that holds all finite values (those above 0 where `log`), with some air around them."""
-    shown = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
-    low, high = (min(shown), max(shown)) if shown else (0.1, 1.0)
-    if log:
-        low, high = (min(max(value, 1 / _HUGE), _HUGE) for value in (low, high))
-        width = math.log10(high) - math.log10(low)
-        air = 10 ** (margin * width if width > 0 else 0.5)
-        return Scale(low / air, high * air, start, end, log=True)
-    low, high = (min(max(value, -_HUGE), _HUGE) for value in (low, high))
-    # Half of the smallest number there is would be nothing.
-    least = 1 / _HUGE
-    air = margin * (high - low) if high - low > least else 0.5 * (abs(high) if abs(high) > least else 1.0)
-    return Scale(low - air, high + air, start, end)
 
 
 def path_data(steps: Sequence[int], values: Sequence[float], x: Scale, y: Scale) -> str:
@@ -161,11 +95,6 @@ def _first_extremes_last(column: Sequence[tuple[float, float]]) -> list[tuple[fl
     return [column[index] for index in sorted(kept)]
 
 
-def _short(position: float) -> str:
-    """One decimal is a tenth of a pixel; more would only cost bytes."""
-    return f"{position:.1f}".removesuffix(".0")
-
-
 # --- line plots -------------------------------------------------------------------------------------------------------
 
 
@@ -198,27 +127,6 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnMark:
-    """One annotation and where it lies; empty strings where it has no such coordinate."""
-
-    number: int
-    """As listed beneath the plot, from 1; levels carry their name instead and have 0."""
-    mark: Mark
-    x: str = ""
-    x_end: str = ""
-    y: str = ""
-    flag: str = ""
-    """Centre of the flag: at x, or beside the flag before it where that is too near."""
-    shown: bool = True
-    """False where it lies off the chart: then it is only listed."""
-
-    @property
-    def width(self) -> str:
-        """Width of a span; a thin line where it is only a point wide."""
-        return _short(max(float(self.x_end) - float(self.x), 1.0)) if self.x and self.x_end else ""
-
-
-@dataclass(frozen=True, slots=True)
 class LineDrawing:
     """A line plot, laid out."""
 
@@ -235,6 +143,10 @@ class LineDrawing:
     """Points before thinning, in all curves."""
     drawn: int
     """Points after it."""
+
+    def kept_in(self, x: str, text: str) -> str:
+        """Where a text centred at x stands so that it does not leave the drawing."""
+        return short(min(float(x), self.width - len(text) * LETTER / 2))
 
     @property
     def thinned(self) -> bool:
@@ -270,8 +182,8 @@ def draw_lines(plot: LinePlot) -> LineDrawing:
         left=LEFT,
         right=WIDTH - RIGHT,
         panels=tuple(panels),
-        x_ticks=tuple((_short(x(tick)), tick) for tick in ticks(x.low, x.high, 7) if tick == int(tick)),
-        marks=_place_marks(plot.marks, x, y, lower),
+        x_ticks=tuple((short(x(tick)), tick) for tick in ticks(x.low, x.high, 7) if tick == int(tick)),
+        marks=named_levels(place_marks(plot.marks, x, y, lower), plot, x, y, lower),
         looks=looks,
         points=sum(curve.points for curve in curves),
         drawn=len(steps),
@@ -304,7 +216,7 @@ def _panel(name: str, curves: Sequence[Curve], looks: Sequence[Look], x: Scale, 
     count = 5 if name == "upper" else 3
     levels = log_ticks(y.low, y.high, count) if y.log else ticks(y.low, y.high, count)
     drawn = tuple(_draw_curve(look, curve, x, y) for look, curve in zip(looks, curves, strict=True))
-    return Panel(name, y.end, y.start, counts, y.log, tuple((_short(y(level)), level) for level in levels), drawn)
+    return Panel(name, y.end, y.start, counts, y.log, tuple((short(y(level)), level) for level in levels), drawn)
 
 
 def _draw_curve(look: Look, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
@@ -319,46 +231,6 @@ def _draw_curve(look: Look, curve: Curve, x: Scale, y: Scale) -> DrawnCurve:
         elif len(curve.steps) <= FEW_POINTS and not math.isnan(y(value)):
             dots.append((x(step), y(value)))
     return DrawnCurve(look, curve, path_data(curve.steps, curve.values, x, y), _dots(dots), tuple(gaps))
-
-
-def _place_marks(marks: Sequence[Mark], x: Scale, y: Scale, lower: Scale | None) -> tuple[DrawnMark, ...]:
-    placed: list[DrawnMark] = []
-    number = 0
-    for mark in marks:
-        number += mark.kind != "level"
-        placed.append(_place(number if mark.kind != "level" else 0, mark, x, lower if mark.lower and lower is not None else y))
-    flagged = [mark for mark in placed if mark.shown and mark.number]
-    centres = dict(
-        zip((mark.number for mark in flagged), spread([float(mark.x) for mark in flagged], FLAG_WIDTH, WIDTH - RIGHT), strict=True)
-    )
-    return tuple(replace(mark, flag=_short(centres[mark.number])) if mark.number in centres else mark for mark in placed)
-
-
-def spread(places: Sequence[float], width: float, end: float) -> list[float]:
-    """Centres of things of this width, as near to their places as leaves none over another, and none beyond `end`."""
-    order = sorted(range(len(places)), key=lambda index: places[index])
-    centres = list(places)
-    for before, index in pairwise(order):
-        centres[index] = max(centres[index], centres[before] + width)
-    limit = end
-    for index in reversed(order):
-        centres[index] = min(centres[index], limit)
-        limit = centres[index] - width
-    return centres
-
-
-def _place(number: int, mark: Mark, x: Scale, y: Scale) -> DrawnMark:
-    down = ""
-    if mark.value is not None and math.isfinite(mark.value) and y.holds(mark.value):
-        down = _short(y(mark.value))
-    if mark.kind == "level":
-        return DrawnMark(number, mark, y=down, shown=bool(down))
-    if mark.step is None or not x.low <= mark.step <= x.high:
-        return DrawnMark(number, mark, shown=False)
-    if mark.kind == "span":
-        end = min(x.high, float(mark.step if mark.step_end is None else mark.step_end))
-        return DrawnMark(number, mark, x=_short(x(mark.step)), x_end=_short(x(end)))
-    return DrawnMark(number, mark, x=_short(x(mark.step)), y=down)
 
 
 def sparkline(curve: Curve) -> str:

@@ -10,11 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postmortem.model import CountPlot, DepthPlot, Heatmap, Table
-from postmortem.render.figures import axis, log_ticks, spread, ticks
+from postmortem.render.labels import Anchor
+from postmortem.render.scales import axis, log_ticks, spread, ticks
 
 HEAT_LEVELS = 13
 RAMP_TEXT = 26.0
 """Room for the words at a tick of the ramp of colours, in per cent of it."""
+HEAT_REACH = 2.0
+"""Decades on either side of a reference that colours tell apart, on every page: so are colours the same on all."""
+ZERO = -1
+"""The level of what is exactly zero on a logarithmic scale: nothing moved there, which is another thing than too little."""
+_HEAT_ZERO = (138, 148, 160)
 _HEAT_LOW, _HEAT_MIDDLE, _HEAT_HIGH = (31, 95, 168), (241, 239, 233), (178, 58, 24)
 
 
@@ -88,17 +94,23 @@ class HeatDrawing:
     """A heatmap, laid out."""
 
     rows: tuple[HeatRow, ...]
-    columns: tuple[tuple[float, str], ...]
-    """(position, label) of the columns that have room for a label."""
+    columns: tuple[tuple[float, Anchor, str], ...]
+    """(position, anchor, label) of the columns that have room for a label; the outer ones stay within the row."""
     legend: tuple[tuple[float, float, str], ...]
     """(lowest value, highest value, colour) of each colour level."""
     references: tuple[RampTick, ...]
+    below: bool
+    """Whether values lie below the first colour's."""
+    above: bool
+    zeros: bool
+    """Whether some value is exactly zero where the scale is logarithmic."""
 
 
 def draw_heatmap(plot: Heatmap) -> HeatDrawing:
     """Lays out a heatmap.
 
-    With references, colours part at the first of them: blue below, red above, and reach to all of them. Without, they run from pale to red.
+    With references, colours part at the first of them: blue below, red above, as far as `HEAT_REACH` and to all other references. Without,
+    they run from pale to red.
     """
     log = plot.log
     shown = [value for row in plot.values for value in row if math.isfinite(value) and (value > 0 or not log)]
@@ -106,7 +118,7 @@ def draw_heatmap(plot: Heatmap) -> HeatDrawing:
     if middle is not None and log and middle <= 0:
         middle = None
     references = {label: value for label, value in plot.references.items() if math.isfinite(value) and (value > 0 or not log)}
-    low, high = colour_range([*shown, *references.values()], middle, log)
+    low, high = colour_range([*(() if middle is not None and log else shown), *references.values()], middle, log)
     width = 100 / max(len(plot.columns), 1)
     rows = []
     for name, values in zip(plot.rows, plot.values, strict=True):
@@ -115,9 +127,27 @@ def draw_heatmap(plot: Heatmap) -> HeatDrawing:
             (start * width, (stop - start) * width, colour(level, middle)) for start, stop, level in runs(levels) if level is not None
         )
         rows.append(HeatRow(name, cells, next((value for value in reversed(values) if math.isfinite(value)), math.nan)))
-    every = max(1, math.ceil(len(plot.columns) / 6))
-    columns = tuple(((index + 0.5) * width, label) for index, label in enumerate(plot.columns) if index % every == 0)
-    return HeatDrawing(tuple(rows), columns, _heat_legend(low, high, log, middle), _ramp_ticks(references, low, high, log))
+    least, most = (10**low, 10**high) if log else (low, high)
+    return HeatDrawing(
+        rows=tuple(rows),
+        columns=_column_labels(plot.columns, width),
+        legend=_heat_legend(low, high, log, middle),
+        references=_ramp_ticks(references, low, high, log),
+        below=any(value < least for value in shown),
+        above=any(value > most for value in shown),
+        zeros=log and any(value == 0 for row in plot.values for value in row),
+    )
+
+
+def _column_labels(names: Sequence[str], width: float) -> tuple[tuple[float, Anchor, str], ...]:
+    """Every so many columns by name; the first and the last stand within the row."""
+    every = max(1, math.ceil(len(names) / 6))
+    shown = [index for index in range(len(names)) if index % every == 0]
+    labels: list[tuple[float, Anchor, str]] = [((index + 0.5) * width, "middle", names[index]) for index in shown]
+    if len(shown) > 2:
+        labels[0] = (0.0, "start", names[shown[0]])
+        labels[-1] = ((shown[-1] + 1) * width, "end", names[shown[-1]])
+    return tuple(labels)
 
 
 def _ramp_ticks(references: Mapping[str, float], low: float, high: float, log: bool) -> tuple[RampTick, ...]:
@@ -135,25 +165,26 @@ def colour_range(values: Sequence[float], middle: float | None, log: bool) -> tu
         return (low, high) if high > low else (low - 0.5, high + 0.5)
     centre = math.log10(middle) if log else middle
     reach = max((abs(value - centre) for value in known), default=1.0)
-    # Within half a decade of the reference everything is near it: a narrower range would paint rounding in strong colours.
-    return (centre - max(reach, 0.5), centre + max(reach, 0.5)) if log else (centre - (reach or 1.0), centre + (reach or 1.0))
+    return (centre - max(reach, HEAT_REACH), centre + max(reach, HEAT_REACH)) if log else (centre - (reach or 1.0), centre + (reach or 1.0))
 
 
 def colour_level(value: float, low: float, high: float, log: bool) -> int | None:
-    """Number of a value's colour, 0 to HEAT_LEVELS - 1; None where it has none (not a number, or no logarithm)."""
+    """Number of a value's colour, 0 to HEAT_LEVELS - 1, or ZERO; None where it has none (not a number, or no logarithm)."""
     if math.isnan(value):
         return None
     if math.isinf(value):
         return HEAT_LEVELS - 1 if value > 0 else 0
     if log and value <= 0:
-        # Exactly zero lies below every positive value, and is worth seeing; less than zero has no place on such a scale.
-        return 0 if value == 0 else None
+        # Exactly zero is worth seeing; less than zero has no place on such a scale.
+        return ZERO if value == 0 else None
     place = ((math.log10(value) if log else value) - low) / (high - low)
     return min(max(int(place * HEAT_LEVELS), 0), HEAT_LEVELS - 1)
 
 
 def colour(level: int, middle: float | None) -> str:
     """Colour of a level as `#rrggbb`."""
+    if level == ZERO:
+        return _mix(_HEAT_ZERO, _HEAT_ZERO, 0.0)
     share = level / (HEAT_LEVELS - 1)
     if middle is None:
         return _mix(_HEAT_MIDDLE, _HEAT_HIGH, share)

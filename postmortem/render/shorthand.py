@@ -6,6 +6,7 @@ whoever reads the JSON out of a page finds them; what is absent is what `restore
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -32,11 +33,15 @@ def shortened(run: JsonObject) -> JsonObject:
     """The run's JSON without what goes without saying; the given one is left as it was.
 
     Absent of a check: what is in `DEFAULTS`, a basis that says no more than the threshold and its unit, and the checklist's items where
-    they are those that name the check. Steps that lie equally far apart are written as `{"from": first, "by": distance}`.
+    they are those that name the check. A reason that several checks have stands once, in `reasons`: theirs is its position. Steps that lie
+    equally far apart are written as `{"from": first, "by": distance}`.
     """
     items = _items_by_check(run)
+    counts = Counter(check["reason"] for check in run["checks"])
+    reasons = {reason: index for index, reason in enumerate(reason for reason, count in counts.items() if count > 1)}
     return run | {
-        "checks": [_short_check(check, items) for check in run["checks"]],
+        "checks": [_short_check(check | {"reason": reasons.get(check["reason"], check["reason"])}, items) for check in run["checks"]],
+        **({"reasons": list(reasons)} if reasons else {}),
         "exhibits": [_with_steps(exhibit, _short_steps) for exhibit in run["exhibits"]],
     }
 
@@ -44,10 +49,16 @@ def shortened(run: JsonObject) -> JsonObject:
 def restored(run: JsonObject) -> JsonObject:
     """What `shortened` was given, but for a basis that says nothing of its own; a run that was never shortened comes back as it is."""
     items = _items_by_check(run)
-    return run | {
-        "checks": [{**DEFAULTS, "checklist": items.get(check["id"], []), **check} for check in run["checks"]],
+    reasons: Sequence[str] = run.get("reasons", ())
+    checks = [{**DEFAULTS, "checklist": items.get(check["id"], []), **check} for check in run["checks"]]
+    return {name: value for name, value in run.items() if name != "reasons"} | {
+        "checks": [check | {"reason": _reason(check["reason"], reasons)} for check in checks],
         "exhibits": [_with_steps(exhibit, _full_steps) for exhibit in run.get("exhibits", [])],
     }
+
+
+def _reason(told: str | int, reasons: Sequence[str]) -> str:
+    return told if isinstance(told, str) else reasons[told]
 
 
 def _items_by_check(run: JsonObject) -> Mapping[str, list[str]]:

@@ -200,6 +200,32 @@ def test_smoothing_is_an_average_without_a_pull_to_zero(page: Page) -> None:
     assert page.locator(".tools output").inner_text() == "0.5"
 
 
+def test_smoothing_a_thinned_curve_weighs_points_by_what_they_stand_for(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """Of 41 points five were kept: each weighs as the ten that it stands for would, had they been like it."""
+    thinned = replace(PLOT, curves=(Curve("train", "train", (0, 1, 2, 3, 4), TRAIN, 41),))
+    page = opened(written(Report("1", (replace(RUN, exhibits=(thinned,)),))), Look()).page
+    page.locator(".smoothing").fill("0.9")
+    kept = 0.9**10
+    parts = [0.1 * kept**2, (1 - kept) * kept, 1 - kept]
+    expected = sum(weight * value for weight, value in zip(parts, TRAIN, strict=False)) / sum(parts)
+    assert _hover(page, 2)["train"] == f"100, smoothed {expected:.4g}"
+
+
+def test_names_of_levels_keep_clear_of_curves_with_and_without_scripts(opened: Opener, written: Callable[[Report], Path]) -> None:
+    """A curve that crosses the level at its end leaves the left free, above the line; what is listed has the dashes of the line."""
+    ends = tuple(0.1 + index * 1e-3 if index < 70 else 0.9 + 0.2 * (index % 2) for index in range(100))
+    marks = (Mark("level", "chance level", value=1.0), Mark("level", "elsewhere", value=0.6))
+    crossing = replace(PLOT, curves=(Curve("train", "train", tuple(range(100)), ends, 100),), lower=(), marks=marks)
+    path = written(Report("1", (replace(RUN, exhibits=(crossing,)),)))
+    for scripts in (False, True):
+        page = opened(path, Look(scripts=scripts)).page
+        names = page.locator(".chart .level-label")
+        assert [names.nth(index).get_attribute("text-anchor") for index in range(2)] == ["start", "end"]
+        assert [names.nth(index).get_attribute("dy") for index in range(2)] == ["-.35em", "-.35em"]
+        drawn, listed = (page.locator(f"{place} .level") for place in (".chart", ".marks"))
+        assert [lines.nth(index).get_attribute("stroke-dasharray") for lines in (drawn, listed) for index in range(2)] == ["5 4", "2 3"] * 2
+
+
 def test_the_legend_hides_curves_and_the_axis_follows(page: Page) -> None:
     """Without the largest curve the axis ends near the largest that is left; with it again, all is as before."""
     before = page.locator(".axes").inner_html()

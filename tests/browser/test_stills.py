@@ -24,7 +24,7 @@ def stilled(tmp_path_factory: pytest.TempPathFactory, sample_runs: Path) -> Path
 
 def _lines(page: Page) -> str:
     """The id of the line plot that a still shows."""
-    shown: str = page.locator(".still").first.get_attribute("href") or ""
+    shown: str = page.locator(".still a").first.get_attribute("href") or ""
     assert page.locator(f"{shown}.lines").count() == 1
     return shown
 
@@ -34,7 +34,7 @@ def test_what_is_done_to_the_figure_is_not_done_to_the_still(opened: Opener, sti
     """Zoomed, and on another scale, the figure is drawn anew; the cause goes on showing it as it came."""
     page = opened(stilled, Look(scheme="dark" if scheme == "dark" else "light")).page
     figure = _lines(page)
-    still = page.locator(".still svg").first
+    still = page.locator(".still > svg").first
     before = still.screenshot()
     assert still.evaluate("(svg) => svg.querySelector('use').getBBox().height") > 100
     chart = page.locator(f"{figure} .chart")
@@ -51,11 +51,11 @@ def test_what_is_done_to_the_figure_is_not_done_to_the_still(opened: Opener, sti
 def test_the_still_is_there_without_scripts_and_leads_to_the_figure(opened: Opener, stilled: Path) -> None:
     """It looks the same, for it is the server's drawing in both cases."""
     with_script, without = (opened(stilled, Look(scripts=scripts)).page for scripts in (True, False))
-    stills = [page.locator(".still svg").first for page in (with_script, without)]
+    stills = [page.locator(".still > svg").first for page in (with_script, without)]
     assert [box["width"] for still in stills if (box := still.bounding_box())] == [660, 660]
     assert stills[0].screenshot() == stills[1].screenshot()
     figure = _lines(with_script)
-    with_script.locator(".still").first.click()
+    with_script.locator(".still a").first.click()
     box = with_script.locator(figure).bounding_box()
     assert box is not None
     assert 0 <= box["y"] < 900
@@ -64,5 +64,5 @@ def test_the_still_is_there_without_scripts_and_leads_to_the_figure(opened: Open
 def test_on_a_telephone_words_lead_to_the_figure(opened: Opener, stilled: Path) -> None:
     """A plot with axes is not readable in half the width."""
     page = opened(stilled, Look(width=360)).page
-    assert page.locator(".still svg").first.is_hidden()
-    assert page.locator(".still span").first.is_visible()
+    assert page.locator(".still > svg").first.is_hidden()
+    assert page.locator(".still a").first.is_visible()

@@ -12,23 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postmortem.model import Curve, LinePlot, Mark
-from postmortem.render.figures import (
-    FLAG_WIDTH,
-    LEFT,
-    RIGHT,
-    TOP,
-    UPPER_HEIGHT,
-    WIDTH,
-    Scale,
-    axis,
-    draw_lines,
-    log_ticks,
-    near_levels,
-    path_data,
-    sparkline,
-    spread,
-    ticks,
-)
+from postmortem.render.annotations import FLAG_WIDTH
+from postmortem.render.figures import LEFT, RIGHT, TOP, UPPER_HEIGHT, WIDTH, draw_lines, near_levels, path_data, sparkline
+from postmortem.render.scales import Scale, axis, log_ticks, spread, ticks
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -72,7 +58,9 @@ def test_logarithmic_ticks_are_powers_of_ten_or_round_numbers_within_a_decade() 
     """Wide ranges are thinned; a range without two powers falls back on a linear scale's ticks."""
     assert log_ticks(1e-3, 1e3, 10) == pytest.approx([1e-3, 1e-2, 1e-1, 1, 10, 100, 1000])
     assert log_ticks(1e-12, 1e12, 5) == pytest.approx([1e-10, 1e-5, 1, 1e5, 1e10])
-    assert log_ticks(2, 9, 4) == [2, 4, 6, 8]
+    assert log_ticks(2, 9, 4) == [2, 5]
+    assert log_ticks(0.3, 8, 5) == pytest.approx([0.5, 1, 2, 5])
+    assert log_ticks(6, 9, 3) == [6, 7, 8, 9]
 
 
 @given(st.lists(FINITE, max_size=5), st.booleans())

@@ -10,6 +10,7 @@ from postmortem.model import CountPlot, DepthPlot, Heatmap, Table
 from postmortem.render.row_figures import (
     HEAT_LEVELS,
     RAMP_TEXT,
+    ZERO,
     colour,
     colour_level,
     colour_range,
@@ -90,16 +91,29 @@ def test_colours_part_at_the_reference() -> None:
     assert min(int(pale[at : at + 2], 16) for at in (1, 3, 5)) > 220
 
 
-def test_values_near_the_reference_are_not_painted_in_strong_colours() -> None:
-    """Within half a decade everything is near it."""
-    low, high = colour_range([0.9e-3, 1.1e-3], 1e-3, log=True)
-    assert high - low == pytest.approx(1.0)
+def test_colours_beside_a_reference_mean_the_same_on_every_page() -> None:
+    """Two decades on either side, whatever was measured; the legend says where values lie beyond."""
+    for values, beyond in (((0.9e-3, 1.1e-3), (False, False)), ((1e-9, 1e-3), (True, False)), ((1e-5, 40.0), (False, True))):
+        drawing = draw_heatmap(_heat((values,), {"usual": 1e-3, "floor": 1e-4}))
+        assert (drawing.legend[0][0], drawing.legend[-1][1]) == pytest.approx((1e-5, 0.1))
+        assert (drawing.below, drawing.above) == beyond
+    assert draw_heatmap(_heat(((1e-3,),), {"usual": 1e-3, "far": 1e-7})).legend[0][0] == pytest.approx(1e-7)
+
+
+def test_what_does_not_move_at_all_has_a_colour_of_its_own() -> None:
+    """Zero is not little: it is grey, and the legend says so."""
+    drawing = draw_heatmap(_heat(((0.0, 1e-6),), {"usual": 1e-3}))
+    (_, _, zero), (_, _, little) = drawing.rows[0].cells
+    assert little == drawing.legend[0][2]
+    assert zero not in {shade for _, _, shade in drawing.legend}
+    assert drawing.zeros
+    assert not draw_heatmap(_heat(((1e-6,),), {"usual": 1e-3})).zeros
 
 
 def test_what_is_no_number_has_no_colour_and_infinity_has_the_last() -> None:
-    """Zero lies below every positive value; a negative one has no place on a logarithmic scale."""
+    """Zero has a level of its own; a negative number has no place on a logarithmic scale."""
     levels = [colour_level(value, -5, -1, log=True) for value in (math.nan, -1.0, 0.0, math.inf)]
-    assert levels == [None, None, 0, HEAT_LEVELS - 1]
+    assert levels == [None, None, ZERO, HEAT_LEVELS - 1]
     assert colour_level(-math.inf, 0, 1, log=False) == 0
 
 
@@ -112,11 +126,12 @@ def test_a_heatmap_of_nothing_but_nan_has_empty_rows() -> None:
 
 
 def test_only_columns_with_room_are_labelled() -> None:
-    """Sixty columns get six labels at most, each in the middle of its column."""
+    """Sixty columns get six labels at most, in the middle of their columns, the outer ones within the row."""
     columns = draw_heatmap(_heat((tuple(float(value + 1) for value in range(60)),))).columns
     assert len(columns) <= 6
-    assert columns[0][0] == pytest.approx(100 / 120)
-    assert columns[0][1] == "step 0"
+    assert [anchor for _, anchor, _ in columns] == ["start", *["middle"] * 4, "end"]
+    assert [columns[0][0], columns[1][0]] == pytest.approx([0.0, 10.5 * 100 / 60])
+    assert columns[0][2] == "step 0"
 
 
 # --- counts and tables ------------------------------------------------------------------------------------------------
@@ -138,7 +153,7 @@ def test_references_stand_on_the_ramp_of_colours() -> None:
     """The usual ratio in the middle, the floor a decade below it, on the ramp even where every value is near the usual one."""
     lines = {"usual": 1e-3, "floor": 1e-4}
     usual, floor = draw_heatmap(_heat(((2e-3,),), lines)).references
-    assert [usual.place, floor.place] == pytest.approx([50.0, 0.0])
+    assert [usual.place, floor.place] == pytest.approx([50.0, 25.0])
     assert usual.text_place - floor.text_place >= RAMP_TEXT
     assert floor.text_place >= RAMP_TEXT / 2
     places = [tick.text_place for tick in draw_heatmap(_heat(((1e-9,),), lines)).references]

@@ -69,3 +69,15 @@ def test_equal_distances_are_written_once(rich_run: RunReport) -> None:
     assert [curve["steps"] for curve in plot["curves"]] == [{"from": 5, "by": 10}, [5, 15, 26], [5, 15], [7, 7, 7], []]
     assert plot["lower"][0]["steps"] == {"from": 5, "by": 10}
     assert restored(short) == json.loads(json.dumps(document))
+
+
+def test_a_reason_of_several_checks_is_written_once(rich_run: RunReport) -> None:
+    """What stops many checks is most of the text of a page's JSON; a reason of one check stays beside it."""
+    first = rich_run.checks[0]
+    reasons = ("no curve", "alone", "no curve", "no table", "no curve", "no table")
+    checks = tuple(replace(first, id=str(index), finding=Finding("not-checked", reason)) for index, reason in enumerate(reasons))
+    document = _document(replace(rich_run, checks=checks, checklist=()))
+    short = shortened(document)
+    assert short["reasons"] == ["no curve", "no table"]
+    assert [check["reason"] for check in short["checks"]] == [0, "alone", 0, 1, 0, 1]
+    assert restored(short) == document

@@ -89,12 +89,18 @@ def test_a_cause_opens_onto_its_figure_and_repeats_neither_its_title_nor_the_ver
     """The page draws the plot again without its bytes; what the band above says is not said twice."""
     page = render_html(rich_report)
     first = page[page.index('id="cause-1"') : page.index('id="cause-2"')]
-    drawing = re.search(r'<a class="still" href="#([a-z-]+)"><svg [^>]*><use href="#([a-z0-9-]+)"/></svg> <span>([^<]+)<', first)
+    drawing = re.search(
+        r'<div class="still">\s*<svg [^>]*><use href="#([a-z0-9-]+)"/></svg>\s*<div>\s*<p><a href="#([a-z-]+)">([^<]+)<', first
+    )
     assert drawing is not None
-    figure, of, title = drawing.groups()
+    of, figure, title = drawing.groups()
     assert page.index(f'id="{figure}"') < page.index(f'<g id="{of}">') < page.index("</svg>", page.index(f'id="{figure}"'))
     assert first.count(title) == 1
     assert first.count(f'<a href="#{figure}">as above</a>') >= 1
+    plot = rich_report.runs[0].exhibits[0]
+    assert isinstance(plot, LinePlot)
+    for curve in plot.curves:
+        assert f"/></svg> {curve.label}</li>" in first
     cause = rich_report.runs[0].causes[0]
     assert cause.fix not in first
     assert cause.fix in page
