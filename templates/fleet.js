@@ -16,7 +16,7 @@
   const titles = new Map(all("option", select ?? bar).map((option) => [option.value, option.textContent]));
   const runs = all("tbody tr", table).map((row) => {
     const [, verdict, cause] = [...row.children].map((cell) => cell.textContent.trim());
-    return { row, verdict, cause, text: row.textContent.toLowerCase() };
+    return { row, verdict, cause, text: row.textContent.replaceAll("\u00a0%", "%").toLowerCase() };
   });
 
   // --- what is chosen, and the address ----------------------------------------------------------------------------
@@ -32,15 +32,26 @@
       text: values.get("text") ?? "",
       verdicts: chips.map((chip) => chip.dataset.verdict).filter((verdict) => verdicts.includes(verdict)),
       cause: titles.has(cause) ? cause : "",
+      sort: /^\d+,(ascending|descending)$/.test(values.get("sort")) ? values.get("sort") : "",
     };
   }
 
-  function written({ text, verdicts, cause }) {
-    const values = [["verdict", verdicts.map(encodeURIComponent).join(",")], ["cause", encodeURIComponent(cause)], ["text", encodeURIComponent(text)]];
+  function written({ text, verdicts, cause, sort }) {
+    const values = [
+      ["verdict", verdicts.map(encodeURIComponent).join(",")],
+      ["cause", encodeURIComponent(cause)],
+      ["text", encodeURIComponent(text)],
+      ["sort", sort],
+    ];
     return `#${values.filter(([, value]) => value).map(([name, value]) => `${name}=${value}`).join("&")}`;
   }
 
-  let now = chosen() ?? { text: "", verdicts: [], cause: "" };
+  const nothing = { text: "", verdicts: [], cause: "", sort: "" };
+  let now = chosen() ?? nothing;
+  const order = sortable(one("table", table), () => {
+    const { column, order: way } = order.state;
+    choose({ sort: column < 0 ? "" : `${column},${way}` });
+  });
 
   function choose(change, replacing = false) {
     now = { ...now, ...change };
@@ -74,14 +85,18 @@
     }
     const number = (value) => (value < 10000 ? String(value) : value.toLocaleString("en-US"));
     const filtered = words.length > 0 || now.verdicts.length > 0 || now.cause !== "";
-    shown.textContent = filtered ? `showing ${number(count)} of ${number(runs.length)} runs` : everything;
+    const [column, way] = now.sort.split(",");
+    if (now.sort !== (order.state.column < 0 ? "" : `${order.state.column},${order.state.order}`)) order.sort(Number(column), way ?? "none");
+    const sorted = order.state.column < 0 ? "" : `, by ${order.heads[order.state.column].textContent.toLowerCase()}`;
+    const unfiltered = sorted ? everything.replace(/, .*/, sorted) : everything;
+    shown.textContent = filtered ? `showing ${number(count)} of ${number(runs.length)} runs${sorted}` : unfiltered;
     table.hidden = count === 0;
     one(".nothing").hidden = count > 0;
     if (search.value !== now.text) search.value = now.text;
     if (select) select.value = now.cause;
     for (const chip of chips) chip.setAttribute("aria-pressed", String(now.verdicts.includes(chip.dataset.verdict)));
     for (const button of all(".cause-counts button")) button.setAttribute("aria-pressed", String(button.closest("li").dataset.cause === now.cause));
-    one(".reset", bar).disabled = !filtered;
+    one(".reset", bar).disabled = !filtered && !sorted;
   }
 
   // --- controls ---------------------------------------------------------------------------------------------------
@@ -106,7 +121,7 @@
   }
   for (const reset of all(".reset")) {
     reset.addEventListener("click", () => {
-      choose({ text: "", verdicts: [], cause: "" });
+      choose(nothing);
       search.focus();
     });
   }
@@ -123,7 +138,6 @@
   whole.addEventListener("change", clip);
   clip();
 
-  all("table.sortable").forEach(sortable);
   addEventListener("hashchange", () => {
     now = chosen() ?? now;
     show();

@@ -4,7 +4,9 @@ const sortable = (() => {
 
   const words = new Intl.Collator("en", { numeric: true });
 
-  return (table) => {
+  // Sorts a table by its headings from now on. What it returns says how it is sorted, as (column, order), and sorts it so; `sorted` hears of it.
+  return (table, sorted = () => {}) => {
+    const state = { column: -1, order: "none" };
     const body = table.tBodies[0];
     const heads = [...table.querySelectorAll("thead th")];
     const original = [...body.rows];
@@ -30,18 +32,26 @@ const sortable = (() => {
       head.replaceChildren(button);
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => {
-        const keyed = original.map((row) => [key(row, column), row]);
-        const numeric = keyed.some(([value]) => typeof value === "number");
-        const before = head.getAttribute("aria-sort");
+        const numeric = original.some((row) => typeof key(row, column) === "number");
         // Numbers start with the largest, names with the first; a third click restores the page's own order.
         const cycle = numeric ? ["none", "descending", "ascending"] : ["none", "ascending", "descending"];
-        const order = cycle[(cycle.indexOf(before) + 1) % 3];
-        heads.forEach((other) => other.hasAttribute("aria-sort") && other.setAttribute("aria-sort", "none"));
-        head.setAttribute("aria-sort", order);
-        const sign = order === "descending" ? -1 : 1;
-        if (order !== "none") keyed.sort(([a], [b]) => compare(a, b, sign));
-        body.append(...keyed.map(([, row]) => row));
+        sort(column, cycle[(cycle.indexOf(head.getAttribute("aria-sort")) + 1) % 3]);
+        sorted();
       });
     });
+
+    function sort(column, order) {
+      heads.forEach((other) => other.hasAttribute("aria-sort") && other.setAttribute("aria-sort", "none"));
+      const known = heads[column]?.hasAttribute("aria-sort") && order !== "none";
+      Object.assign(state, known ? { column, order } : { column: -1, order: "none" });
+      if (!known) return body.append(...original);
+      heads[column].setAttribute("aria-sort", order);
+      const sign = order === "descending" ? -1 : 1;
+      const keyed = original.map((row) => [key(row, column), row]);
+      keyed.sort(([a], [b]) => compare(a, b, sign));
+      body.append(...keyed.map(([, row]) => row));
+    }
+
+    return { state, sort, heads };
   };
 })();

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from postmortem.model import WORST_FIRST, Fleet, FleetRow, Status, Verdict
 from postmortem.render.html import content_policy, environment, script_of, style_of, templates_folder
 from postmortem.render.views import VERDICT_SIGNS
-from postmortem.render.wording import number, plural, visible
+from postmortem.render.wording import number, plural, prose, visible
 
 ROOM_BYTES = 1_920_000
 """What the rows of a page may take: script, style sheet, and a head with every cause that there is take 50 kB, and 2 MB is the limit."""
@@ -152,7 +152,7 @@ def view_fleet(fleet: Fleet) -> FleetView:
         bytes=sum(row.bytes for row in ordered),
         problems=sum(row.problems for row in ordered),
         damaged=sum(row.problems > 0 for row in ordered),
-        notes=_notes(detail, fitting, len(ordered)),
+        notes=(*_notes(detail, fitting, len(ordered)), *_without_pages(ordered)),
     )
 
 
@@ -190,7 +190,7 @@ def _row(row: FleetRow, label: str, detail: Detail) -> RowView:
     return RowView(
         row=row,
         label=_cut(label, detail.name),
-        seen=_cut(row.headline, detail.sentence),
+        seen=prose(_cut(row.headline, detail.sentence)),
         sign=VERDICT_SIGNS[row.verdict],
         rank=len(WORST_FIRST) - WORST_FIRST.index(row.verdict),
     )
@@ -215,7 +215,14 @@ def _fitting(rows: Sequence[FleetRow], labels: Sequence[str], detail: Detail) ->
 
 def _row_bytes(row: FleetRow, label: str, detail: Detail) -> int:
     """What a row takes on the page, or a few bytes more."""
-    texts = [_cut(label, detail.name), row.title, _cut(row.headline, detail.sentence), row.page, row.verdict, VERDICT_SIGNS[row.verdict]]
+    texts = [
+        _cut(label, detail.name),
+        row.title,
+        prose(_cut(row.headline, detail.sentence)),
+        row.page,
+        row.verdict,
+        VERDICT_SIGNS[row.verdict],
+    ]
     numbers = f"{row.bytes}{row.bytes:.3g}{row.first_step or 0:,}{row.parameters:,}{row.problems:,}"
     # The description of a picture says the name again, the sign of the verdict its class.
     pictured = [label, row.spark, VERDICT_SIGNS[row.verdict], VERDICT_SIGNS[row.verdict]] if detail.pictures else []
@@ -224,6 +231,12 @@ def _row_bytes(row: FleetRow, label: str, detail: Detail) -> int:
 
 def _written_bytes(text: str) -> int:
     return len(escape(visible(text)).encode())
+
+
+def _without_pages(rows: Iterable[FleetRow]) -> tuple[str, ...]:
+    """Why the name of a run leads nowhere."""
+    pages = {bool(row.page) for row in rows if row.verdict not in ("failed", "suspect", "unreadable")}
+    return ("Runs that did not fail have no page of their own; --reports all makes one for each.",) if pages == {False} else ()
 
 
 def _notes(detail: Detail, fitting: int, runs: int) -> tuple[str, ...]:

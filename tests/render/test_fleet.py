@@ -87,7 +87,7 @@ def test_a_row_shows_every_number_with_its_unit() -> None:
     page = render_fleet(fleet(FAILED, replace(HEALTHY, problems=3)))
     assert rows_of(page) == [
         "sweep/exp7|failed|Learning rate too high|80 %|The median update is 0.34 of the weight&#39;s norm per step.||25|4624|355 kB|",
-        "fine|healthy|||The run looks healthy: the loss fell by 98.1% of its start.||||1 kB|3",
+        "fine|healthy|||The run looks healthy: the loss fell by 98.1\u00a0% of its start.||||1 kB|3",
     ]
     assert '<a href="runs/sweep--exp7.html">sweep/exp7</a>' in page
     assert f'd="{FAILED.spark}"' in page
@@ -266,5 +266,13 @@ def test_both_pages_sort_by_the_same_script() -> None:
     assert "const sortable =" in (folder / "tables.js").read_text(encoding="utf-8")
     for name in ("report.js", "fleet.js"):
         text = (folder / name).read_text(encoding="utf-8")
-        assert "sortable(part)" in text or "forEach(sortable)" in text
+        assert "sortable(part)" in text or "sortable(one(" in text
         assert "aria-sort" not in text
+
+
+def test_the_page_says_why_a_name_leads_nowhere() -> None:
+    """Where no healthy run has a page, how to get one; where each has, or all failed, nothing."""
+    told = "--reports all makes one for each"
+    assert told in render_fleet(fleet(FAILED, replace(HEALTHY, page="")))
+    assert told not in render_fleet(fleet(FAILED, replace(HEALTHY, page="runs/fine.html")))
+    assert told not in render_fleet(fleet(FAILED))
