@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
 
     listing = commands.add_parser("list", help="list checks, causes, checklist items or formats")
-    listing.add_argument("kind", choices=("checks", "causes", "checklist", "formats"))
+    listing.add_argument("kind", choices=(kinds := ("checks", "causes", "checklist", "formats")), metavar=f"{{{','.join(kinds)}}}")
     listing.set_defaults(run=_list)
     return parser
 
@@ -140,10 +140,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a number of classes")
-    return number
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of classes")
+    return int(text)
 
 
 def _ids(text: str) -> tuple[str, ...]:
@@ -163,16 +162,18 @@ def _format(text: str) -> tuple[str, Path | None]:
 def _analyze(arguments: argparse.Namespace) -> int:
     from postmortem.analysis import judge_all, measure_paths
     from postmortem.discover import NoSuchPath, NothingFound
-    from postmortem.unmatched import unmatched_options
+    from postmortem.unmatched import addresses, idle_folders, unmatched_options
 
     options = _options(arguments)
     _check_destinations(arguments)
+    if remote := addresses(arguments.paths):
+        raise UsageError(f"{remote[0]} is an address: only local files are read, copy or mount them first")
     try:
         with progress_bar() as progress:
             measured = measure_paths(arguments.paths, options, progress)
     except (NoSuchPath, NothingFound) as error:
         raise UsageError(str(error)) from error
-    for message in unmatched_options(measured, options.read):
+    for message in (*unmatched_options(measured, options.read), *idle_folders(arguments.paths, measured)):
         _say(f"warning: {message}")
     if arguments.save_measurements is not None:
         from postmortem.render.json import dump_measurements
@@ -213,13 +214,15 @@ def _diagnose(arguments: argparse.Namespace) -> int:
 
 def _render(arguments: argparse.Namespace) -> int:
     from postmortem.model import Fleet
-    from postmortem.render.fleet_json import is_fleet, parse_fleet
+    from postmortem.render.fleet_json import is_fleet, is_fleet_page, parse_fleet
     from postmortem.render.json import NotAReportError, parse_report
 
     _check_destinations(arguments)
     text = _read_text(arguments.file)
     report: Report | Fleet
     try:
+        if is_fleet_page(text):
+            raise NotAReportError("this is the page of a scan; render the index.json beside it")
         report = parse_fleet(text) if is_fleet(text) else parse_report(text)
     except NotAReportError as error:
         raise UsageError(f"{arguments.file}: {error}") from error
@@ -354,6 +357,8 @@ def _check_destinations(arguments: argparse.Namespace) -> None:
     """Say that a file cannot be written, or that there is none to open, before hours of reading, not after."""
     _page_to_open(arguments)
     files = [file for _, file in _wanted(arguments) if file is not None]
+    if len(printed := [name for name, file in _wanted(arguments) if file is None]) > 1:
+        raise UsageError(f"{' and '.join(printed)} cannot both go to standard output: give one a file, as in --format {printed[0]}:FILE")
     if getattr(arguments, "save_measurements", None) is not None:
         files.append(arguments.save_measurements)
     for file in files:

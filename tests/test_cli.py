@@ -17,6 +17,8 @@ import jsonschema
 import pytest
 
 from postmortem.cli import EXIT_CLEAR, EXIT_FOUND, EXIT_UNREAD, EXIT_USAGE, main
+from postmortem.model import Fleet
+from postmortem.render.fleet import render_fleet
 
 
 @pytest.fixture(autouse=True)
@@ -170,15 +172,21 @@ def test_config_file_fills_what_the_command_line_leaves_open(failed_run: Path, c
         (["analyze"], "PATH"),
         (["analyze", "empty", "--format", "pdf"], "'pdf' is not a format"),
         (["analyze", "empty", "--select", "flat-los"], "'flat-los'"),
-        (["analyze", "empty", "--num-classes", "0"], "0"),
+        (["analyze", "empty", "--num-classes", "0"], "'0' is not a number of classes"),
+        (["analyze", "empty", "--num-classes", "two"], "'two' is not a number of classes"),
+        (["analyze", "s3://bucket/run"], "s3://bucket/run is an address: only local files are read"),
+        (["analyze", "empty", "--format", "json", "--format", "html"], "json and html cannot both go to standard output"),
         (["analyze", "empty", "--manifest", "gone.csv"], "gone.csv"),
         (["analyze", "empty", "-o", "no/such/folder/r.html"], "there is no folder"),
         (["explain", "lr-to-low"], "lr-too-low"),
         (["render", "gone.json"], "gone.json"),
         (["render", "notes.txt"], "notes.txt"),
-        (["diagnose", "notes.txt"], "notes.txt"),
+        (["render", "index.html"], "render the index.json beside it"),
+        (["diagnose", "notes.txt"], "notes.txt: these are no saved measurements: `diagnose` takes"),
+        (["diagnose", "report.json"], "report.json: this is a report; `diagnose` takes"),
         (["frobnicate"], "frobnicate"),
         (["list", "stars"], "stars"),
+        (["list"], "{checks,causes,checklist,formats}"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -186,12 +194,23 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], words: st
     """Bad usage exits with 2, with one line that names what is wrong, and nothing on standard output."""
     Path("empty").mkdir()
     Path("notes.txt").write_text("notes", encoding="utf-8")
+    Path("report.json").write_text('{"schema_version": "1"}', encoding="utf-8")
+    Path("index.html").write_text(render_fleet(Fleet("1", (), "")), encoding="utf-8")
     assert main(arguments) == EXIT_USAGE
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("postmortem: error: ")
     assert len(said.err.splitlines()) == 1
     assert words in said.err
+
+
+def test_a_folder_without_a_run_is_said_where_others_have_one(healthy_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not passed over in silence; folders that hold runs are not named."""
+    Path("empty").mkdir()
+    assert main(["analyze", "empty", str(healthy_run), "--format", "json"]) == EXIT_CLEAR
+    assert capsys.readouterr().err == "postmortem: warning: empty holds nothing of a training run\n"
+    assert main(["analyze", str(healthy_run.parent / healthy_run.name), "--format", "json"]) == EXIT_CLEAR
+    assert capsys.readouterr().err == ""
 
 
 class _Runs:

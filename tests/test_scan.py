@@ -14,7 +14,7 @@ import pytest
 from postmortem.analysis import Options, measured_trainings
 from postmortem.archive import scan as scanning
 from postmortem.archive.slugs import page_name
-from postmortem.cli import EXIT_CLEAR, EXIT_FOUND, EXIT_UNREAD, EXIT_USAGE, main
+from postmortem.cli import EXIT_CLEAR, EXIT_FOUND, EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_USAGE, main
 from postmortem.model import FoundRun, RunMeasurements, RunReport
 from postmortem.render.fleet_json import parse_fleet
 
@@ -315,3 +315,25 @@ def test_rows_carry_the_version_of_their_schema(small: Path, tmp_path: Path) -> 
     assert (document["fleet_version"], document["tool"]["name"]) == ("1", "postmortem")
     assert document["command"].startswith("postmortem scan ")
     assert text.count("\n") == len(document["runs"]) + 2
+
+
+def test_an_interrupted_scan_keeps_what_it_has_done(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of all runs lists those that were analyzed and says how many were not; made again from its rows it says so, too."""
+    analyzed = scanning.scan_run
+
+    def interrupted(found: FoundRun, task: scanning.Task) -> object:
+        if found.name != "cut":
+            raise KeyboardInterrupt
+        return analyzed(found, task)
+
+    monkeypatch.setattr(scanning, "scan_run", interrupted)
+    output = tmp_path / "out"
+    assert _scan(small, "-o", output) == EXIT_INTERRUPTED
+    fleet = parse_fleet((output / "index.json").read_text(encoding="utf-8"))
+    assert ([row.name for row in fleet], fleet.missing) == (["cut"], 1)
+    page = (output / "index.html").read_text(encoding="utf-8")
+    assert "The scan was interrupted: 1 run of 2 was not analyzed." in page
+    assert (output / fleet.rows[0].page).is_file()
+    monkeypatch.undo()
+    assert _scan(small, "-o", output) == EXIT_UNREAD
+    assert "The scan was interrupted" not in (output / "index.html").read_text(encoding="utf-8")

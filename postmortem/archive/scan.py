@@ -50,6 +50,8 @@ def scan(paths: Sequence[Path], output: Path, options: Options, reports: Reports
         reports: which runs get a page of their own: those with a verdict that calls for one, all, or none.
         progress: called before each run.
 
+    Interrupted, it leaves the pages of all runs that it has done, and says how many are missing.
+
     Raises:
         discover.NoSuchPath, discover.NothingFound: where a path is not there, or holds nothing to analyze.
         RefusedFolderError: where the folder cannot be used.
@@ -61,14 +63,20 @@ def scan(paths: Sequence[Path], output: Path, options: Options, reports: Reports
     short = options.command if len(options.command) <= LONGEST_COMMAND else f"{options.command[:LONGEST_COMMAND]} ..."
     task = Task(replace(options, command=short), folder, reports, len(paths) > 1)
     rows: list[FleetRow] = []
-    for index, run in enumerate(found):
-        if progress is not None:
-            progress(index, len(found), run.name)
-        rows.extend(scan_run(run, task))
-    fleet = Fleet(VERSION, tuple(rows), options.command)
-    without_stale(folder, frozenset(row.page.removeprefix(f"{PAGES}/") for row in rows if row.page))
-    written(folder.path / INDEX_ROWS, dump_fleet(fleet))
-    written(folder.path / INDEX_PAGE, render_fleet(fleet))
+    done = 0
+    try:
+        for index, run in enumerate(found):
+            if progress is not None:
+                progress(index, len(found), run.name)
+            rows.extend(scan_run(run, task))
+            done += 1
+    finally:
+        # What hours of reading have given is kept where they are cut short.
+        fleet = Fleet(VERSION, tuple(rows), options.command, len(found) - done)
+        if rows or not fleet.missing:
+            without_stale(folder, frozenset(row.page.removeprefix(f"{PAGES}/") for row in rows if row.page))
+            written(folder.path / INDEX_ROWS, dump_fleet(fleet))
+            written(folder.path / INDEX_PAGE, render_fleet(fleet))
     return fleet
 
 

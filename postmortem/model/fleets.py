@@ -45,6 +45,8 @@ class Fleet:
     """In the order in which the runs were found."""
     command: str = ""
     """The command line that made it, as typed."""
+    missing: int = 0
+    """Runs that were found and not analyzed, because the scan was interrupted."""
 
     def __iter__(self) -> Iterator[FleetRow]:
         return iter(self.rows)

@@ -152,7 +152,7 @@ def view_fleet(fleet: Fleet) -> FleetView:
         bytes=sum(row.bytes for row in ordered),
         problems=sum(row.problems for row in ordered),
         damaged=sum(row.problems > 0 for row in ordered),
-        notes=(*_notes(detail, fitting, len(ordered)), *_without_pages(ordered)),
+        notes=(*_unfinished(fleet), *_notes(detail, fitting, len(ordered)), *_without_pages(ordered)),
     )
 
 
@@ -231,6 +231,13 @@ def _row_bytes(row: FleetRow, label: str, detail: Detail) -> int:
 
 def _written_bytes(text: str) -> int:
     return len(escape(visible(text)).encode())
+
+
+def _unfinished(fleet: Fleet) -> tuple[str, ...]:
+    """That the scan was cut short, if it was."""
+    verb = "was" if fleet.missing == 1 else "were"
+    missed = f"{plural(fleet.missing, 'run')} of {number(len(fleet.rows) + fleet.missing)} {verb} not analyzed"
+    return (f"The scan was interrupted: {missed}.",) if fleet.missing else ()
 
 
 def _without_pages(rows: Iterable[FleetRow]) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ _PAGE = re.compile(r"runs/[a-z0-9][a-z0-9_.-]*\.html")
 def dump_fleet(fleet: Fleet) -> str:
     """One JSON document, in ASCII, a row a line, so that two scans can be compared line by line. The same rows give the same bytes."""
     tool = {"name": "postmortem", "version": fleet.version}
-    head = json.dumps({"fleet_version": SCHEMA_VERSION, "tool": tool, "command": fleet.command}, separators=(",", ":"))
+    left = {"missing": fleet.missing} if fleet.missing else {}
+    head = json.dumps({"fleet_version": SCHEMA_VERSION, "tool": tool, "command": fleet.command, **left}, separators=(",", ":"))
     rows = ",\n".join(json.dumps(_converter().unstructure(row), allow_nan=False, separators=(",", ":")) for row in fleet.rows)
     return f'{head[:-1]},"runs":[\n{rows}\n]}}\n'
 
@@ -27,6 +28,11 @@ def dump_fleet(fleet: Fleet) -> str:
 def is_fleet(text: str) -> bool:
     """Whether the text begins as `dump_fleet` begins it."""
     return text.startswith('{"fleet_version":')
+
+
+def is_fleet_page(text: str) -> bool:
+    """Whether the text is the page that was made of such rows; it does not hold them."""
+    return '<body class="fleet">' in text[:100_000] and text.lstrip().startswith("<!doctype html>")
 
 
 def parse_fleet(text: str) -> Fleet:
@@ -41,7 +47,7 @@ def parse_fleet(text: str) -> Fleet:
             raise NotAReportError(f"rows of version {document['fleet_version']!r}; this version reads {SCHEMA_VERSION!r}")
         rows = _converter().structure(document["runs"], tuple[FleetRow, ...])
         kept = tuple(row if _PAGE.fullmatch(row.page) else replace(row, page="") for row in rows)
-        return Fleet(document["tool"]["version"], kept, document.get("command", ""))
+        return Fleet(document["tool"]["version"], kept, document.get("command", ""), int(document.get("missing", 0)))
     except NotAReportError:
         raise
     except json.JSONDecodeError as error:

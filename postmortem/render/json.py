@@ -123,11 +123,15 @@ def parse_measurements(text: str) -> tuple[RunMeasurements, ...]:
     """
     try:
         document = json.loads(text)
+        if "measurements_version" not in document and "schema_version" in document:
+            raise NotAReportError("this is a report; `diagnose` takes what `analyze --save-measurements` wrote")
         if document["measurements_version"] != SCHEMA_VERSION:
             raise NotAReportError(f"measurements of version {document['measurements_version']!r}; this version reads {SCHEMA_VERSION!r}")
         return _structured(document["runs"], tuple[RunMeasurements, ...])
     except NotAReportError:
         raise
+    except json.JSONDecodeError as error:
+        raise NotAReportError("these are no saved measurements: `diagnose` takes what `analyze --save-measurements` wrote") from error
     except Exception as error:
         raise NotAReportError(f"these are no saved measurements ({type(error).__name__}: {error})") from error
 
