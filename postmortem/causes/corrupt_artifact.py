@@ -48,8 +48,8 @@ def fix(case: Case) -> str:
     files = case.where("damaged-files")
     if not files and case.where("poisoned-average"):
         return "Set the moving average to the model's own weights, which are finite, and update it only by finite weights."
-    named = f" ({', '.join(files[:3])})" if files else ""
-    return f"Go back to the last whole file before the damaged ones{named}; save to a temporary name and rename it when it is complete."
+    instead = f"Use another file than {', '.join(files[:3])}" if files else "Use a file that is whole"
+    return f"{instead}, or a new copy from its source; save to a temporary name and rename it when it is complete."
 
 
 def confirm(case: Case) -> str:

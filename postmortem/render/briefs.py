@@ -71,7 +71,9 @@ def sentence(clause: str) -> str:
 
 
 def grounds(causes: Sequence[RankedCause], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The alarms that speak for these causes, the strongest first, each once."""
+    """The alarms that speak for these causes, the strongest first, each once; of no causes, all that there are, failed ones first."""
+    if not causes:
+        return sorted((outcome for outcome in outcomes if outcome.alarmed), key=lambda outcome: outcome.status != "fail")
     by_id = {outcome.id: outcome for outcome in outcomes}
     found = [by_id[id] for cause in causes for id in cause.evidence if id in by_id and by_id[id].alarmed]
     return list(dict.fromkeys(found))

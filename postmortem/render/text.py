@@ -29,6 +29,8 @@ RUNS_IN_FULL = 3
 """Of more runs than these, only those that are not healthy are told of, in short."""
 RUNS_IN_SHORT = 12
 """Of more runs that are not healthy than these, the table is all: nobody reads on."""
+LONGEST_NAME = 40
+"""Columns that the name of a run takes in a table."""
 PLAIN_WIDTH = 100
 """Columns where there is no terminal: the same input gives the same text."""
 _QUIET: tuple[tuple[Status, str], ...] = (("pass", "passed"), ("not-checked", "not checked"), ("not-applicable", "not applicable"))
@@ -65,7 +67,8 @@ def _overview(console: Console, runs: Sequence[RunReport]) -> None:
     console.print(Text(briefs.tally(runs), "bold"))
     console.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", overflow="ellipsis", no_wrap=True)
+    # Verdict and cause must be read whatever a run is called.
+    table.add_column("run", overflow="ellipsis", no_wrap=True, max_width=min(LONGEST_NAME, console.width // 3))
     table.add_column("verdict", no_wrap=True)
     table.add_column("most likely cause", overflow="ellipsis", no_wrap=True)
     table.add_column("sure", justify="right", no_wrap=True)
@@ -110,7 +113,7 @@ def _run(console: Console, run: RunReport) -> None:
     if run.onset is not None:
         _indented(console, 0, Text(visible(onset(run.onset)), "dim"))
     _next(console, run, likely)
-    told = _evidence(console, briefs.grounds(likely[:1], run.checks), likely[0].summary) if likely else []
+    told = _evidence(console, briefs.grounds(likely[:1], run.checks), likely[0].summary if likely else run.headline, bool(likely))
     _others(console, run, likely[:1])
     _checklist(console, run, told)
     _unread(console, run)
@@ -132,15 +135,15 @@ def _next(console: Console, run: RunReport, likely: Sequence[RankedCause]) -> No
     for place, step in enumerate(steps, start=1):
         _listed(console, Text(f"{place}.", "bold"), Text(visible(step)))
     if likely:
-        _indented(console, 0, Text.assemble(("Cheapest test: ", "bold"), visible(likely[0].confirm)))
+        _indented(console, 0, Text.assemble(("Cheapest experiment: ", "bold"), visible(likely[0].confirm)))
 
 
-def _evidence(console: Console, alarms: Sequence[Outcome], summary: str) -> list[str]:
+def _evidence(console: Console, alarms: Sequence[Outcome], summary: str, of_cause: bool) -> list[str]:
     """What else was seen, one sentence a check, and all that has now been told: nothing is told twice."""
     told = [outcome.finding.reason for outcome in alarms if outcome.finding.reason.lower().rstrip(".") in summary.lower()]
     rest = [outcome for outcome in alarms if outcome.finding.reason not in told]
     if rest:
-        _heading(console, "More evidence" if told else "Evidence")
+        _heading(console, ("More evidence" if told else "Evidence") if of_cause else "What was seen")
     for outcome in rest[:LISTED_EVIDENCE]:
         _listed(console, _sign(outcome.status), Text.assemble((f"{outcome.id}: ", "bold"), visible(outcome.finding.reason)))
     if len(rest) > LISTED_EVIDENCE:

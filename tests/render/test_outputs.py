@@ -191,7 +191,7 @@ def test_text_shows_verdict_cause_evidence_and_problems() -> None:
         "runs/a",
         "Learning rate too low (very likely, 93%)",
         "1. Raise it.",
-        "Cheapest test: Try it.",
+        "Cheapest experiment: Try it.",
         "[x] small-updates: 3.9e-7 per step",
         "Underfitting (very likely, 93%, brought about by lr-too-low)",
         "None of its 19 items could be checked.",
@@ -228,6 +228,25 @@ def test_many_runs_begin_with_a_table_and_stay_short() -> None:
     assert both.index("FAILED  runs/a") < both.index("HEALTHY  runs/a")
     many = render_text(replace(REPORT, runs=(*(replace(RUN, name=f"bad{index}") for index in range(27)), healthy)))
     assert len(many.splitlines()) < 40 and "Next:" not in many
+
+
+def test_the_longest_name_leaves_room_for_verdict_and_cause() -> None:
+    """A name is cut before anything that a reader needs is."""
+    runs = tuple(replace(RUN, name=name) for name in ("short", "x" * 300, "\u5b9f\u9a13" * 60, "other"))
+    lines = render_text(replace(REPORT, runs=runs)).splitlines()
+    assert len(lines[2]) < 100 and lines[2].split() == ["run", "verdict", "most", "likely", "cause", "sure"]
+    for line in lines[3:7]:
+        assert "FAILED" in line and "Learning rate too low" in line and "93%" in line
+
+
+def test_alarms_are_told_where_no_cause_is_likely() -> None:
+    """A warning of a healthy run stands in every output, failed checks before warned ones."""
+    warned = replace(RUN.checks[0], id="a-warning", finding=replace(RUN.checks[0].finding, status="warn", reason="it wavers"))
+    run = replace(RUN, verdict="healthy", headline="The run looks healthy.", causes=(), checks=(warned, *RUN.checks))
+    text, markdown = render_text(replace(REPORT, runs=(run,))), render_markdown(replace(REPORT, runs=(run,)))
+    assert text.index("What was seen") < text.index("[x] small-updates: 3.9e-7 per step") < text.index("[!] a-warning: it wavers")
+    assert markdown.index("| `small-updates` |") < markdown.index("| `a-warning` |")
+    assert "What was seen" not in render_text(REPORT)
 
 
 def test_what_cannot_be_judged_says_what_to_log() -> None:
