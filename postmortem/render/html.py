@@ -53,11 +53,12 @@ def render_html(report: Report) -> str:
             ),
         )
     views = view_runs(report)
+    order = worst_first(report.runs)
     page: str = templates.get_template("report.html.j2").render(
         report=report,
         runs=views,
-        overview_rows=[views[index] for index in worst_first(report.runs)],
-        sections=[section(run, index) for index, run in enumerate(report.runs)],
+        overview_rows=[views[index] for index in order],
+        sections=[section(report.runs[index], index) for index in order],
         policy=content_policy(script, style),
         style=Markup(style),
         script=Markup(script),
