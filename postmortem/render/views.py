@@ -298,8 +298,8 @@ def _causes(
             evidence_above=tuple(check for check in speaking if check.status in ALARMS and first_under[check.outcome.id] != cause.id),
             agreeing=tuple(check for check in speaking if check.status not in ALARMS),
             against=tuple(checks[id] for id in cause.against if id in checks),
-            arguments_for=tuple(argument for argument in cause.arguments if argument.log_odds > 0),
-            arguments_against=tuple(argument for argument in cause.arguments if argument.log_odds < 0),
+            arguments_for=_strongest_first(argument for argument in cause.arguments if argument.log_odds > 0),
+            arguments_against=_strongest_first(argument for argument in cause.arguments if argument.log_odds < 0),
             still=still_of(check.figure for check in speaking if check.status in ALARMS),
             page=pages.get(("cause", cause.id)),
             # A circle of explanations, which only a stranger's report can hold, must not hang the page.
@@ -307,6 +307,10 @@ def _causes(
         )
 
     return tuple(view(cause, frozenset()) for cause in causes)
+
+
+def _strongest_first(arguments: Iterable[Argument]) -> tuple[Argument, ...]:
+    return tuple(sorted(arguments, key=lambda argument: -abs(argument.log_odds)))
 
 
 def _roots(views: Sequence[CauseView]) -> tuple[CauseView, ...]:

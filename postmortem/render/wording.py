@@ -27,6 +27,7 @@ _UNSEEN = re.compile(
 
 _CERTAINTY = ((0.9, "very likely"), (0.7, "likely"), (0.5, "more likely than not"), (0.15, "possible"))
 
+MOST = 1000
 HARDLY = 1.25
 """A factor of the odds below this is not worth a number."""
 
@@ -143,7 +144,9 @@ def odds(log_odds: float) -> str:
     factor = math.exp(min(abs(log_odds), 50))
     if factor < HARDLY:
         return "hardly changes the odds"
-    return f"{'raises' if log_odds > 0 else 'lowers'} the odds {factor:,.{1 if factor < 10 else 0}f}-fold"
+    verb = "raises" if log_odds > 0 else "lowers"
+    # Weights come from a few hundred runs: a factor beyond what these could show would be false precision.
+    return f"{verb} the odds more than {MOST:,}-fold" if factor > MOST else f"{verb} the odds {factor:.{1 if factor < 10 else 0}f}-fold"
 
 
 def size(count: int) -> str:

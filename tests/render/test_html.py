@@ -15,6 +15,7 @@ import pytest
 
 from postmortem.log_next import ADVICE
 from postmortem.model import (
+    Argument,
     Artifacts,
     CountPlot,
     Curve,
@@ -141,6 +142,20 @@ def test_evidence_shows_value_threshold_source_step_layers_figure_and_when_it_is
     assert "Late in a schedule the ratio goes to zero as it should." in text
     assert "slow fine-tuning fails" in text
     assert {"href": "#figure-update-ratio"} in first.named("a")
+
+
+def test_the_strongest_arguments_stand_and_the_others_are_folded(rich_run: RunReport) -> None:
+    """Five on either side are shown, the strongest first, wherever they stand in the report; what is folded is counted."""
+    weights = (0.5, 3.0, 1.0, 2.5, 2.0, 1.5, 0.9)
+    arguments = tuple(Argument(("a",), f"reason {weight}", weight) for weight in weights)
+    cause = replace(rich_run.causes[0], arguments=(*arguments, Argument(("b",), "it is not", -1.0)))
+    page = render_html(Report("1", (replace(rich_run, causes=(cause,)),)))
+    card = page[page.index('id="cause-1"') :]
+    assert "2 more arguments" in card
+    shown, folded = card.split("2 more arguments", 1)
+    assert re.findall(r"Reason ([\d.]+)\.", shown) == ["3.0", "2.5", "2.0", "1.5", "1.0"]
+    assert re.findall(r"Reason ([\d.]+)\.", folded)[:2] == ["0.9", "0.5"]
+    assert "It is not." in shown
 
 
 def test_evidence_of_several_causes_stands_in_full_once(rich_report: Report) -> None:

@@ -91,6 +91,7 @@ def test_sizes_probabilities_and_odds_are_words() -> None:
     assert odds(math.log(20)) == "raises the odds 20-fold"
     assert odds(-math.log(1.5)) == "lowers the odds 1.5-fold"
     assert odds(math.log(1.1)) == "hardly changes the odds"
+    assert odds(13.4) == "raises the odds more than 1,000-fold"
 
 
 def test_hard_wrapped_prose_becomes_paragraphs() -> None:
