@@ -103,4 +103,4 @@ def test_a_link_into_a_folded_part_unfolds_it(opened: Opener, real_pages: dict[s
     page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = false))")
     page.locator(".verdict .more a").first.click()
     page.wait_for_function("document.querySelector('.cause').open")
-    page.locator(".cause .sentence").first.wait_for(state="visible")
+    page.locator(".cause .arguments").first.wait_for(state="visible")
