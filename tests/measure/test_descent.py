@@ -66,6 +66,30 @@ def test_halves_are_halves_of_the_sum_of_the_rates() -> None:
     assert descent(2.3 - 0.3 * spent, cosine)["loss.late_fall"].value == pytest.approx(1.0, abs=0.15)
 
 
+@pytest.mark.parametrize("turn", [0.3, 0.45])
+def test_what_a_loss_climbed_to_is_no_start_of_learning(turn: float) -> None:
+    """A loss that climbs from 3.4 to 50, is back at 2.8 by `turn` of the run and flat from there on brought nothing late."""
+    climb = np.interp(AT, [0, 0.1, turn, 1], [3.4, 50.0, 2.8, 2.8]) + noise(400)
+    found = descent(climb, np.interp(AT, [0, 1], [1.0, 0.0]))
+    assert abs(found["loss.late_fall"].value) < 0.05
+    assert found["loss.late_fall"].items["top"] == pytest.approx(50, rel=0.3)
+
+
+def test_a_loss_that_comes_back_late_to_its_start_did_not_learn_by_it() -> None:
+    """Of a climb to 10, half of it made good by the middle, only what goes below the start of 3 counts as a late fall."""
+    found = descent(np.interp(AT, [0, 0.2, 0.5, 1], [3.0, 10.0, 6.5, 2.0]) + noise(400))
+    late = found["loss.late_fall"]
+    assert late.value == pytest.approx((3.0 - late.items["last"]) / (10.0 - 6.5), abs=0.1)
+    assert late.value < 0.3
+
+
+def test_a_warm_up_that_only_rests_leaves_all_of_the_fall_late() -> None:
+    """A loss that stands still for half of the run and then falls has no climb, and falls late by more than it did early."""
+    found = descent(np.interp(AT, [0, 0.5, 1], [2.3, 2.3, 1.9]) + noise(400))
+    assert "top" not in found["loss.late_fall"].items
+    assert found["loss.late_fall"].value >= 1
+
+
 def test_a_flat_loss_does_not_fall_late_by_more_than_its_noise() -> None:
     """What the second half of pure noise brings is within three noises."""
     assert abs(descent(2.3 + noise(400))["loss.late_fall_noise"].value) < 3

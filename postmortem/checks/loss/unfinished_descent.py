@@ -3,7 +3,8 @@
 ## What it looks for
 A loss that fell in the second half of the run by at least 0.35 of what it fell in the first, by at least 3 of its noises, and
 that still stands at 0.5 of chance (of the first loss, where chance is not known) or more. Fails from 0.7 of chance on. Halves are halves
-of the sum of the learning rates, where they were logged.
+of the sum of the learning rates, where they were logged. Of a loss that climbed in the first half the way down from the top is its
+fall, and in the second half only what goes below the start counts.
 
 ## Why it matters
 A loss that is being learned falls fast and then slower and slower. One that falls along a straight line has only begun its way:
@@ -21,7 +22,7 @@ For an exponential fall with rate k per run the ratio is exp(-k / 2); 0.35 is k 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, share_of
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, share_of
 
 STEADY = Threshold(
     0.35,
@@ -76,10 +77,9 @@ def judge(measured: Measured) -> Finding:
     last, first = measured["loss.last"], measured["loss.first"]
     level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
     ends = f"the loss ends at {share_of(level, of, first.value)}" if level >= 0 else f"the loss ends {share_of(level, of, first.value)}"
-    seen = f"the second half of the run brought {multiple(late.value)} the first half's fall, and {ends}"
+    seen = f"{_brought(late)}, and {ends}"
     if late.value < STEADY.value:
-        held = f"the second half of the run brought no further fall, and {ends}"
-        return Finding("pass", seen if late.value > 0 else held, late.value, STEADY, late.unit)
+        return Finding("pass", seen, late.value, STEADY, late.unit)
     if noises.value < CLEAR_NOISES.value:
         return Finding("pass", f"{seen}, but the fall is within the noise", noises.value, CLEAR_NOISES, noises.unit)
     if level < HIGH.value:
@@ -88,6 +88,14 @@ def judge(measured: Measured) -> Finding:
     if level < FAR.value or to_chance is None:
         return Finding("warn", f"{seen}: it was still on its way", late.value, STEADY, late.unit, last.first_step)
     return Finding("fail", f"{seen}: learning had only begun", late.value, STEADY, late.unit, last.first_step)
+
+
+def _brought(late: Measurement) -> str:
+    """What the second half brought beside the first, whose fall begins at the top where the loss climbed."""
+    climbed = f"the loss climbed to {number(late.items['top'])} first, and " if "top" in late.items else ""
+    if late.value <= 0:
+        return f"{climbed}the second half of the run brought no further fall"
+    return f"{climbed}the second half of the run brought {multiple(late.value)} the first half's fall"
 
 
 def _given(
@@ -109,6 +117,11 @@ EXAMPLES = (
     Example("a straight line of a regression", _given(0.9, 20.0, 2.1), "warn"),
     Example("learned", _given(0.05, 4.0, 0.1, 0.04), "pass"),
     Example("late, and learned", _given(1.5, 40.0, 0.1, 0.04), "pass"),
+    Example(
+        "climbed to 52 and came back, then flat",
+        (Measurement("loss.late_fall", 0.01, "ratio", "'train/loss'", None, {"top": 52.0}), *_given(0.01, 10.0, 2.8, 0.84)[1:]),
+        "pass",
+    ),
     Example("flat", _given(0.8, 0.7, 2.3, 1.0), "pass"),
     Example("an adversarial pair", _given(1.0, 20.0, 2.0, family="gan"), "not-applicable"),
     Example("five points", (), "not-checked"),
