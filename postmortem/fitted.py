@@ -137,7 +137,7 @@ WEIGHTS: Mapping[str, Mapping[str, float]] = {
         "worse-than-guessing and large-rate passed": 2.65,
         "diverged-loss and large-rate passed": 2.23,
         "nonfinite-first-loss": -6.06,
-        "lasting-jump and oversized-moments passed": -3.25,
+        "lasting-jump and oversized-moments passed and nonfinite-loss passed": -3.25,
         "large-rate": -3.15,
         "gradient-norm-burst passed": -3.00,
         "nonfinite-loss passed and nonfinite-weights passed": -0.72,

@@ -50,7 +50,7 @@ EVIDENCE = (
     Evidence(2.0, "the loss ends above that of a guess at a usual learning rate", alarm=("worse-than-guessing",), passed=("large-rate",)),
     Evidence(2.0, "the loss diverged at a usual learning rate", alarm=("diverged-loss",), passed=("large-rate",)),
     Evidence(-6.0, "the loss was not finite before any update", alarm=("nonfinite-first-loss",)),
-    Evidence(-3.0, "the loss jumped once and went on from there", alarm=("lasting-jump",), passed=("oversized-moments",)),
+    Evidence(-3.0, "the loss jumped once and went on from there", alarm=("lasting-jump",), passed=("oversized-moments", "nonfinite-loss")),
     Evidence(-2.0, "the rate is above the usual range", alarm=("large-rate",)),
     Evidence(-2.5, "the gradient norm never burst", passed=("gradient-norm-burst",)),
     Evidence(-1.0, "loss and weights stayed finite", passed=("nonfinite-loss", "nonfinite-weights")),
@@ -71,7 +71,7 @@ def summary(case: Case) -> str:
 
 def fix(case: Case) -> str:
     median = case.number("gradnorm.median")
-    limit = f"{number(2 * median, 2)} (twice its median)" if median else "about twice its median"
+    limit = f"{number(2 * median, 2)} (twice the median of all finite norms, {number(median, 2)})" if median else "about twice its median"
     finite = case.measured.text("weights.nonfinite")
     named = f"{finite}, the last checkpoint" if finite else "the last checkpoint"
     return f"Clip the gradient norm at {limit}, and resume from {named} whose values are all finite."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
+from postmortem.measure.loss import DATA_LOSS, LEAST_POINTS, basis_of, lost_from, missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Smooth, finite_points, ratio, smooth
 from postmortem.model import Measurement, Missing, counted, kind_of_run
@@ -70,7 +70,7 @@ def measure_chance(
     else:
         of = "ln(2) a label" if classes.per_label else f"ln({classes.count})"
         yield Measurement("loss.chance", chance, "nats", f"{of}; {classes.basis or 'number of classes as given'}")
-        yield from _against_chance(compared, chance, family, of)
+        yield from _against_chance(compared, chance, family, of, DATA_LOSS if data is not None else "")
     yield from _against_prior(compared, classes, family)
     yield _validation_to_prior(validation, classes, family)
 
@@ -86,31 +86,34 @@ def _excuse(compared: Roled | None, family: str) -> tuple[str, str]:
     return "", ""
 
 
-def _first(name: str, compared: Roled, level: float, of: str) -> Measurement | Missing:
+def _first(name: str, compared: Roled, level: float, of: str, called: str = "") -> Measurement | Missing:
     """The first point over a level, where it stands before learning has begun."""
     steps, values = finite_points(compared.series)
     first_step = int(steps[0])
     if first_step > max(EARLY_STEP, EARLY_SHARE * int(steps[-1])):
         return Missing(name, f"{compared.series.tag!r} begins at step {first_step}, after learning has begun", "training-loss")
     basis = f"first point {values[0]:.4g} of {compared.series.tag!r} over {of} = {level:.4g}"
-    return Measurement(name, ratio(float(values[0]), level), "ratio", basis, first_step)
+    return Measurement(name, ratio(float(values[0]), level), "ratio", basis, first_step, {"loss": float(values[0])}, called)
 
 
-def _against_chance(compared: Roled | None, chance: float, family: str, of: str) -> Iterator[Measurement | Missing]:
+def _against_chance(compared: Roled | None, chance: float, family: str, of: str, called: str) -> Iterator[Measurement | Missing]:
+    """`called`: what the compared loss is called where it is not the training loss itself; the text of both. Items: `loss`, and of the last
+    one the last point as it was `logged`, and where it is `lost`."""
     names = ("loss.first_to_chance", "loss.last_to_chance")
     reason, log_next = _excuse(compared, family)
     if reason or compared is None:
         yield from missing(names, reason, log_next)
         return
     level = "ln C" if of.startswith("ln(") and "label" not in of else of
-    yield _first(names[0], compared, chance, level)
+    yield _first(names[0], compared, chance, level, called)
     curve = smooth(compared.series, LEAST_POINTS)
     if curve is None:
         points = finite_points(compared.series)[0].size
         yield Missing(names[1], f"only {counted(points, 'finite point')} of {compared.series.tag!r}", "longer-curve")
     else:
         basis = f"last level {curve.last:.4g} over {level} = {chance:.4g}; {basis_of(curve)}"
-        yield Measurement(names[1], curve.last / chance, "ratio", basis)
+        items = {"loss": curve.last, "logged": float(curve.values[-1])} | lost_from(compared)
+        yield Measurement(names[1], curve.last / chance, "ratio", basis, items=items, text=called)
 
 
 def _against_prior(compared: Roled | None, classes: Classes, family: str) -> Iterator[Measurement | Missing]:

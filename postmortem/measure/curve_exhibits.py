@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.chance import CROSS_ENTROPIES
-from postmortem.measure.figure_titles import accuracy_title, climb, gradient_norm_title, is_level, loss_title, regularization_title
+from postmortem.measure.figure_titles import accuracy_title, climb, gradient_norm_title, level_stretch, loss_title, regularization_title
 from postmortem.measure.rates import main_rate
 from postmortem.measure.roled import side_of
 from postmortem.measure.roles import Role, Roled, main, main_training_loss, main_validation_loss
@@ -132,16 +132,16 @@ def _loss_marks(measurements: Mapping[str, Measurement], view: View | None, trai
     if drop is not None and drop.value >= NOTABLE_EARLY_DROP and drop.first_step is not None and "end" in drop.items:
         yield Mark("span", f"{drop.value:.0%} of the whole fall", drop.first_step, int(drop.items["end"]))
     plateau = measurements.get("loss.plateau")
-    if plateau is not None and plateau.value >= NOTABLE_PLATEAU and training is not None and is_level(training, plateau):
-        label = f"steady at {plateau.items['level']:.4g} for {plateau.value:.0%} of the run"
-        yield Mark("span", label, int(plateau.items["begin"]), int(plateau.items["end"]))
+    if plateau is not None and plateau.value >= NOTABLE_PLATEAU and (held := level_stretch(plateau)) is not None:
+        yield Mark("span", f"steady at {number(plateau.items['level'], 4)} from step {held[0]:,} to {held[1]:,}", *held)
     divergence = measurements.get("loss.divergence")
     if divergence is not None and divergence.value >= NOTABLE_DIVERGENCE and divergence.first_step is not None:
-        yield Mark("step", f"onset of a rise by {_times(divergence.value)} the progress made", divergence.first_step)
+        above = f": mostly above {number(divergence.items['line'])} from here on" if "line" in divergence.items else ""
+        yield Mark("step", f"the loss turns up for good{above}", divergence.first_step)
     if training is not None and (summit := climb(training)):
         yield Mark("point", f"highest: {number(summit[1])}", summit[0], value=summit[1])
     yield from _resumes(measurements.get("resume.count"))
-    yield from _spikes(measurements.get("loss.spikes"))
+    yield from _spikes(measurements.get("loss.spikes"), training)
     nonfinite = measurements.get("loss.nonfinite")
     if nonfinite is not None and nonfinite.value > 0 and nonfinite.first_step is not None:
         yield Mark("step", "first value that is NaN or infinite", nonfinite.first_step)
@@ -165,19 +165,23 @@ def _rate_restarts(rate: Series | None) -> Iterator[Mark]:
         yield Mark("step", f"learning rate comes back from {number(float(values[place]))}", int(steps[place]))
 
 
-def _spikes(spikes: Measurement | None) -> Iterator[Mark]:
-    if spikes is None:
+def _spikes(spikes: Measurement | None, training: Roled | None) -> Iterator[Mark]:
+    if spikes is None or training is None:
         return
+    steps_of_points, values = finite_points(training.series)
     steps = [(int(step), height) for step, height in spikes.items.items() if step.lstrip("-").isdigit()]
     highest = sorted(steps, key=lambda spike: -spike[1])[:MAX_SPIKES]
-    for step, height in sorted(highest):
-        yield Mark("step", f"spike of {_times(height)} the progress made", step)
+    for step, _ in sorted(highest):
+        there = values[steps_of_points == step]
+        yield Mark("step", f"spike to {number(float(there.max()))}" if there.size else "spike", step)
 
 
 def _best(measurements: Mapping[str, Measurement], view: View | None) -> Iterator[Mark]:
     rise = measurements.get("validation.rise")
     if rise is not None and rise.value >= NOTABLE_RISE and rise.first_step is not None:
-        label = f"best validation loss; the last one is {rise.value:.0%} above it{_nearest_checkpoint(rise.first_step, view)}"
+        best = f", {number(rise.items['best'])}" if "best" in rise.items else ""
+        nearest = _nearest_checkpoint(rise.first_step, view)
+        label = f"best validation loss{best}; at the end its level is {rise.value:.0%} higher{nearest}"
         yield Mark("step", label, rise.first_step)
 
 
@@ -193,7 +197,8 @@ def _nearest_checkpoint(step: int, view: View | None) -> str:
 def _burst(measurements: Mapping[str, Measurement]) -> Iterator[Mark]:
     burst = measurements.get("gradnorm.burst")
     if burst is not None and burst.value >= NOTABLE_BURST and burst.first_step is not None:
-        yield Mark("step", f"{_times(burst.value)} the median", burst.first_step)
+        usual = f", {number(burst.items['usual'])}" if "usual" in burst.items else ""
+        yield Mark("step", f"{_times(burst.value)} the usual norm{usual}", burst.first_step)
 
 
 def _times(factor: float) -> str:

@@ -151,7 +151,7 @@ def accuracy_repeats(accuracy: Roled | None) -> Measurement | Missing:
         return Missing(name, f"{accuracy.series.tag!r} is rounded to hundredths, which repeat by chance", "accuracy")
     late = shares[shares.size // 10 :]
     repeats = float(np.mean(np.diff(late) == 0))
-    items = {"last": float(np.median(late[-max(3, late.size // 10) :]))}
+    items = {"last": float(np.median(shares[-max(3, shares.size // 10) :]))}
     return Measurement(name, repeats, "share", f"{late.size} points of {accuracy.series.tag!r}", int(steps[0]), items)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.roles import Roled
-from postmortem.model import Measurement, multiple, number, percent
+from postmortem.model import Measurement, at_about, multiple, number, percent
 
 STEADY = 0.02
 """A curve whose end lies so near its start, relative to the larger of both, stayed where it was."""
@@ -18,12 +18,10 @@ TURNED = 0.25
 """A loss that gave back so much of its progress is said to have turned up, and not to have fallen."""
 RISEN = 0.1
 """A last validation loss so far above its best one is said to have come back."""
-HELD = (0.2, 0.8)
-"""A level that was held for so large a share of the run, up to its end, is said to be held; for more, nothing came before it."""
+HELD = 0.2
+"""A level that was held for so large a share of the run, up to its end, is said to be held."""
 CLIMBED = 2.0
 """A loss that rose to so many times its first value is said to have climbed, whatever it did then."""
-LEVEL = 0.25
-"""A plateau whose points lie mostly within so large a share of their median, on either side, looks like one."""
 BURST = 10.0
 """A gradient norm so many times its usual one is said to burst."""
 GROWN = 4.0
@@ -35,6 +33,8 @@ EVEN = 1.05
 LEAST_LAYERS = 4
 """Layers from which on a slope by depth is one."""
 LONGEST_NAME = 40
+FEWEST = 10
+"""Fewer points than this have a last one, but no level."""
 LAST_SHARE = 0.1
 """The end of a curve is the median of so large a share of its points."""
 
@@ -57,7 +57,7 @@ def loss_title(training: Roled | None, validation: Roled | None, measurements: M
     if validation is not None:
         start = "validation loss" if clauses else "Validation loss"
         clauses.append(f"{start} {_validation_course(validation, measurements)}")
-    return "; ".join(clauses) or "Parts of the loss"
+    return _with_windows("; ".join(clauses)) or "Parts of the loss"
 
 
 def _training_course(training: Roled, measurements: Mapping[str, Measurement]) -> str:
@@ -69,19 +69,29 @@ def _training_course(training: Roled, measurements: Mapping[str, Measurement]) -
         return f"has one point, {number(last)}"
     divergence = measurements.get("loss.divergence")
     if divergence is not None and divergence.value >= TURNED and divergence.first_step is not None:
-        lowest = measurements.get("loss.lowest")
-        bottom = f" from {number(lowest.value)}" if lowest is not None else ""
-        return f"turns up at step {divergence.first_step:,}{bottom} and ends at {number(last)}"
+        return _turned(first, _end(values), measurements.get("loss.lowest"), int(steps[0]))
     if summit := climb(training):
         step, highest = summit
-        return f"climbs from {number(first)} to {number(highest)} at step {step:,} and ends at {number(last)}"
-    course = f"{_course(first, last)}{_beside_chance(last, measurements.get('loss.chance'))}"
+        return f"climbs from {number(first)} to {number(highest)} at step {step:,} and ends {_end(values)}"
+    course = f"{_course(values)}{_beside_chance(last, measurements.get('loss.chance'))}"
     plateau = measurements.get("loss.plateau")
-    if plateau is None or not HELD[0] <= plateau.value <= HELD[1] or _steady(first, last) or not is_level(training, plateau):
+    if plateau is None or plateau.value < HELD or _steady(first, last) or (held := level_stretch(plateau)) is None:
         return course
-    # A level that was left again is a mark on the curve; one that was kept to the end is where the run went.
-    kept = int(plateau.items["end"]) >= int(steps[-1])
-    return f"{course} and stays there from step {int(plateau.items['begin']):,}" if kept else course
+    # A level that was left again is a mark on the curve; one that was kept to the end is where the run went. One that was kept from the
+    # start has nothing before it.
+    kept = held[1] >= int(steps[-1]) and held[0] > int(steps[0])
+    return f"{course} and stays there from step {held[0]:,}" if kept else course
+
+
+def _turned(first: float, end: str, lowest: Measurement | None, begin: int) -> str:
+    """Down to the lowest point and up again; of a loss whose lowest point is its first, up alone."""
+    climbs = f"climbs back to {end.removeprefix('at ')}"
+    if lowest is None:
+        return f"falls and {climbs}"
+    step, value = int(lowest.items.get("logged_step", lowest.first_step or 0)), lowest.items.get("logged", lowest.value)
+    if step <= begin:
+        return climbs.replace("climbs back", f"rises from {number(first)}")
+    return f"falls from {number(first)} to {number(value)} at step {step:,} and {climbs}"
 
 
 def climb(curve: Roled) -> tuple[int, float] | None:
@@ -94,17 +104,11 @@ def climb(curve: Roled) -> tuple[int, float] | None:
     return (int(curve.series.steps[peak]), float(values[peak])) if first > 0 and values[peak] >= CLIMBED * first else None
 
 
-def is_level(curve: Roled, plateau: Measurement) -> bool:
-    """Whether a plateau looks like one where it is drawn: most of its points lie near their median, and so does its last tenth."""
-    if not {"begin", "end"} <= plateau.items.keys():
-        return False
-    steps, values = curve.series.steps, curve.series.values
-    inside = values[(steps >= plateau.items["begin"]) & (steps <= plateau.items["end"])]
-    if inside.size == 0 or not np.isfinite(inside).all():
-        return False
-    low, middle, high = (float(one) for one in np.quantile(inside, (0.05, 0.5, 0.95)))
-    room = LEVEL * abs(middle)
-    return high - low <= 2 * room and float(inside.max()) - middle <= 4 * room and abs(_ends(inside)[1] - middle) <= room
+def level_stretch(plateau: Measurement) -> tuple[int, int] | None:
+    """First and last step of a plateau that looks like one; None of one within whose noise the loss falls, rises or swings."""
+    if plateau.text != "steady":
+        return None
+    return int(plateau.items["settled"]), int(plateau.items["end"])
 
 
 def _lost(curve: Roled) -> str:
@@ -124,22 +128,34 @@ def _validation_course(validation: Roled, measurements: Mapping[str, Measurement
     if lost := _lost(validation):
         return lost
     rise = measurements.get("validation.rise")
-    last = _ends(values)[1]
     if rise is not None and rise.value >= RISEN and rise.first_step is not None:
         best = values[(steps == rise.first_step) & np.isfinite(values)]
         level = f" ({number(float(best[0]))})" if best.size else ""
-        return f"is best at step {rise.first_step:,}{level} and ends at {number(last)}"
-    return f"ends at {number(last)}"
+        return f"is best at step {rise.first_step:,}{level} and ends {_end(values)}"
+    return f"ends {_end(values)}"
 
 
 def _steady(first: float, last: float) -> bool:
     return abs(last - first) <= STEADY * max(abs(first), abs(last))
 
 
-def _course(first: float, last: float) -> str:
+def _course(values: Floats) -> str:
+    (first, last), end = _ends(values), _end(values)
     if _steady(first, last):
-        return f"stays at {number(last)}"
-    return f"{'falls' if last < first else 'rises'} from {number(first)} to {number(last)}"
+        return f"stays {end}"
+    return f"{'falls' if last < first else 'rises'} from {number(first)} to {end.removeprefix('at ')}"
+
+
+def _end(values: Floats, write: Callable[[float], str] = number) -> str:
+    """`at 0.43`, or `around 0.43` where the last point would be written differently."""
+    sound = values[np.isfinite(values)]
+    return at_about(_ends(values)[1], float(sound[-1]), write)
+
+
+def _with_windows(title: str) -> str:
+    """The same with what "around" is, once for all of its numbers."""
+    count = title.count(" around ")
+    return f"{title} ({'medians' if count > 1 else 'median'} of the last tenth)" if count else title
 
 
 def _beside_chance(last: float, chance: Measurement | None) -> str:
@@ -149,9 +165,10 @@ def _beside_chance(last: float, chance: Measurement | None) -> str:
 
 
 def _ends(values: Floats) -> tuple[float, float]:
-    """The first finite value, and the median of the last tenth of them."""
+    """The first finite value, and the last level as measures have it: the median of a tenth, at least three; of few points the last."""
     sound = values[np.isfinite(values)]
-    return float(sound[0]), float(np.median(sound[-max(1, int(sound.size * LAST_SHARE)) :]))
+    window = max(3, int(sound.size * LAST_SHARE)) if sound.size >= FEWEST else 1
+    return float(sound[0]), float(np.median(sound[-window:]))
 
 
 def regularization_title(ratio_steps: Sequence[int], ratios: Sequence[float]) -> str:
@@ -185,10 +202,8 @@ def gradient_norm_title(curve: Roled, measurements: Mapping[str, Measurement], n
 def accuracy_title(curves: Sequence[Roled]) -> str:
     """Where the accuracies of training and validation ended."""
     sides = (("train", "training accuracy"), ("", "accuracy"), ("validation", "validation accuracy"), ("test", "test accuracy"))
-    ends = [
-        f"{name} {'at' if rank else 'ends at'} {_share(one.series.values)}" for rank, (name, one) in enumerate(_first_of(curves, sides)[:2])
-    ]
-    title = ", ".join(ends) or "accuracy"
+    ends = [f"{name} {'' if rank else 'ends '}{_share(one.series.values)}" for rank, (name, one) in enumerate(_first_of(curves, sides)[:2])]
+    title = _with_windows(", ".join(ends)) or "accuracy"
     return title[0].upper() + title[1:]
 
 
@@ -200,9 +215,8 @@ def _first_of(curves: Sequence[Roled], sides: Sequence[tuple[str, str]]) -> list
 
 
 def _share(values: Floats) -> str:
-    last = _ends(values)[1]
     sound = values[np.isfinite(values)]
-    return percent(last) if sound.min() >= 0 and sound.max() <= 1 else number(last)
+    return _end(values, percent if sound.min() >= 0 and sound.max() <= 1 else number)
 
 
 def pace_title(rates: Floats, longest_seconds: float | None, step: int | None) -> str:

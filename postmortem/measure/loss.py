@@ -28,13 +28,18 @@ def basis_of(curve: Smooth) -> str:
     return f"{curve.tag!r} of {curve.source}, {curve.points} finite points, steps {curve.steps[0]} to {curve.steps[-1]}"
 
 
+DATA_LOSS = "data loss"
+"""What the loss without regularization is called in a sentence, where a total was logged beside it."""
 LEVELS = ("loss.last", "loss.lowest", "loss.improvement", "loss.improvement_noise", "loss.noise")
 
 
 def measure_levels(training: Roled | None, data: Roled | None = None) -> Iterator[Measurement | Missing]:
     """First, last and lowest level of the training loss, its noise and its fall.
 
-    The fall is that of `data`, the loss without regularization, where it is known: a penalty that shrinks is no learning.
+    The fall is that of `data`, the loss without regularization, where it is known: a penalty that shrinks is no learning. Then its text is
+    `data loss`. Levels are medians; what was logged there are the items `logged` (of `loss.last` the last finite point, at its
+    `first_step`; of `loss.lowest` the lowest point that the level stands for, at `logged_step`). `loss.last` has an item `lost` where the
+    curve ends as NaN or infinity: the step from which on it does.
     """
     names = ("loss.first", "loss.points", *LEVELS, "loss.negative")
     if training is None:
@@ -55,19 +60,27 @@ def measure_levels(training: Roled | None, data: Roled | None = None) -> Iterato
         yield from missing(LEVELS, f"only {counted(values.size, 'finite point')} of {training.series.tag!r}", "longer-curve")
         return
     basis = basis_of(curve)
-    yield Measurement("loss.last", curve.last, "loss", f"median of the last tenth of {basis}", int(curve.steps[-1]))
-    yield Measurement("loss.lowest", curve.lowest, "loss", f"lowest median over a tenth of {basis}", curve.lowest_step)
+    logged = {"logged": float(curve.values[-1])} | lost_from(training)
+    yield Measurement("loss.last", curve.last, "loss", f"median of the last tenth of {basis}", int(curve.steps[-1]), logged)
+    low = {"logged": curve.low, "logged_step": float(curve.low_step)}
+    yield Measurement("loss.lowest", curve.lowest, "loss", f"lowest median over a tenth of {basis}", curve.lowest_step, low)
     yield Measurement("loss.noise", curve.noise, "loss", f"robust standard deviation about the line through both neighbours; {basis}")
-    fitted = (None if data is None else smooth(data.series, LEAST_POINTS)) or curve
-    yield from _fall(fitted)
+    fitted = None if data is None else smooth(data.series, LEAST_POINTS)
+    yield from _fall(fitted or curve, DATA_LOSS if fitted is not None else "")
 
 
-def _fall(curve: Smooth) -> Iterator[Measurement]:
+def lost_from(training: Roled) -> dict[str, float]:
+    """An item `lost`: the step from which on no point is finite, where the curve ends so."""
+    finite = np.isfinite(training.series.values)
+    return {} if finite[-1] else {"lost": float(training.series.steps[int(np.flatnonzero(finite)[-1]) + 1])}
+
+
+def _fall(curve: Smooth, of: str) -> Iterator[Measurement]:
     basis = basis_of(curve)
     fall = curve.start - curve.lowest
     noise = math.hypot(curve.level_noise, curve.start_noise)
     yield Measurement(
-        "loss.improvement", ratio(fall, curve.size), "share", f"start {curve.start:.4g} less lowest {curve.lowest:.4g}; {basis}"
+        "loss.improvement", ratio(fall, curve.size), "share", f"start {curve.start:.4g} less lowest {curve.lowest:.4g}; {basis}", text=of
     )
     yield Measurement(
         "loss.improvement_noise",

@@ -154,7 +154,8 @@ def measure_gradient_norm(roled: Sequence[Roled], clip_norm: float | None) -> It
     yield Measurement("gradnorm.median", middle, "gradient norm", basis)
     yield _burst(steps, values, skipped, max(middle, early, float(np.median(values[:skipped]))), basis)
     same = float(np.mean(values >= highest * (1 - SAME))) if highest > 0 else 1.0
-    yield Measurement("gradnorm.constant_share", same, "share", f"within {SAME:.1%} of the maximum {highest:.4g}; {basis}")
+    items = {"points": float(round(same * values.size))}
+    yield Measurement("gradnorm.constant_share", same, "share", f"within {SAME:.1%} of the maximum {highest:.4g}; {basis}", items=items)
     yield Measurement(
         "gradnorm.growth",
         ratio(late, early),
@@ -179,12 +180,11 @@ def _burst(steps: Ints, values: Floats, skipped: int, usual: float, basis: str) 
     """Highest norm after the start over the usual norm: the largest of the run's median, that of the start and that shortly after.
 
     Early in a run the norm is at its healthy size; against the median alone, a model that has converged (norms near 0) would burst.
-    `first_step` is the first step above a tenth of the way, in ratio, to the highest.
+    `first_step` is the first step above a tenth of the way, in ratio, to the highest. Item: the `usual` norm.
     """
     later = values[skipped:]
     value = ratio(float(later.max()), usual)
     line = usual * max(1.0, value) ** 0.9
     first = int(steps[skipped + int(np.argmax(later >= min(line, float(later.max()))))])
-    return Measurement(
-        "gradnorm.burst", value, "ratio", f"highest after the first {skipped} points over the usual {usual:.4g}; {basis}", first
-    )
+    told = f"highest after the first {skipped} points over the usual {usual:.4g}; {basis}"
+    return Measurement("gradnorm.burst", value, "ratio", told, first, {"usual": usual})

@@ -9,18 +9,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
+from postmortem.measure.plateaus import plateaus
 from postmortem.measure.roles import Roled
-from postmortem.measure.smooth import MEDIAN_TO_MEAN, Floats, Smooth, point_noise, ratio, rolling_median, smooth
+from postmortem.measure.smooth import Smooth, ratio, smooth
 from postmortem.model import Measurement, Missing, counted
 
 EARLY = 0.02
 """Share of the run in which an early drop falls."""
 EARLY_WIDEST = 0.05
 """Widest share that is still called early where points are sparse."""
-NARROWEST_BAND = 0.02
-"""A plateau is a stretch whose level stays within 2 % of the progress, or within its noise."""
-BAND_NOISES = 5.0
-"""Expected range of the level over a long stretch of pure noise, in standard errors of one level, and a little."""
 
 SHAPES = (
     "loss.early_drop",
@@ -60,8 +57,9 @@ def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
 
 
 def relapse(curve: Smooth) -> Measurement | Missing:
-    """Last level over the start, where the loss is positive. Items: the lowest median of five points over the start.
+    """Last level over the start, where the loss is positive; dated by the first point above the start after the lowest.
 
+    Items: the `lowest` median of five points over the start, and the lowest of these five points as it was logged (`low`, `low_step`).
     Unlike `loss.divergence` it asks for no quiet curve: a loss that blew up again and again has none.
     """
     name = "loss.relapse"
@@ -73,7 +71,14 @@ def relapse(curve: Smooth) -> Measurement | Missing:
     above = np.flatnonzero(curve.values[at:] > curve.start)
     step = int(curve.steps[at + above[0]]) if above.size else None
     basis = f"last {curve.last:.4g}, start {curve.start:.4g}, lowest {lowest:.4g} at step {int(curve.steps[at])}; {basis_of(curve)}"
-    return Measurement(name, ratio(curve.last, curve.start), "ratio", basis, step, {"lowest": lowest / curve.start})
+    bottom = at + int(np.argmin(curve.values[at : at + FEW]))
+    items = {
+        "lowest": lowest / curve.start,
+        "low": float(curve.values[bottom]),
+        "low_step": float(curve.steps[bottom]),
+        "start": curve.start,
+    }
+    return Measurement(name, ratio(curve.last, curve.start), "ratio", basis, step, items)
 
 
 def late_start(curve: Smooth) -> Measurement | Missing:
@@ -93,8 +98,8 @@ def late_start(curve: Smooth) -> Measurement | Missing:
 def early_drop(curve: Smooth) -> Measurement | Missing:
     """Share of the whole fall, from the first point, that lies within the first 2 % of the run's steps.
 
-    Needs a second point within the first 5 %. Items: the level after the drop (median of the last three points of the window) and
-    the step at which the window ends.
+    Needs a second point within the first 5 %. Items: the level after the drop (median of the last three points of the window), the
+    step of its last point, and the `part` of the run until there.
     """
     name = "loss.early_drop"
     first, begin = float(curve.values[0]), int(curve.steps[0])
@@ -106,7 +111,8 @@ def early_drop(curve: Smooth) -> Measurement | Missing:
     inside = int(np.searchsorted(curve.steps, end, side="right"))
     after = float(np.median(curve.values[max(1, inside - 3) : inside]))
     whole = first - curve.lowest
-    items = {"level_after": after, "end": float(curve.steps[inside - 1])}
+    reached = int(curve.steps[inside - 1])
+    items = {"level_after": after, "end": float(reached), "part": (reached - begin) / curve.span}
     basis = f"{first:.4g} to {after:.4g} of the fall to {curve.lowest:.4g}, by step {int(curve.steps[inside - 1])}; {basis_of(curve)}"
     if whole <= max(5 * curve.level_noise, 4 * curve.noise):
         return Measurement(name, 0.0, "share", f"the loss did not fall beyond its noise; {basis_of(curve)}", begin, items)
@@ -114,23 +120,25 @@ def early_drop(curve: Smooth) -> Measurement | Missing:
 
 
 def divergence(curve: Smooth) -> Iterator[Measurement]:
-    """Rise of the last level over the lowest one, in units of progress; `first_step` is the last step at which it was still low."""
+    """Rise of the last level over the lowest one, in units of progress; `first_step`: from there on the loss is mostly above `line`."""
     rise = curve.last - curve.lowest
-    onset = _onset(curve, rise)
+    line = curve.lowest + max(0.1 * rise, min(3 * curve.noise, 0.5 * rise))
+    onset = _onset(curve, rise, line)
     basis = (
-        f"last {curve.last:.4g}, lowest {curve.lowest:.4g} at step {curve.lowest_step}, progress {curve.progress:.3g}; {basis_of(curve)}"
+        f"level {curve.last:.4g} at the end, lowest level {curve.lowest:.4g} about step {curve.lowest_step}, "
+        f"progress {curve.progress:.3g}; {basis_of(curve)}"
     )
-    yield Measurement("loss.divergence", ratio(rise, curve.progress), "ratio", basis, onset)
+    items = {"line": line} if rise > 0 else {}
+    yield Measurement("loss.divergence", ratio(rise, curve.progress), "ratio", basis, onset, items)
     yield Measurement(
         "loss.divergence_noise", ratio(rise, curve.level_noise), "ratio", f"rise {rise:.3g} over {curve.level_noise:.2g}; {basis}", onset
     )
 
 
-def _onset(curve: Smooth, rise: float) -> int | None:
-    """The first step after the last block that was still within a tenth of the rise of the lowest level."""
+def _onset(curve: Smooth, rise: float, line: float) -> int | None:
+    """The first step after the last block that was still below the line."""
     if rise <= 0:
         return None
-    line = curve.lowest + max(0.1 * rise, min(3 * curve.noise, 0.5 * rise))
     low = np.flatnonzero(curve.blocks <= line)
     begin = int(curve.block_of[low[-1]]) if low.size else 0
     above = np.flatnonzero(curve.values[begin:] > line)
@@ -142,38 +150,6 @@ def _onset(curve: Smooth, rise: float) -> int | None:
         if np.median(following) > line:
             return int(curve.steps[begin + index])
     return int(curve.steps[begin + int(above[0])])
-
-
-def plateaus(curve: Smooth) -> Iterator[Measurement]:
-    """The longest stretch with a level that does not move, and the one that reaches to the end, as shares of the run."""
-    window = min(3, curve.blocks.size)
-    levels = rolling_median(curve.blocks, window)
-    per_block = curve.points / curve.blocks.size
-    error = MEDIAN_TO_MEAN * max(curve.noise / math.sqrt(per_block * window), point_noise(curve.blocks) / math.sqrt(window))
-    band = max(NARROWEST_BAND * max(curve.start - curve.lowest, 0.05 * curve.size), BAND_NOISES * error)
-    # Level k stands for blocks k .. k + window - 1: a stretch of levels covers the steps of all of its blocks.
-    firsts = curve.steps[curve.block_of]
-    lasts = np.append(curve.steps[curve.block_of[1:] - 1], curve.steps[-1])
-    best = (0, 0, 0)
-    low = 0
-    for high in range(levels.size):
-        while np.ptp(levels[low : high + 1]) > band:
-            low += 1
-        length = int(lasts[high + window - 1] - firsts[low]) if high > low else 0
-        if length > best[0]:
-            best = (length, low, high)
-    yield _plateau("loss.plateau", curve, levels, best[1], best[2], window, band)
-    yield _plateau("loss.plateau_last", curve, levels, low, levels.size - 1, window, band)
-
-
-def _plateau(name: str, curve: Smooth, levels: Floats, low: int, high: int, window: int, band: float) -> Measurement:
-    begin = int(curve.steps[curve.block_of[low]])
-    after = high + window
-    end = int(curve.steps[curve.block_of[after] - 1]) if after < curve.block_of.size else int(curve.steps[-1])
-    level = float(np.median(levels[low : high + 1]))
-    share = (end - begin) / curve.span if high > low else 0.0
-    basis = f"level {level:.4g} within {band:.2g}, steps {begin} to {end}; {basis_of(curve)}"
-    return Measurement(name, share, "share", basis, begin, {"begin": float(begin), "end": float(end), "level": level})
 
 
 def oscillation(curve: Smooth) -> Measurement:

@@ -66,6 +66,9 @@ class Smooth:
     lowest: float
     """Lowest level; the start only where it lies clearly below all levels."""
     lowest_step: int
+    low: float
+    """The lowest point as it was logged, of those that the lowest level stands for."""
+    low_step: int
 
     @property
     def points(self) -> int:
@@ -142,10 +145,12 @@ def smooth(series: Series, least: int) -> Smooth | None:
     position = int(np.argmin(levels))
     block_steps = steps[(starts + ends - 1) // 2]
     lowest, lowest_step = float(levels[position]), int(block_steps[position + window // 2])
+    stands_for = slice(int(starts[position]), int(ends[position + window - 1]))
     if last < lowest:
-        lowest, lowest_step = last, int(steps[-1])
+        lowest, lowest_step, stands_for = last, int(steps[-1]), slice(points - max(3, points // 10), points)
     if start + 3 * start_noise < lowest:
-        lowest, lowest_step = start, int(steps[0])
+        lowest, lowest_step, stands_for = start, int(steps[0]), slice(0, first_points)
+    bottom = stands_for.start + int(np.argmin(values[stands_for]))
     return Smooth(
         tag=series.tag,
         source=series.source,
@@ -163,6 +168,8 @@ def smooth(series: Series, least: int) -> Smooth | None:
         last=last,
         lowest=lowest,
         lowest_step=lowest_step,
+        low=float(values[bottom]),
+        low_step=int(steps[bottom]),
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from postmortem.measure.loss import basis_of, missing
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Floats, Ints, Smooth, block_starts, ratio, smooth
-from postmortem.model import Measurement, Missing, Series, counted
+from postmortem.model import Measurement, Missing, Series, counted, number
 
 LEAST_POINTS = 40
 """Two windows of twenty points: one gives the level, the next can rise above it."""
@@ -42,7 +42,10 @@ MAX_ITEMS = 50
 
 
 def measure_spikes(training: Roled | None, rate: Series | None) -> Iterator[Measurement | Missing]:
-    """`loss.spikes` and `loss.spikes_unrecovered`, dated by the first; items: step -> height in units of progress, highest first."""
+    """`loss.spikes` and `loss.spikes_unrecovered`, dated by the first; items: step -> height in units of progress, highest first.
+
+    The text is the loss at the highest one.
+    """
     names = ("loss.spikes", "loss.spikes_unrecovered")
     if training is None:
         yield from missing(names, "no training loss was logged", "training-loss")
@@ -62,7 +65,8 @@ def measure_spikes(training: Roled | None, rate: Series | None) -> Iterator[Meas
         highest = sorted(chosen, key=lambda spike: -spike.height)[:MAX_ITEMS]
         items = {str(int(curve.steps[spike.peak])): spike.height for spike in highest}
         first = int(curve.steps[chosen[0].begin]) if chosen else None
-        yield Measurement(name, float(len(chosen)), "spikes", basis, first, items)
+        peak = number(float(curve.values[highest[0].peak]), 3) if highest else ""
+        yield Measurement(name, float(len(chosen)), "spikes", basis, first, items, peak)
 
 
 @dataclass(frozen=True, slots=True)

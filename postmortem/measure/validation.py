@@ -53,10 +53,14 @@ def _best(curve: Smooth) -> tuple[int, float]:
 def _rise(curve: Smooth, trained: Smooth | None, apart: bool) -> Iterator[Measurement | Missing]:
     point, best = _best(curve)
     last = float(np.median(curve.values[-max(3, curve.points // 10) :])) if point < curve.points - 3 else best
+    # The level says how good, a point says where: the lowest of the three that the level is the median of.
+    near = max(0, point - 1)
+    point = near + int(np.argmin(curve.values[near : point + 2]))
     step = int(curve.steps[point])
     rise = last - best
-    basis = f"best {best:.4g} at step {step}, last {last:.4g}; {basis_of(curve)}"
-    yield Measurement("validation.rise", ratio(rise, abs(best)), "share", basis, step)
+    basis = f"best {best:.4g} about step {step}, last {last:.4g}; {basis_of(curve)}"
+    items = {"best": float(curve.values[point]), "last": last, "logged": float(curve.values[-1])}
+    yield Measurement("validation.rise", ratio(rise, abs(best)), "share", basis, step, items)
     noise = MEDIAN_TO_MEAN * curve.noise / math.sqrt(3)
     yield Measurement(
         "validation.rise_noise", ratio(rise, noise), "ratio", f"rise {rise:.3g} over the noise {noise:.2g} of a level; {basis}", step
@@ -114,7 +118,8 @@ def _last_accuracy(name: str, one: Roled | None, split: str, unit: float) -> Mea
     if values.size < LEAST_ACCURACY_POINTS:
         return Missing(name, f"only {counted(values.size, 'finite point')} of {one.series.tag!r}", "accuracy")
     last = float(np.median(values[-max(3, values.size // 10) :])) / unit
-    return Measurement(name, last, "share", f"median of the last tenth of {values.size} points of {one.series.tag!r}", int(steps[-1]))
+    basis = f"median of the last tenth of {values.size} points of {one.series.tag!r}"
+    return Measurement(name, last, "share", basis, int(steps[-1]), {"logged": float(values[-1]) / unit})
 
 
 def measure_accuracy(roled: Sequence[Roled], best_step: int | None) -> Iterator[Measurement | Missing]:

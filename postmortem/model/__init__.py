@@ -24,6 +24,7 @@ from postmortem.model.artifacts import (
 )
 from postmortem.model.causes import Argument, Case, Cause, CauseExample, Evidence, RankedCause
 from postmortem.model.checks import Check, Example, Finding, Outcome, Threshold
+from postmortem.model.endings import LossEnd, accuracy_end, at_about, ends_at, loss_end, loss_share_end
 from postmortem.model.exhibits import CountPlot, Curve, DepthPlot, Exhibit, Heatmap, LinePlot, Mark, Table
 from postmortem.model.fleets import Fleet, FleetRow
 from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
@@ -42,7 +43,7 @@ from postmortem.model.words import (
     Status,
     Verdict,
 )
-from postmortem.model.writing import counted, kind_of_run, level, multiple, number, percent, share_of, times
+from postmortem.model.writing import bare, counted, kind_of_run, level, multiple, number, percent, share_of, times
 
 __all__ = [
     "ALARMS",
@@ -81,6 +82,7 @@ __all__ = [
     "LabelKind",
     "LinePlot",
     "LoggedImages",
+    "LossEnd",
     "Manifest",
     "Mark",
     "Measured",
@@ -109,9 +111,15 @@ __all__ = [
     "Tensor",
     "Threshold",
     "Verdict",
+    "accuracy_end",
+    "at_about",
+    "bare",
     "counted",
+    "ends_at",
     "kind_of_run",
     "level",
+    "loss_end",
+    "loss_share_end",
     "multiple",
     "number",
     "percent",

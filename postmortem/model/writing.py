@@ -64,6 +64,11 @@ def multiple(value: float, digits: int = 2) -> str:
     return f"{level(value, digits)} of" if value < TIMES_FROM else f"{number(value, digits)} times"
 
 
+def bare(value: float, digits: int = 2) -> str:
+    """A level as a multiple of what was named before: `84%`, `7 times`."""
+    return level(value, digits) if value < TIMES_FROM else f"{number(value, digits)} times"
+
+
 def level(value: float, digits: int = 2) -> str:
     """A level as per cent of another, of which 100 is no bound: `100%` for 0.9996, where `percent` says that it is not quite all."""
     return f"{value * 100:,.0f}%" if value > 0.99 else percent(value, digits)

@@ -101,8 +101,8 @@ def test_what_was_found_becomes_marks() -> None:
         Measurement("loss.chance", math.log(10), "nats", ""),
         Measurement("classes.prior_entropy", 1.5, "nats", ""),
         Measurement("loss.early_drop", 0.92, "share", "", 0, {"level_after": 0.4, "end": 12.0}),
-        Measurement("loss.plateau", 0.44, "share", "", 100, {"begin": 100.0, "end": 250.0, "level": 0.82}),
-        Measurement("loss.divergence", 0.9, "ratio", "", 260),
+        Measurement("loss.plateau", 0.44, "share", "", 90, {"begin": 90.0, "settled": 100.0, "end": 250.0, "level": 0.82}, "steady"),
+        Measurement("loss.divergence", 0.9, "ratio", "", 260, {"line": 1.5}),
         Measurement("loss.spikes", 2.0, "spikes", "", 40, {"200": 1.5, "40": 3.0}),
         Measurement("loss.nonfinite", 3.0, "points", "", 280),
         Measurement("validation.rise", 0.33, "share", "", 150),
@@ -121,6 +121,8 @@ def test_what_was_found_becomes_marks() -> None:
         ("step", 280, None, None),
     ]
     assert "chance level 2.303" in marks[0].label
+    assert marks[3].label == f"spike to {level[40]:.3g}"
+    assert marks[7].label == "the loss turns up for good: mostly above 1.5 from here on"
 
 
 def test_a_sound_curve_has_no_marks_but_its_levels() -> None:

@@ -36,11 +36,14 @@ def test_long_names_keep_their_end() -> None:
 
 
 def test_a_loss_that_falls_is_told_with_both_ends() -> None:
-    """The end is a median of the last tenth: one odd point does not make it."""
-    values = [2.3 - 0.02 * step for step in range(100)]
-    values[-1] = 4.0
+    """The end is a median of the last tenth: one odd point does not make it, but the title says what its number is."""
+    values = [2.3 - 0.02 * step for step in range(90)] + [0.43] * 10
     assert titles.loss_title(_curve(values), None, {}) == "Training loss falls from 2.3 to 0.43"
-    assert titles.loss_title(_curve(values), _validation([2.3, 0.8, 0.7]), {}).endswith("; validation loss ends at 0.7")
+    values[-1] = 4.0
+    assert titles.loss_title(_curve(values), None, {}) == "Training loss falls from 2.3 to around 0.43 (median of the last tenth)"
+    both = titles.loss_title(_curve(values), _validation([*values[:-1], 3.0]), {})
+    assert both.endswith("; validation loss ends around 0.43 (medians of the last tenth)")
+    assert "; validation loss ends at 0.7" in titles.loss_title(_curve(values), _validation([2.3, 0.8, 0.7]), {})
 
 
 def test_a_flat_loss_stays_and_chance_is_named_where_it_is_met() -> None:
@@ -56,22 +59,14 @@ def test_a_level_held_to_the_end_is_told_and_one_that_was_left_is_not() -> None:
     """Nor is one that was held from the start: there was no fall before it."""
     curve = _curve([2.0, 1.5, *[1.0] * 8])
 
-    def plateau(share: float, end: float) -> dict[str, Measurement]:
-        return _measured(Measurement("loss.plateau", share, "share", "", 20, {"begin": 20.0, "end": end, "level": 1.0}))
+    def plateau(settled: float, end: float, text: str = "steady") -> dict[str, Measurement]:
+        items = {"begin": 0.0, "settled": settled, "end": end, "level": 1.0}
+        return _measured(Measurement("loss.plateau", 0.7, "share", "", 0, items, text))
 
-    assert titles.loss_title(curve, None, plateau(0.7, 90.0)).endswith("falls from 2 to 1 and stays there from step 20")
-    assert titles.loss_title(curve, None, plateau(0.7, 60.0)).endswith("falls from 2 to 1")
-    assert titles.loss_title(curve, None, plateau(0.9, 90.0)).endswith("falls from 2 to 1")
-
-
-def test_a_plateau_that_does_not_look_like_one_is_none() -> None:
-    """Levels are found relative to the whole fall: where the loss still falls many times over, or bursts, nobody would call it level."""
-    falling, bursting = [2.0, 1.0, *np.geomspace(0.1, 0.001, 8)], [2.0, 1.0, *[0.5] * 7, 300.0]
-    found = Measurement("loss.plateau", 0.7, "share", "", 20, {"begin": 20.0, "end": 90.0, "level": 0.5})
-    assert not titles.is_level(_curve(falling), found)
-    assert not titles.is_level(_curve(bursting), found)
-    assert titles.is_level(_curve([2.0, 1.0, *[0.5, 0.55, 0.47] * 3]), found)
-    assert titles.loss_title(_curve(falling), None, _measured(found)) == "Training loss falls from 2 to 0.001"
+    assert titles.loss_title(curve, None, plateau(20.0, 90.0)).endswith("falls from 2 to 1 and stays there from step 20")
+    assert titles.loss_title(curve, None, plateau(20.0, 60.0)).endswith("falls from 2 to 1")
+    assert titles.loss_title(curve, None, plateau(0.0, 90.0)).endswith("falls from 2 to 1")
+    assert titles.loss_title(curve, None, plateau(20.0, 90.0, "falls")).endswith("falls from 2 to 1")
 
 
 def test_a_loss_that_exploded_and_came_back_says_so() -> None:
@@ -87,13 +82,17 @@ def test_a_single_point_is_told_as_one() -> None:
 
 
 def test_a_loss_that_turns_up_says_where() -> None:
-    """A fall of which a quarter was given back has turned; less is noise."""
+    """A fall of which a quarter was given back has turned; less is noise. The low is a point of the curve, not a level."""
     curve = _curve([2.0, 1.0, 0.5, 3.0])
     lowest = Measurement("loss.lowest", 0.5, "loss", "", 20)
     turned = _measured(Measurement("loss.divergence", 1.6, "ratio", "", 20), lowest)
-    assert titles.loss_title(curve, None, turned) == "Training loss turns up at step 20 from 0.5 and ends at 3"
+    assert titles.loss_title(curve, None, turned) == "Training loss falls from 2 to 0.5 at step 20 and climbs back to 3"
+    logged = _measured(*turned.values(), Measurement("loss.lowest", 0.7, "loss", "", 30, {"logged": 0.5, "logged_step": 20.0}))
+    assert titles.loss_title(curve, None, logged) == titles.loss_title(curve, None, turned)
+    upward = _measured(*turned.values(), Measurement("loss.lowest", 2.0, "loss", "", 0))
+    assert titles.loss_title(curve, None, upward) == "Training loss rises from 2 to 3"
     slight = _measured(Measurement("loss.divergence", 0.1, "ratio", "", 20), lowest)
-    assert "turns" not in titles.loss_title(curve, None, slight)
+    assert "climbs" not in titles.loss_title(curve, None, slight)
 
 
 def test_a_loss_that_ends_in_nan_says_from_where_on() -> None:

@@ -63,12 +63,16 @@ def judge(measured: Measured) -> Finding:
     if clipped is not None and clip is not None and clipped.value > share:
         share, how = clipped.value, f"of the gradient norms lie above the clip norm {number(clip)}"
     seen = f"{percent(share)} {how}"
+    if clip is None and constant.items.get("points") == 1:
+        seen = "no two gradient norms share their maximum, as clipped ones would"
     if share < ALWAYS.value:
         if clip is not None:
             return Finding("pass", f"{seen}: clipping acts now and then", share, ALWAYS, "share")
         burst = measured.number("gradnorm.burst")
-        calm = "no clipping is set, nor needed" if burst is not None and burst < CALM else "no clipping is set"
-        return Finding("pass", f"{seen}, and {calm}", share, ALWAYS, "share")
+        calm = "no setting tells of clipping"
+        if burst is not None and burst < CALM:
+            calm += f", and the highest norm, {number(burst, 2)} times the usual one, asks for none"
+        return Finding("pass", f"{seen}; {calm}", share, ALWAYS, "share")
     fall = measured.number("loss.improvement")
     if fall is None:
         return Finding("warn", f"{seen}, and no loss shows whether that held learning back", share, ALWAYS, "share")

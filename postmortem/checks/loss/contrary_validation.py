@@ -20,7 +20,7 @@ Own reasoning: of 200 records over 10 classes guessing misses so many that 0.3 o
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, accuracy_end, kind_of_run, number
 
 BELOW = Threshold(
     0.3,
@@ -47,7 +47,8 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     accuracy, count = measured["accuracy.validation_last"], measured["classes.count"].value
     share = accuracy.value * count
-    seen = f"validation accuracy ended at {percent(accuracy.value, 3)}, {number(share, 2)} times that of guessing among {count:.0f} classes"
+    ends = accuracy_end(accuracy.value, accuracy.items.get("logged"))
+    seen = f"the validation accuracy {ends}, {number(share, 2)} times that of guessing among {count:.0f} classes"
     train, left = measured.number("accuracy.train_last"), measured.number("loss.last_to_chance")
     if share >= BELOW.value:
         return Finding("pass", seen, share, BELOW, BELOW.unit)

@@ -73,7 +73,9 @@ def judge(measured: Measured) -> Finding:
 
 def _given(rise: float, noises: float, family: str = "classification") -> tuple[Measurement, ...]:
     return (
-        Measurement("loss.divergence", rise, "ratio", "last 4.1, lowest 0.4 at step 210, progress 1.9; 'train/loss'", 240),
+        Measurement(
+            "loss.divergence", rise, "ratio", "level 4.1 at the end, lowest level 0.4 about step 210, progress 1.9; 'train/loss'", 240
+        ),
         Measurement("loss.divergence_noise", noises, "ratio", "'train/loss'", 240),
         Measurement("run.family", float("nan"), "", "tags", text=family),
     )

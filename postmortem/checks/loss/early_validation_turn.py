@@ -22,7 +22,7 @@ Arpit et al. 2017, A Closer Look at Memorization in Deep Networks (arXiv 1706.05
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, multiple, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, bare, kind_of_run, multiple, number, percent
 
 UNFITTED = Threshold(
     0.45,
@@ -74,8 +74,8 @@ def judge(measured: Measured) -> Finding:
     beside, train, going = measured["fit.train_at_best"], measured["fit.train_share"], measured["fit.late_progress"]
     best, last, fall = measured["fit.validation_best"], measured["fit.validation_last"], measured.number("accuracy.validation_fall")
     rise = last.value - best.value
-    seen = f"validation loss was best, at {multiple(best.value)} an untrained model's, when training was at {level(beside.value)}"
-    seen += f", and ends at {level(last.value)} with training at {level(train.value)}"
+    seen = f"validation loss was best, at {multiple(best.value)} an untrained model's, when training was at {bare(beside.value)}"
+    seen += f", and ends at {bare(last.value)} with training at {bare(train.value)}"
     if fall is not None and fall >= ACCURACY_FALL:
         seen += f", and validation accuracy lost {percent(fall)}"
     if rise < RISE.value and (fall is None or fall < ACCURACY_FALL):

@@ -1,4 +1,4 @@
-"""Loss that does not fall
+"""Loss that does not fall, or never below chance level
 
 ## What it looks for
 The fall from the level at the start to the lowest level (medians, not single points), as a share of the start and in units of
@@ -25,7 +25,7 @@ The Deep Checker (loss must decrease). SageMaker Debugger, LossNotDecreasing. A 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, kind_of_run, multiple, number, percent
 
 LEAST_FALL = Threshold(
     0.02,
@@ -57,7 +57,17 @@ NEVER_BELOW = Threshold(
 )
 
 NEEDS = ("loss.improvement", "loss.improvement_noise")
-USES = ("run.family", "run.goes_on", "loss.first", "loss.last", "loss.last_to_chance", "loss.lowest", "loss.chance", "steps.last")
+USES = (
+    "run.family",
+    "run.goes_on",
+    "loss.first",
+    "loss.last",
+    "loss.last_to_chance",
+    "loss.lowest",
+    "loss.chance",
+    "steps.last",
+    "loss.divergence",
+)
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 VITAL = True
@@ -67,6 +77,10 @@ FITTED = 0.5
 LATE_START = 0.1
 """A log that begins after a tenth of the steps does not show the start."""
 LARGE_FALL = 0.5
+AT_CHANCE = 0.015
+"""A level that rounds to 100 % of chance, or to 99, is called chance level."""
+CAME_BACK = 0.5
+"""A loss that gave back half of its progress came back."""
 
 
 def applies(measured: Measured) -> str:
@@ -78,12 +92,15 @@ def judge(measured: Measured) -> Finding:
     fall, noises = measured["loss.improvement"], measured["loss.improvement_noise"]
     first, last_step = measured.get("loss.first"), measured.number("steps.last")
     begin = first.first_step if first is not None else None
-    seen = f"the loss fell {_fallen(measured)}, {number(noises.value, 2)} times its noise" if fall.value > 0 else "the loss did not fall"
+    seen = f"the {fall.text or 'loss'} did not fall"
+    if fall.value > 0:
+        seen = f"the {fall.text or 'loss'} fell {_fallen(measured)}, {_beside_noise(noises.value)}"
     to_chance, chance, lowest = measured.number("loss.last_to_chance"), measured.number("loss.chance"), measured.number("loss.lowest")
     if to_chance is not None and chance is not None and lowest is not None:
         least = min(to_chance, lowest / chance)
         if least >= NEVER_BELOW.value:
-            return Finding("fail", f"{seen}, and never came below {multiple(least)} chance level", least, NEVER_BELOW, "ratio", begin)
+            lowest_share = "" if abs(least - 1) < AT_CHANCE else f"{multiple(least)} "
+            return Finding("fail", f"{seen}, and never came below {lowest_share}chance level", least, NEVER_BELOW, "ratio", begin)
     if fall.value >= LEAST_FALL.value and noises.value >= CLEAR_NOISES.value:
         return Finding("pass", seen, fall.value, LEAST_FALL, fall.unit)
     if to_chance is not None and to_chance <= FITTED:
@@ -104,6 +121,9 @@ def judge(measured: Measured) -> Finding:
         return Finding(
             "fail", f"{seen}, and less than {percent(LEAST_FALL.value)} is no learning", fall.value, LEAST_FALL, fall.unit, begin
         )
+    if noisy and (back := _came_back(measured)):
+        told = f"{back}: its levels fell by {number(noises.value, 2)} times its noise, below {number(LEAST_NOISES.value)}"
+        return Finding("fail", told, noises.value, LEAST_NOISES, noises.unit, int(measured["loss.lowest"].items["logged_step"]))
     if noisy:
         return Finding(
             "fail",
@@ -116,6 +136,22 @@ def judge(measured: Measured) -> Finding:
     return Finding(
         "warn", f"{seen}: below {number(CLEAR_NOISES.value)} times it is uncertain", noises.value, CLEAR_NOISES, noises.unit, begin
     )
+
+
+def _beside_noise(noises: float) -> str:
+    return "no more than its noise" if noises < 1.05 else f"{number(noises, 2)} times its noise"
+
+
+def _came_back(measured: Measured) -> str:
+    """Of a loss that fell and came back: from where to where, and where it ended; else empty."""
+    first, last, lowest, rise = (measured.get(name) for name in ("loss.first", "loss.last", "loss.lowest", "loss.divergence"))
+    if first is None or last is None or lowest is None or rise is None or rise.value < CAME_BACK or "logged" not in lowest.items:
+        return ""
+    step, low = int(lowest.items["logged_step"]), lowest.items["logged"]
+    if step <= (first.first_step or 0):
+        return ""
+    end = at_about(last.value, last.items.get("logged"))
+    return f"the loss fell from {number(first.value)} to {number(low)} at step {step}, and came back to end {end}"
 
 
 def _fallen(measured: Measured) -> str:

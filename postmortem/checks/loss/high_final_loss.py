@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit first.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent, share_of
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, loss_end, percent
 
 HIGH = Threshold(
     0.7,
@@ -49,9 +49,8 @@ def applies(measured: Measured) -> str:
 
 
 def judge(measured: Measured) -> Finding:
-    to_chance, last, first = measured.number("loss.last_to_chance"), measured["loss.last"], measured["loss.first"]
-    level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
-    seen = f"the loss ends at {number(last.value, 4)}, {share_of(level, of, first.value)}"
+    last, end = measured["loss.last"], loss_end(measured)
+    level, seen = end.share, end.said
     if level >= HIGH.value:
         return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", last.first_step)
     if level < HIGH.value:

@@ -76,7 +76,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     ratio, first, chance = measured["loss.first_to_chance"], measured["loss.first"], measured["loss.chance"]
     chances = f"chance level ({chance.basis.split(';')[0]} = {number(chance.value, 4)})"
-    seen = f"the first loss is {number(first.value, 4)}, {multiple(ratio.value, 3)} {chances}"
+    seen = f"the first {ratio.text or 'loss'} is {number(ratio.items.get('loss', first.value), 4)}, {multiple(ratio.value, 3)} {chances}"
     if ratio.value > OFF.value:
         as_sum = _as_a_sum(measured, ratio.value)
         weighted = measured.text("run.class_weights") == "true"

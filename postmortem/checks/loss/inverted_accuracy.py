@@ -19,7 +19,7 @@ A guess among C classes is right with probability 1/C.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, accuracy_end, kind_of_run, number
 
 BELOW = Threshold(
     0.3,
@@ -43,10 +43,8 @@ def judge(measured: Measured) -> Finding:
     accuracy, chance = measured["accuracy.validation_last"], measured["loss.chance"].value
     classes = 2.718281828459045**chance
     times = accuracy.value * classes
-    seen = (
-        f"the validation accuracy ends at {percent(accuracy.value, 3)}, {number(times, 2)} "
-        f"times that of guessing among {classes:.0f} classes"
-    )
+    ends = accuracy_end(accuracy.value, accuracy.items.get("logged"))
+    seen = f"the validation accuracy {ends}, {number(times, 2)} times that of guessing among {classes:.0f} classes"
     if classes < 2.5 or times > BELOW.value:
         return Finding("pass", seen, times, BELOW, BELOW.unit)
     train, share = measured.number("accuracy.train_last"), measured.number("fit.train_share")

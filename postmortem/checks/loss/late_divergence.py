@@ -21,7 +21,7 @@ Chowdhery et al. 2022 (arXiv 2204.02311), 5.1: spikes late in training, mended b
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 ROSE = Threshold(
     0.5,
@@ -50,18 +50,28 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     rise, fall, noises = measured["loss.divergence"], measured["loss.improvement"], measured.number("loss.divergence_noise")
-    seen = f"the loss fell by {percent(fall.value)} and then gave back {multiple(rise.value)} its progress"
+    name = fall.text or "loss"
+    seen = f"the {name} fell by {percent(fall.value)} and then gave back {multiple(rise.value)} its progress"
     clear = noises is None or noises >= NOISES
     if rise.value >= ROSE.value and fall.value >= FELL and clear:
         return Finding("fail", f"{seen}, above {percent(ROSE.value)}", rise.value, ROSE, ROSE.unit, rise.first_step)
     back = measured.get("loss.relapse")
     if back is not None and back.value > 1 and back.items.get("lowest", 1.0) <= 1 - FELL:
-        told = f"the loss fell to {percent(back.items['lowest'])} of its first level, and ends at {multiple(back.value)} it"
+        told = f"{_low(back)}, and ends at {multiple(back.value)} that level"
         return Finding("fail", told, back.value, ROSE, "ratio", back.first_step)
     if rise.value < ROSE.value or fall.value < FELL or not clear:
-        kept = f"the loss fell by {percent(fall.value)} and gave nothing back"
+        kept = f"the {name} fell by {percent(fall.value)} and gave nothing back"
         return Finding("pass", seen if rise.value > 0 else kept, rise.value, ROSE, ROSE.unit)
     return Finding("not-checked", "rise or fall of the loss is not a number")
+
+
+def _low(back: Measurement) -> str:
+    """How far down the loss was, and from where on it was above its early level again."""
+    start, since = back.items.get("start"), f" at step {back.first_step}" if back.first_step is not None else ""
+    if start is None:
+        return f"the loss fell to {percent(back.items['lowest'])} of the level of its first points, was back there{since}"
+    low = f"{number(back.items['low'])} at step {back.items['low_step']:.0f}"
+    return f"the loss fell to {low}, was above the level of its first points ({number(start)}) again{since}"
 
 
 def _given(rise: float, fall: float) -> tuple[Measurement, ...]:

@@ -58,9 +58,13 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     gap = measured["accuracy.majority_gap"]
     accuracy, share, unit = gap.items["accuracy"], gap.items["share"], gap.items["unit"]
-    seen = f"the validation accuracy ends at {percent(accuracy, 3)}"
+    evaluations = f"the last {gap.items['evaluations']:.0f} evaluations"
+    seen = f"the validation accuracy is {percent(accuracy, 3)} at {evaluations}"
     if gap.items["spread"] > 2 * unit:
-        told = f"{seen} and still moves, while always naming the most frequent class gives {percent(share, 3)}"
+        told = (
+            f"the validation accuracy still moves about {percent(accuracy, 3)} over {evaluations}, "
+            f"while always naming the most frequent class gives {percent(share, 3)}"
+        )
         return Finding("pass", told, abs(gap.value), FINE, "share")
     # The nearest share is that of the most frequent class, or of another one that the model names instead.
     distance = gap.items["single"]
@@ -70,10 +74,7 @@ def judge(measured: Measured) -> Finding:
             "pass", f"{seen}, {number(distance * 100, 2)} percentage points from the share of any class", distance, FINE, "share"
         )
     named = f"{'the most frequent class' if abs(gap.value) <= near else 'one class'}, {gap.text[:40]!r}"
-    told = (
-        f"the validation accuracy is {percent(accuracy, 3)} at each of the last "
-        f"{gap.items['evaluations']:.0f} evaluations, exactly the share of {named}"
-    )
+    told = f"the validation accuracy is {percent(accuracy, 3)} at each of {evaluations}, exactly the share of {named}"
     if 2 * unit > FINE.value * (1 + 1e-9):
         told += f", but is rounded to {number(2 * unit)}, so that this may be an accident"
         return Finding("warn", told, 2 * unit, FINE, "share", where=(gap.text,))

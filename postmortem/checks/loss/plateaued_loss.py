@@ -23,7 +23,7 @@ CS231n, neural-networks-3: reading loss curves. Karpathy, A Recipe for Training 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent, share_of
+from postmortem.model import Example, Finding, LossEnd, Measured, Measurement, Threshold, kind_of_run, loss_end, number, percent
 
 LONG = Threshold(
     0.5,
@@ -64,18 +64,46 @@ def applies(measured: Measured) -> str:
 
 
 def judge(measured: Measured) -> Finding:
-    plateau, last, first = measured["loss.plateau_last"], measured["loss.last"], measured["loss.first"]
-    to_chance = measured.number("loss.last_to_chance")
-    level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
-    part = "the whole run" if plateau.value > 0.995 else f"the last {percent(plateau.value)} of the run"
-    seen = f"for {part} the loss stays at {number(last.value, 4)}, {share_of(level, of, first.value)}"
+    plateau, end = measured["loss.plateau_last"], loss_end(measured)
+    to_chance, level, begin = measured.number("loss.last_to_chance"), end.share, _begin(plateau)
+    part = _part(plateau, end)
+    if plateau.text not in ("", "steady"):
+        seen = f"{_moves(plateau, part)}, and {end.said}"
+    elif end.lost or end.name != "loss":
+        seen = f"for {part} the loss stays about {number(plateau.items['level'], 4)}, and {end.said}"
+    else:
+        seen = f"for {part} the loss stays about {number(measured['loss.last'].value, 4)}, {end.beside}"
     if plateau.value < LONG.value:
         return Finding("pass", f"{seen}, which is no long plateau", plateau.value, LONG, plateau.unit)
     if level < HIGH.value:
         return Finding("pass", f"{seen}, where it settled low", level, HIGH, "ratio")
     if level < AT_CHANCE.value or to_chance is None:
-        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", plateau.first_step)
-    return Finding("fail", f"{seen}, above {percent(AT_CHANCE.value)}", level, AT_CHANCE, "ratio", plateau.first_step)
+        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", begin)
+    return Finding("fail", f"{seen}, above {percent(AT_CHANCE.value)}", level, AT_CHANCE, "ratio", begin)
+
+
+def _begin(plateau: Measurement) -> int | None:
+    """Where the fall that led to the plateau was over: a short one at the start of the run stands within the plateau's band."""
+    return int(plateau.items["settled"]) if "settled" in plateau.items else plateau.first_step
+
+
+def _part(plateau: Measurement, end: LossEnd) -> str:
+    """Which part of the run, by its length; of one that ends as NaN of what was finite."""
+    begin, until, settled = plateau.items["begin"], plateau.items["end"], plateau.items.get("settled", plateau.items["begin"])
+    share = plateau.value * (until - settled) / (until - begin) if until > begin else plateau.value
+    run = "finite part of the run" if end.lost else "run"
+    return f"the whole {run}" if share > 0.995 else f"the last {percent(share)} of the {run}"
+
+
+def _moves(plateau: Measurement, part: str) -> str:
+    """What a loss does whose levels lie within their noise, and that is not level all the same."""
+    begins, ends = (number(plateau.items[name], 3) for name in ("from", "to"))
+    if plateau.text == "falls":
+        return f"the loss makes only {percent(max(0.0, plateau.items['fallen']))} of its fall in {part}, {begins} to {ends}"
+    if plateau.text == "rises":
+        return f"the loss rises from {begins} to {ends} in {part}"
+    low, high = (number(plateau.items[name], 2) for name in ("low", "high"))
+    return f"in {part} the loss swings between {low} and {high} and goes nowhere"
 
 
 def _given(share: float, last: float, to_chance: float | None = None, family: str = "classification") -> tuple[Measurement, ...]:

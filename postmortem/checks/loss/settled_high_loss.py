@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit one batch first. Goodfe
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, level, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, bare, kind_of_run, multiple, percent
 
 HIGH = Threshold(
     0.45,
@@ -60,8 +60,8 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     train, best, going = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.late_progress"]
-    seen = f"the training loss ends at {level(train.value)} of an untrained model's, the validation loss at best at {level(best.value)}"
-    seen += f", and the last third of the run brought {percent(going.value) if going.value > 0 else 'nothing'} of the fall"
+    seen = f"the training loss ends at {multiple(train.value)} an untrained model's, the validation loss at best at {bare(best.value)}"
+    seen += f", and the last third of the run brought {_brought(going.value)} of the fall"
     if train.value < HIGH.value:
         return Finding("pass", seen, train.value, HIGH, train.unit)
     if going.value >= SLOW.value or not LOWEST <= best.value / train.value <= HIGHEST:
@@ -70,6 +70,11 @@ def judge(measured: Measured) -> Finding:
         told = f"{seen}: validation is the easier of both, as where dropout or augmentation hold training back"
         return Finding("fail", told, train.value, HELD_BACK, train.unit)
     return Finding("warn", seen, train.value, HIGH, train.unit)
+
+
+def _brought(share: float) -> str:
+    """A share of the fall; of a loss that stood higher before the last third than at the start, all of it."""
+    return "nothing" if share <= 0 else percent(share) if share <= 1 else "all"
 
 
 def _given(train: float, best: float, going: float) -> tuple[Measurement, ...]:

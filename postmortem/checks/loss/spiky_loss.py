@@ -50,7 +50,7 @@ SMALL = Threshold(
 MANY = 3
 
 NEEDS = ("loss.spikes", "loss.spikes_unrecovered")
-USES = ("run.family",)
+USES = ("run.family", "loss.last")
 CHECKLIST = ("gradient-clipping",)
 DOUBTS_ITEMS = ("gradient-clipping",)
 FIGURE = "loss"
@@ -67,27 +67,29 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", "the loss never jumps far out of its noise", 0.0, HIGH, "ratio")
     highest = max(spikes.items.values())
     step = max(spikes.items, key=lambda key: spikes.items[key])
-    seen = (
-        f"the loss jumped {times(spikes.value)}, by up to {multiple(highest)} its "
-        f"progress ({step if step.startswith('step') else f'step {step}'})"
-    )
+    where = step if step.startswith("step") else f"step {step}"
+    up_to = f"to as much as {spikes.text} at {where}" if spikes.text else f"highest at {where}"
+    seen = f"the loss jumped {times(spikes.value)}, {up_to}, a height of {multiple(highest)} all that it fell"
+    last = measured.get("loss.last")
+    lost = last is not None and "lost" in last.items
+    back = f"is no finite number from step {last.items['lost']:.0f} on" if last is not None and lost else "came back"
     stays = max(lasting.items.values(), default=0.0)
     if stays >= LASTING.value:
         text = f"{seen}, and did not come back after step {lasting.first_step}"
         return Finding("fail", text, stays, LASTING, "ratio", lasting.first_step)
     if highest >= HIGH.value:
-        return Finding("warn", f"{seen}, and came back", highest, HIGH, "ratio", spikes.first_step)
+        return Finding("warn", f"{seen}, and {back}", highest, HIGH, "ratio", spikes.first_step)
     notable = sum(height >= SMALL.value for height in spikes.items.values())
     if notable >= MANY:
         return Finding(
             "warn",
-            f"{seen}, {notable} times by more than {percent(SMALL.value)}, and came back",
+            f"{seen}, {notable} times by more than {percent(SMALL.value)}, and {back}",
             highest,
             SMALL,
             "ratio",
             spikes.first_step,
         )
-    return Finding("pass", f"{seen}, and came back", highest, HIGH, "ratio")
+    return Finding("pass", f"{seen}, and {back}", highest, HIGH, "ratio")
 
 
 def _given(heights: dict[str, float], lasting: dict[str, float], family: str = "classification") -> tuple[Measurement, ...]:

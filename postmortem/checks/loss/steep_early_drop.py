@@ -75,17 +75,18 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     drop, first = measured["loss.early_drop"], measured["loss.first"]
     after = drop.items["level_after"]
+    until = f"in the first {percent(drop.items['part'])} of the run, by step {drop.items['end']:.0f}" if "part" in drop.items else "early"
     seen = (
-        f"{percent(drop.value)} of the fall, from {number(first.value, 4)} to {number(after, 4)}, came before step {drop.items['end']:.0f}"
+        f"{percent(drop.value)} of the fall, from {number(first.value, 4)} to {number(after, 4)}, came {until}"
         if drop.value > 0
-        else f"the loss did not fall before step {drop.items['end']:.0f} ({number(first.value, 4)} at first, {number(after, 4)} there)"
+        else f"the loss did not fall {until} ({number(first.value, 4)} at first, {number(after, 4)} there)"
     )
     if drop.value < STEEP.value:
         return Finding("pass", seen, drop.value, STEEP, drop.unit)
     to_chance = measured.get("loss.first_to_chance")
     if to_chance is not None:
         line = FAR_ABOVE_CHANCE if to_chance.value >= FAR_ABOVE_CHANCE.value else ABOVE_CHANCE
-        said = f"{seen}, from a first loss of {multiple(to_chance.value, 3)} chance level"
+        said = f"{seen}, from a first {to_chance.text or 'loss'} of {multiple(to_chance.value, 3)} chance level"
         if to_chance.value < ABOVE_CHANCE.value:
             return Finding("pass", f"{said}, a healthy start{_of_shares(measured)}", to_chance.value, ABOVE_CHANCE, "ratio")
         status: Status = "fail" if line is FAR_ABOVE_CHANCE else "warn"

@@ -43,8 +43,15 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     swing = measured["validation.swing"]
     seen = f"from one evaluation to the next the validation loss jitters about its trend by {multiple(swing.value)} its first value"
+    if swing.value == 0:
+        seen = "at most evaluations the validation loss is what its neighbours give, to the last digit"
     if swing.value < STILL.value:
-        return Finding("warn", f"{seen}, below {percent(STILL.value)}", swing.value, STILL, swing.unit)
+        told = (
+            f"{seen}: a jitter of 0, below {percent(STILL.value)} of its first value"
+            if swing.value == 0
+            else f"{seen}, below {percent(STILL.value)}"
+        )
+        return Finding("warn", told, swing.value, STILL, swing.unit)
     if swing.value >= STILL.value:
         return Finding("pass", seen, swing.value, STILL, swing.unit)
     return Finding("not-checked", "the swing is not a number")

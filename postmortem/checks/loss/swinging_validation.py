@@ -45,6 +45,8 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     swing, fell = measured["validation.swing"], measured.number("loss.improvement")
     seen = f"from one evaluation to the next the validation loss jitters about its trend by {multiple(swing.value)} its first value"
+    if swing.value == 0:
+        seen = "from one evaluation to the next the validation loss does not jitter about its trend"
     if swing.value > SWINGS.value and fell is not None and fell >= LEARNED:
         return Finding("pass", f"{seen}, in a run that learned", swing.value, SWINGS, swing.unit)
     if swing.value > SWINGS.value:

@@ -22,7 +22,7 @@ For an exponential fall with rate k per run the ratio is exp(-k / 2); 0.35 is k 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, share_of
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, loss_end, multiple, number
 
 STEADY = Threshold(
     0.35,
@@ -74,10 +74,9 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     late, noises = measured["loss.late_fall"], measured["loss.late_fall_noise"]
     to_chance = measured.number("loss.last_to_chance")
-    last, first = measured["loss.last"], measured["loss.first"]
-    level, of = (to_chance, "chance level") if to_chance is not None else (last.value / first.value, "the first loss")
-    ends = f"the loss ends at {share_of(level, of, first.value)}" if level >= 0 else f"the loss ends {share_of(level, of, first.value)}"
-    seen = f"{_brought(late)}, and {ends}"
+    last = measured["loss.last"]
+    end = loss_end(measured)
+    level, seen = end.share, f"{_brought(late)}, and {end.said}"
     if late.value < STEADY.value:
         return Finding("pass", seen, late.value, STEADY, late.unit)
     if noises.value < CLEAR_NOISES.value:
@@ -92,7 +91,7 @@ def judge(measured: Measured) -> Finding:
 
 def _brought(late: Measurement) -> str:
     """What the second half brought beside the first, whose fall begins at the top where the loss climbed."""
-    climbed = f"the loss climbed to {number(late.items['top'])} first, and " if "top" in late.items else ""
+    climbed = f"the loss first climbed to a level of {number(late.items['top'])} and came back; " if "top" in late.items else ""
     if late.value <= 0:
         return f"{climbed}the second half of the run brought no further fall"
     return f"{climbed}the second half of the run brought {multiple(late.value)} the first half's fall"

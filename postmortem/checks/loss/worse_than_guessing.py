@@ -19,7 +19,7 @@ CS231n, neural-networks-3: sanity checks of the loss.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, loss_share_end, number, percent
 
 ABOVE = Threshold(
     1.1,
@@ -49,7 +49,7 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     level = measured["loss.last_to_chance"]
-    seen = f"the loss ends at {multiple(level.value)} chance level"
+    seen = loss_share_end(measured)
     if level.value >= FAR_ABOVE.value:
         return Finding("fail", f"{seen}, above {number(FAR_ABOVE.value)} times", level.value, FAR_ABOVE, level.unit, level.first_step)
     if level.value >= ABOVE.value:
