@@ -30,7 +30,7 @@ FITTED = 0.05
 
 
 def measure_generalization(training: Roled | None, validation: Roled | None, chance: float | None) -> Iterator[Measurement | Missing]:
-    """All of `NAMES`. `chance`: ln C where the loss is known to be a cross-entropy over C classes.
+    """All of `NAMES`. `chance`: ln C where the loss is known to be a cross-entropy over C classes. Item `logged`: of the last point.
 
     `fit.train_share`, `fit.validation_best`, `fit.validation_last`: levels over ignorance. `fit.train_at_best`: training's level about the
     step at which validation was best, over ignorance. `fit.late_progress`: what the last third of the steps brought, of all that training
@@ -61,10 +61,15 @@ def _shares(trained: Smooth, held: Smooth, ignorance: float, of: str) -> Iterato
     best = _levels(held)
     at = int(np.argmin(best))
     step, last = int(held.steps[at]), float(np.median(held.values[-max(3, held.points // 10) :]))
+    near = max(0, at - 1)
+    # Of the points that the best level stands for the lowest one is dated, as in `validation.rise`.
+    best_step = int(held.steps[near + int(np.argmin(held.values[near : at + 2]))])
     both = f"{basis_of(trained)}; {basis_of(held)}"
-    yield Measurement(NAMES[0], ratio(trained.last, ignorance), "share", f"{trained.last:.4g} over {of}; {both}", int(trained.steps[-1]))
-    yield Measurement(NAMES[1], ratio(float(best[at]), ignorance), "share", f"{best[at]:.4g} over {of}; {both}", step)
-    yield Measurement(NAMES[2], ratio(last, ignorance), "share", f"{last:.4g} over {of}; {both}", int(held.steps[-1]))
+    end, ended = (int(one.steps[-1]) for one in (trained, held))
+    points = [{"logged": ratio(float(one.values[-1]), ignorance)} for one in (trained, held)]
+    yield Measurement(NAMES[0], ratio(trained.last, ignorance), "share", f"{trained.last:.4g} over {of}; {both}", end, points[0])
+    yield Measurement(NAMES[1], ratio(float(best[at]), ignorance), "share", f"{best[at]:.4g} over {of}; {both}", best_step)
+    yield Measurement(NAMES[2], ratio(last, ignorance), "share", f"{last:.4g} over {of}; {both}", ended, points[1])
     beside = level_near(trained, step)
     yield Measurement(NAMES[3], ratio(beside, ignorance), "share", f"{beside:.4g} about step {step} over {of}; {both}", step)
     two_thirds = level_near(trained, int(trained.steps[0]) + 2 * trained.span // 3)

@@ -94,7 +94,8 @@ def _gap(curve: Smooth, trained: Smooth | None, chance: float | None) -> Iterato
     last = float(np.median(curve.values[-max(3, curve.points // 10) :]))
     basis = f"validation {last:.4g}, training {trained.last:.4g} at the end; {basis_of(curve)}; {basis_of(trained)}"
     if last > 0 and trained.last > 0:
-        yield Measurement("validation.gap", ratio(last, trained.last), "ratio", basis)
+        logged = {"logged": ratio(float(curve.values[-1]), float(trained.values[-1]))}
+        yield Measurement("validation.gap", ratio(last, trained.last), "ratio", basis, items=logged)
     else:
         yield Missing("validation.gap", "the losses are not above 0, so that their ratio means nothing", "validation-loss")
     scale = chance if chance is not None else max(abs(trained.start), abs(float(curve.values[0])))

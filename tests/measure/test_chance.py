@@ -50,6 +50,19 @@ def chance(
     return by_name(measure_chance(roled(series)[0], beside, None, known, family))
 
 
+def test_the_loss_that_was_compared_is_told_with_its_own_values() -> None:
+    """Of a total of 61 with a data loss at chance the data loss is what stands in the items, under its name."""
+    total, data = (roled(drawn(tag, values))[0] for tag, values in (("loss", [61.3, *[1.26] * 60]), ("data_loss", [1.1, *[1.09] * 60])))
+    found = by_name(measure_chance(total, None, data, CLASSES, "classification"))
+    for name, loss in (("loss.first_to_chance", 1.1), ("loss.last_to_chance", 1.09)):
+        one = found[name]
+        assert isinstance(one, Measurement)
+        assert (one.text, one.items["loss"]) == ("data loss", pytest.approx(loss))
+    alone = chance(drawn("loss", [2.3, *[1.0] * 60]))["loss.last_to_chance"]
+    assert isinstance(alone, Measurement)
+    assert alone.text == ""
+
+
 def test_losses_against_chance_and_prior() -> None:
     """First and last loss over ln C, last over H(p), best validation over the cross-entropy of its labels."""
     found = chance(drawn("loss", [2 * math.log(10)] + [1.0] * 60), drawn("val_loss", [3.0] * 10 + [1.05] * 10))

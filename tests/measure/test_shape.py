@@ -189,6 +189,7 @@ def test_relapse_is_the_end_over_the_start() -> None:
     found = measured(shape(values), "loss.relapse")
     assert found.value == pytest.approx(3.0, rel=0.1)
     assert found.items["lowest"] == pytest.approx(0.27, abs=0.05)
+    assert (found.items["low"], found.items["low_step"]) == (0.5, 49)
     assert found.first_step == 50
 
 

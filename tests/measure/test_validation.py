@@ -58,6 +58,14 @@ def test_rise_from_the_best_point() -> None:
     assert measured(found, "validation.points").value == 41
 
 
+def test_the_best_step_is_one_at_which_a_low_was_logged() -> None:
+    """The level of three neighbours says how good the best was; the step is that of the lowest of them, and not of the middle one."""
+    values = [2.0, 1.5, 1.2, 1.0, 0.98, 0.9, 1.1, 1.3, 1.5, 1.7, 1.9, 2.1]
+    rise = measured(validation(drawn("val/loss", values)), "validation.rise")
+    assert (rise.first_step, rise.items["best"]) == (50, 0.9)
+    assert rise.value == pytest.approx(1.9 / 0.98 - 1)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_is_no_rise(seed: int) -> None:
     """A level validation loss with noise of 5 % never ends 15 % and 3 noises above its best."""

@@ -49,6 +49,7 @@ AT_CHANCE = Threshold(
 
 NEEDS = ("loss.plateau_last", "loss.last", "loss.first")
 USES = ("loss.last_to_chance", "run.family")
+HALF = 0.5
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
@@ -68,7 +69,7 @@ def judge(measured: Measured) -> Finding:
     to_chance, level, begin = measured.number("loss.last_to_chance"), end.share, _begin(plateau)
     part = _part(plateau, end)
     if plateau.text not in ("", "steady"):
-        seen = f"{_moves(plateau, part)}, and {end.said}"
+        seen = f"{_moves(plateau, part)}, and {end.said if end.lost else end.said.removeprefix('the loss ')}"
     elif end.lost or end.name != "loss":
         seen = f"for {part} the loss stays about {number(plateau.items['level'], 4)}, and {end.said}"
     else:
@@ -99,7 +100,8 @@ def _moves(plateau: Measurement, part: str) -> str:
     """What a loss does whose levels lie within their noise, and that is not level all the same."""
     begins, ends = (number(plateau.items[name], 3) for name in ("from", "to"))
     if plateau.text == "falls":
-        return f"the loss makes only {percent(max(0.0, plateau.items['fallen']))} of its fall in {part}, {begins} to {ends}"
+        fallen = max(0.0, plateau.items["fallen"])
+        return f"the loss makes {'only ' if fallen < HALF else ''}{percent(fallen)} of its fall in {part}, {begins} to {ends}"
     if plateau.text == "rises":
         return f"the loss rises from {begins} to {ends} in {part}"
     low, high = (number(plateau.items[name], 2) for name in ("low", "high"))

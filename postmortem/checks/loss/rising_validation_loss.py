@@ -76,7 +76,7 @@ def judge(measured: Measured) -> Finding:
     rise, noises = measured["validation.rise"], measured["validation.rise_noise"]
     step = rise.first_step
     seen = (
-        f"the validation loss ends {percent(rise.value)} above its best level, about step {step}"
+        f"at the end the level of the validation loss is {percent(rise.value)} above its best, about step {step}"
         if rise.value
         else "the validation loss ends at its best level"
     )

@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit one batch first. Goodfe
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, bare, kind_of_run, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, bare, kind_of_run, multiple, percent
 
 HIGH = Threshold(
     0.45,
@@ -60,7 +60,8 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     train, best, going = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.late_progress"]
-    seen = f"the training loss ends at {multiple(train.value)} an untrained model's, the validation loss at best at {bare(best.value)}"
+    ends = at_about(train.value, train.items.get("logged"), multiple)
+    seen = f"the training loss ends {ends} an untrained model's, the validation loss at best at {bare(best.value)}"
     seen += f", and the last third of the run brought {_brought(going.value)} of the fall"
     if train.value < HIGH.value:
         return Finding("pass", seen, train.value, HIGH, train.unit)

@@ -23,7 +23,7 @@ SageMaker Debugger, Overfit. Zhang et al. 2017, Understanding deep learning requ
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, kind_of_run, multiple, percent
 
 WIDE = Threshold(
     0.3,
@@ -67,7 +67,7 @@ def judge(measured: Measured) -> Finding:
     gap, share = measured["validation.gap"], measured["validation.gap_share"]
     to_chance, fall = measured.number("loss.last_to_chance"), measured.number("loss.improvement")
     left = to_chance if to_chance is not None else 1 - fall if fall is not None else None
-    seen = f"the validation loss ends at {multiple(gap.value, 3)} the training loss"
+    seen = f"the validation loss {_ends(gap)} the training loss"
     if share.value > 0:
         seen += f", a gap of {percent(share.value)} of the first level"
     if share.value < WIDE.value or gap.value < TWICE:
@@ -76,10 +76,14 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"{seen}, but the training data is not fitted yet", share.value, WIDE, share.unit)
     best = measured.number("loss.validation_to_prior")
     if best is not None and best >= UNLEARNED.value and to_chance is not None and to_chance <= BY_HEART.value:
-        told = f"the validation loss ends at {multiple(gap.value, 3)} the training loss, and never came below {percent(best)} of the "
+        told = f"the validation loss {_ends(gap)} the training loss, and never came below {percent(best)} of the "
         told += f"class-prior entropy, above {percent(UNLEARNED.value)}"
         return Finding("fail", told, best, UNLEARNED, "ratio")
     return Finding("warn", f"{seen}, above {percent(WIDE.value)}", share.value, WIDE, share.unit)
+
+
+def _ends(gap: Measurement) -> str:
+    return f"ends {at_about(gap.value, gap.items.get('logged'), lambda share: multiple(share, 3))}"
 
 
 def _given(gap: float, share: float, left: float) -> tuple[Measurement, ...]:
