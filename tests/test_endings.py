@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postmortem.model import Measured, Measurement, accuracy_end, at_about, loss_end, loss_share_end
+from postmortem.model import Measured, Measurement, accuracy_end, at_about, end_of, loss_end, loss_share_end
 from postmortem.model.endings import NEEDS, USES
 
 
@@ -46,7 +46,15 @@ def test_of_a_loss_that_ended_as_nan_the_last_finite_point_is_told_with_its_step
     to_chance = Measurement("loss.last_to_chance", 1.03, "ratio", "", items={"loss": 2.38, "logged": 22940.0, "lost": 148.0})
     found = _measured(FIRST, _last(2.38, 22940.0, lost=148.0), to_chance)
     assert loss_end(found).said == (
-        "the loss is no finite number from step 148 on; the last one that is, at step 146, is 22,940, and its level before that 2.38, "
+        "the loss is no finite number from step 148 on; the last one that is, at step 146, is 22,900, and its level before that 2.38, "
         "103% of chance level"
     )
     assert loss_share_end(found) == "the loss was about 103% of chance level before it was no finite number"
+
+
+def test_a_level_of_a_curve_that_was_lost_is_no_end() -> None:
+    """What stands before NaN is told as that."""
+    share = Measurement("fit.train_share", 1.5, "share", "", items={"logged": 1.5})
+    assert end_of(share) == "ends at 1.5"
+    lost = Measurement("fit.train_share", 1.5, "share", "", items={"logged": 900.0, "lost": 148.0})
+    assert end_of(lost) == "stood, before it became NaN or infinite, at about 1.5"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from postmortem.measure.loss import basis_of, missing
+from postmortem.measure.loss import basis_of, lost_from, missing
 from postmortem.measure.roles import Roled, same_steps
 from postmortem.measure.smooth import Floats, Smooth, finite_points, level_near, ratio, smooth
 from postmortem.model import Measurement, Missing, counted
@@ -30,7 +30,8 @@ FITTED = 0.05
 
 
 def measure_generalization(training: Roled | None, validation: Roled | None, chance: float | None) -> Iterator[Measurement | Missing]:
-    """All of `NAMES`. `chance`: ln C where the loss is known to be a cross-entropy over C classes. Item `logged`: of the last point.
+    """All of `NAMES`. `chance`: ln C where the loss is known to be a cross-entropy over C classes. Items: `logged`, of the last
+    finite point, and `lost`, where a curve ends as NaN or infinity.
 
     `fit.train_share`, `fit.validation_best`, `fit.validation_last`: levels over ignorance. `fit.train_at_best`: training's level about the
     step at which validation was best, over ignorance. `fit.late_progress`: what the last third of the steps brought, of all that training
@@ -54,10 +55,12 @@ def measure_generalization(training: Roled | None, validation: Roled | None, cha
         yield from missing(NAMES, "the first losses are 0", "training-loss")
         return
     of = f"{'ln C' if chance is not None else 'the larger first level'} = {ignorance:.4g}"
-    yield from _shares(trained, held, ignorance, of)
+    yield from _shares(trained, held, (lost_from(training), lost_from(validation)), ignorance, of)
 
 
-def _shares(trained: Smooth, held: Smooth, ignorance: float, of: str) -> Iterator[Measurement | Missing]:
+def _shares(
+    trained: Smooth, held: Smooth, losts: tuple[dict[str, float], dict[str, float]], ignorance: float, of: str
+) -> Iterator[Measurement | Missing]:
     best = _levels(held)
     at = int(np.argmin(best))
     step, last = int(held.steps[at]), float(np.median(held.values[-max(3, held.points // 10) :]))
@@ -66,7 +69,7 @@ def _shares(trained: Smooth, held: Smooth, ignorance: float, of: str) -> Iterato
     best_step = int(held.steps[near + int(np.argmin(held.values[near : at + 2]))])
     both = f"{basis_of(trained)}; {basis_of(held)}"
     end, ended = (int(one.steps[-1]) for one in (trained, held))
-    points = [{"logged": ratio(float(one.values[-1]), ignorance)} for one in (trained, held)]
+    points = [{"logged": ratio(float(one.values[-1]), ignorance)} | lost for one, lost in ((trained, losts[0]), (held, losts[1]))]
     yield Measurement(NAMES[0], ratio(trained.last, ignorance), "share", f"{trained.last:.4g} over {of}; {both}", end, points[0])
     yield Measurement(NAMES[1], ratio(float(best[at]), ignorance), "share", f"{best[at]:.4g} over {of}; {both}", best_step)
     yield Measurement(NAMES[2], ratio(last, ignorance), "share", f"{last:.4g} over {of}; {both}", ended, points[1])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from postmortem.measure.loss import LEAST_POINTS, basis_of, missing
+from postmortem.measure.loss import LEAST_POINTS, basis_of, lost_from, missing
 from postmortem.measure.plateaus import plateaus
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Smooth, ratio, smooth
@@ -49,7 +49,7 @@ def measure_shape(training: Roled | None) -> Iterator[Measurement | Missing]:
         yield from missing(SHAPES, f"all points of {training.series.tag!r} stand at one step", "longer-curve")
         return
     yield early_drop(curve)
-    yield from divergence(curve)
+    yield from divergence(curve, "before it became NaN or infinite" if lost_from(training) else "at the end")
     yield from plateaus(curve)
     yield oscillation(curve)
     yield late_start(curve)
@@ -119,13 +119,13 @@ def early_drop(curve: Smooth) -> Measurement | Missing:
     return Measurement(name, max(0.0, ratio(first - after, whole)), "share", basis, begin, items)
 
 
-def divergence(curve: Smooth) -> Iterator[Measurement]:
+def divergence(curve: Smooth, end: str) -> Iterator[Measurement]:
     """Rise of the last level over the lowest one, in units of progress; `first_step`: from there on the loss is mostly above `line`."""
     rise = curve.last - curve.lowest
     line = curve.lowest + max(0.1 * rise, min(3 * curve.noise, 0.5 * rise))
     onset = _onset(curve, rise, line)
     basis = (
-        f"level {curve.last:.4g} at the end, lowest level {curve.lowest:.4g} about step {curve.lowest_step}, "
+        f"level {curve.last:.4g} {end}, lowest level {curve.lowest:.4g} about step {curve.lowest_step}, "
         f"progress {curve.progress:.3g}; {basis_of(curve)}"
     )
     items = {"line": line} if rise > 0 else {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from postmortem.measure.loss import basis_of, missing
+from postmortem.measure.loss import basis_of, lost_from, missing
 from postmortem.measure.roles import Roled, main, same_steps
 from postmortem.measure.smooth import MEDIAN_TO_MEAN, Smooth, finite_points, level_near, ratio, rolling_median, smooth
 from postmortem.measure.tags import words
@@ -39,8 +39,8 @@ def measure_validation(training: Roled | None, validation: Roled | None, chance:
         return
     trained = None if training is None else smooth(training.series, LEAST_POINTS)
     apart = training is not None and not same_steps(training.series, validation.series)
-    yield from _rise(curve, trained, apart)
-    yield from _gap(curve, trained, chance)
+    yield from _rise(curve, trained, apart, lost_from(validation))
+    yield from _gap(curve, trained, chance, lost_from(validation))
 
 
 def _best(curve: Smooth) -> tuple[int, float]:
@@ -50,7 +50,7 @@ def _best(curve: Smooth) -> tuple[int, float]:
     return point, float(levels[point])
 
 
-def _rise(curve: Smooth, trained: Smooth | None, apart: bool) -> Iterator[Measurement | Missing]:
+def _rise(curve: Smooth, trained: Smooth | None, apart: bool, lost: dict[str, float]) -> Iterator[Measurement | Missing]:
     point, best = _best(curve)
     last = float(np.median(curve.values[-max(3, curve.points // 10) :])) if point < curve.points - 3 else best
     # The level says how good, a point says where: the lowest of the three that the level is the median of.
@@ -59,7 +59,7 @@ def _rise(curve: Smooth, trained: Smooth | None, apart: bool) -> Iterator[Measur
     step = int(curve.steps[point])
     rise = last - best
     basis = f"best {best:.4g} about step {step}, last {last:.4g}; {basis_of(curve)}"
-    items = {"best": float(curve.values[point]), "last": last, "logged": float(curve.values[-1])}
+    items = {"best": float(curve.values[point]), "last": last, "logged": float(curve.values[-1])} | lost
     yield Measurement("validation.rise", ratio(rise, abs(best)), "share", basis, step, items)
     noise = MEDIAN_TO_MEAN * curve.noise / math.sqrt(3)
     yield Measurement(
@@ -87,14 +87,14 @@ def _rise(curve: Smooth, trained: Smooth | None, apart: bool) -> Iterator[Measur
     )
 
 
-def _gap(curve: Smooth, trained: Smooth | None, chance: float | None) -> Iterator[Measurement | Missing]:
+def _gap(curve: Smooth, trained: Smooth | None, chance: float | None, lost: dict[str, float]) -> Iterator[Measurement | Missing]:
     if trained is None:
         yield from missing(GAP, f"fewer than {LEAST_POINTS} points of a training loss", "training-loss")
         return
     last = float(np.median(curve.values[-max(3, curve.points // 10) :]))
     basis = f"validation {last:.4g}, training {trained.last:.4g} at the end; {basis_of(curve)}; {basis_of(trained)}"
     if last > 0 and trained.last > 0:
-        logged = {"logged": ratio(float(curve.values[-1]), float(trained.values[-1]))}
+        logged = {"logged": ratio(float(curve.values[-1]), float(trained.values[-1]))} | lost
         yield Measurement("validation.gap", ratio(last, trained.last), "ratio", basis, items=logged)
     else:
         yield Missing("validation.gap", "the losses are not above 0, so that their ratio means nothing", "validation-loss")

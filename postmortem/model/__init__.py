@@ -24,7 +24,7 @@ from postmortem.model.artifacts import (
 )
 from postmortem.model.causes import Argument, Case, Cause, CauseExample, Evidence, RankedCause
 from postmortem.model.checks import Check, Example, Finding, Outcome, Threshold
-from postmortem.model.endings import LossEnd, accuracy_end, at_about, ends_at, loss_end, loss_share_end
+from postmortem.model.endings import LossEnd, accuracy_end, at_about, end_of, ends_at, loss_end, loss_share_end
 from postmortem.model.exhibits import CountPlot, Curve, DepthPlot, Exhibit, Heatmap, LinePlot, Mark, Table
 from postmortem.model.fleets import Fleet, FleetRow
 from postmortem.model.manifests import FilesSeen, ImageSample, LabelKind, Manifest, Targets
@@ -115,6 +115,7 @@ __all__ = [
     "at_about",
     "bare",
     "counted",
+    "end_of",
     "ends_at",
     "kind_of_run",
     "level",

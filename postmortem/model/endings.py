@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from postmortem.model.measurements import Measured
+from postmortem.model.measurements import Measured, Measurement
 from postmortem.model.writing import multiple, number, percent, share_of
 
 NEEDS = ("loss.last", "loss.first")
@@ -24,6 +24,13 @@ def at_about(level: float, logged: float | None, write: Callable[[float], str] =
         logged: that point; None where it is not known.
     """
     return f"{'at' if logged is None or write(level) == write(logged) else 'around'} {write(level)}"
+
+
+def end_of(found: Measurement, write: Callable[[float], str] = number) -> str:
+    """`ends at 84%` of a level with its last point as the item `logged`; of a curve that was lost what it was before."""
+    if "lost" in found.items:
+        return f"stood, before it became NaN or infinite, at about {write(found.value)}"
+    return f"ends {at_about(found.value, found.items.get('logged'), write)}"
 
 
 def ends_at(level: float, logged: float | None, write: Callable[[float], str] = number) -> str:
@@ -61,7 +68,7 @@ def loss_end(measured: Measured) -> LossEnd:
 
     if "lost" in last.items:
         start = f"the {name} is no finite number from step {last.items['lost']:.0f} on"
-        point = f"the last one that is, at step {last.first_step}, is {write(compared.items['logged'])}"
+        point = f"the last one that is, at step {last.first_step}, is {number(compared.items['logged'])}"
         return LossEnd(share, name, beside, f"{start}; {point}, and its level before that {write(level)}, {beside}", True)
     return LossEnd(share, name, beside, f"the {name} {ends_at(level, compared.items.get('logged'), write)}, {beside}", False)
 

@@ -57,7 +57,8 @@ def test_the_loss_that_was_compared_is_told_with_its_own_values() -> None:
     for name, loss in (("loss.first_to_chance", 1.1), ("loss.last_to_chance", 1.09)):
         one = found[name]
         assert isinstance(one, Measurement)
-        assert (one.text, one.items["loss"]) == ("data loss", pytest.approx(loss))
+        assert one.text == "data loss"
+        assert one.items["loss"] == pytest.approx(loss)
     alone = chance(drawn("loss", [2.3, *[1.0] * 60]))["loss.last_to_chance"]
     assert isinstance(alone, Measurement)
     assert alone.text == ""

@@ -22,7 +22,20 @@ Arpit et al. 2017, A Closer Look at Memorization in Deep Networks (arXiv 1706.05
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, bare, kind_of_run, multiple, number, percent
+from postmortem.model import (
+    Example,
+    Finding,
+    Measured,
+    Measurement,
+    Threshold,
+    at_about,
+    bare,
+    end_of,
+    kind_of_run,
+    multiple,
+    number,
+    percent,
+)
 
 UNFITTED = Threshold(
     0.45,
@@ -75,8 +88,8 @@ def judge(measured: Measured) -> Finding:
     best, last, fall = measured["fit.validation_best"], measured["fit.validation_last"], measured.number("accuracy.validation_fall")
     rise = last.value - best.value
     seen = f"validation loss was best, at {multiple(best.value)} an untrained model's, when training was at {bare(beside.value)}"
-    ends, beside_it = (at_about(one.value, one.items.get("logged"), bare) for one in (last, train))
-    seen += f", and ends {ends} with training {beside_it}"
+    beside_it = at_about(train.value, train.items.get("logged"), bare)
+    seen += f", and {end_of(last, bare)} with training {beside_it}"
     if fall is not None and fall >= ACCURACY_FALL:
         seen += f", and validation accuracy lost {percent(fall)}"
     if rise < RISE.value and (fall is None or fall < ACCURACY_FALL):

@@ -77,8 +77,8 @@ FITTED = 0.5
 LATE_START = 0.1
 """A log that begins after a tenth of the steps does not show the start."""
 LARGE_FALL = 0.5
-AT_CHANCE = 0.015
-"""A level that rounds to 100 % of chance, or to 99, is called chance level."""
+AT_CHANCE = (0.995, 1.015)
+"""What never came below a level between these never came below chance level, to the digits of a sentence."""
 CAME_BACK = 0.5
 """A loss that gave back half of its progress came back."""
 
@@ -99,7 +99,7 @@ def judge(measured: Measured) -> Finding:
     if to_chance is not None and chance is not None and lowest is not None:
         least = min(to_chance, lowest / chance)
         if least >= NEVER_BELOW.value:
-            lowest_share = "" if abs(least - 1) < AT_CHANCE else f"{multiple(least)} "
+            lowest_share = "" if AT_CHANCE[0] <= least < AT_CHANCE[1] else f"{multiple(least)} "
             return Finding("fail", f"{seen}, and never came below {lowest_share}chance level", least, NEVER_BELOW, "ratio", begin)
     if fall.value >= LEAST_FALL.value and noises.value >= CLEAR_NOISES.value:
         return Finding("pass", seen, fall.value, LEAST_FALL, fall.unit)

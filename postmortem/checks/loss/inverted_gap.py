@@ -19,7 +19,7 @@ Own reasoning: with label smoothing of 0.1 over 10 classes the training loss can
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, kind_of_run, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, end_of, kind_of_run, multiple, percent
 
 BELOW = Threshold(
     0.2,
@@ -42,7 +42,7 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     gap = measured["validation.gap"]
-    seen = f"the validation loss ends {at_about(gap.value, gap.items.get('logged'), multiple)} the training loss"
+    seen = f"the validation loss {end_of(gap, multiple)} the training loss"
     if 0 < gap.value < BELOW.value:
         return Finding("warn", f"{seen}, below {percent(BELOW.value)}", gap.value, BELOW, gap.unit)
     if gap.value >= BELOW.value:

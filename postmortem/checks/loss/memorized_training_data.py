@@ -21,7 +21,7 @@ Zhang, Bengio, Hardt, Recht, Vinyals 2017 (arXiv 1611.03530): networks fit any t
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, bare, kind_of_run, multiple, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, bare, end_of, kind_of_run, multiple, number, percent
 
 LONG = Threshold(
     0.35,
@@ -73,8 +73,8 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     train, best, part = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.fitted_part"]
     passes = measured.number("run.passes")
-    ends = at_about(train.value, train.items.get("logged"), multiple)
-    seen = f"the training loss ends {ends} an untrained model's, and the validation loss at best at {bare(best.value)}"
+    ends = end_of(train, multiple)
+    seen = f"the training loss {ends} an untrained model's, and the validation loss at best at {bare(best.value)}"
     if part.value and train.value <= BY_HEART:
         seen = f"the training loss is below {percent(BY_HEART)} of an untrained model's for {percent(part.value)} of the run"
         seen += f", and the validation loss never below {bare(best.value)}"

@@ -74,9 +74,9 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     rise, noises = measured["validation.rise"], measured["validation.rise_noise"]
-    step = rise.first_step
+    step, end = rise.first_step, "before it became NaN or infinite" if "lost" in rise.items else "at the end"
     seen = (
-        f"at the end the level of the validation loss is {percent(rise.value)} above its best, about step {step}"
+        f"{end} the level of the validation loss is {percent(rise.value)} above its best, about step {step}"
         if rise.value
         else "the validation loss ends at its best level"
     )

@@ -20,7 +20,7 @@ Karpathy, A Recipe for Training Neural Networks: overfit one batch first. Goodfe
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, bare, kind_of_run, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, bare, end_of, kind_of_run, multiple, percent
 
 HIGH = Threshold(
     0.45,
@@ -60,9 +60,9 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     train, best, going = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.late_progress"]
-    ends = at_about(train.value, train.items.get("logged"), multiple)
-    seen = f"the training loss ends {ends} an untrained model's, the validation loss at best at {bare(best.value)}"
-    seen += f", and the last third of the run brought {_brought(going.value)} of the fall"
+    ends = end_of(train, multiple)
+    seen = f"the training loss {ends} an untrained model's, the validation loss at best at {bare(best.value)}"
+    seen += f", and {_brought(going.value)}"
     if train.value < HIGH.value:
         return Finding("pass", seen, train.value, HIGH, train.unit)
     if going.value >= SLOW.value or not LOWEST <= best.value / train.value <= HIGHEST:
@@ -74,8 +74,10 @@ def judge(measured: Measured) -> Finding:
 
 
 def _brought(share: float) -> str:
-    """A share of the fall; of a loss that stood higher before the last third than at the start, all of it."""
-    return "nothing" if share <= 0 else percent(share) if share <= 1 else "all"
+    """What the last third brought of the fall; before it the loss may have been higher than at its start."""
+    if share > 1:
+        return "only the last third of the run brought a fall"
+    return f"the last third of the run brought {percent(share) if share > 0 else 'nothing'} of the fall"
 
 
 def _given(train: float, best: float, going: float) -> tuple[Measurement, ...]:

@@ -22,7 +22,7 @@ For an exponential fall with rate k per run the ratio is exp(-k / 2); 0.35 is k 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, loss_end, multiple, number
+from postmortem.model import Example, Finding, LossEnd, Measured, Measurement, Threshold, kind_of_run, loss_end, multiple, number
 
 STEADY = Threshold(
     0.35,
@@ -76,7 +76,7 @@ def judge(measured: Measured) -> Finding:
     to_chance = measured.number("loss.last_to_chance")
     last = measured["loss.last"]
     end = loss_end(measured)
-    level, seen = end.share, f"{_brought(late)}, and {end.said}"
+    level, seen = end.share, f"{_brought(late, end)}, and {end.said}"
     if late.value < STEADY.value:
         return Finding("pass", seen, late.value, STEADY, late.unit)
     if noises.value < CLEAR_NOISES.value:
@@ -89,12 +89,13 @@ def judge(measured: Measured) -> Finding:
     return Finding("fail", f"{seen}: learning had only begun", late.value, STEADY, late.unit, last.first_step)
 
 
-def _brought(late: Measurement) -> str:
+def _brought(late: Measurement, end: LossEnd) -> str:
     """What the second half brought beside the first, whose fall begins at the top where the loss climbed."""
     climbed = f"the loss first climbed to a level of {number(late.items['top'])} and came back; " if "top" in late.items else ""
+    run = "finite part of the run" if end.lost else "run"
     if late.value <= 0:
-        return f"{climbed}the second half of the run brought no further fall"
-    return f"{climbed}the second half of the run brought {multiple(late.value)} the first half's fall"
+        return f"{climbed}the second half of the {run} brought no further fall"
+    return f"{climbed}the second half of the {run} brought {multiple(late.value)} the first half's fall"
 
 
 def _given(

@@ -22,7 +22,7 @@ The Deep Checker compares the loss in both modes. Ioffe and Szegedy 2015 (arXiv 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, bare, kind_of_run, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, bare, end_of, kind_of_run, multiple, percent
 
 UNMOVED = Threshold(
     0.5,
@@ -59,8 +59,8 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     train, best, part = measured["fit.train_share"], measured["fit.validation_best"], measured["fit.fitted_part"]
-    ends = at_about(train.value, train.items.get("logged"), multiple)
-    seen = f"the training loss ends {ends} an untrained model's, the validation loss at best at {bare(best.value)}"
+    ends = end_of(train, multiple)
+    seen = f"the training loss {ends} an untrained model's, the validation loss at best at {bare(best.value)}"
     if best.value < UNMOVED.value:
         return Finding("pass", seen, best.value, UNMOVED, best.unit)
     if train.value > FITTED.value:

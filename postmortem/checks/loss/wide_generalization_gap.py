@@ -23,7 +23,7 @@ SageMaker Debugger, Overfit. Zhang et al. 2017, Understanding deep learning requ
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, at_about, kind_of_run, multiple, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, end_of, kind_of_run, multiple, percent
 
 WIDE = Threshold(
     0.3,
@@ -83,7 +83,7 @@ def judge(measured: Measured) -> Finding:
 
 
 def _ends(gap: Measurement) -> str:
-    return f"ends {at_about(gap.value, gap.items.get('logged'), lambda share: multiple(share, 3))}"
+    return end_of(gap, lambda share: multiple(share, 3))
 
 
 def _given(gap: float, share: float, left: float) -> tuple[Measurement, ...]:
