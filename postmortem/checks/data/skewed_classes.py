@@ -109,7 +109,7 @@ def _unlearned(measured: Measured) -> str:
     """What in the run shows that rare classes were not learned, as a clause; empty where nothing does."""
     last, gap = measured.get("loss.last_to_prior"), measured.get("accuracy.majority_gap")
     if last is not None and STUCK.value <= last.value <= NOT_EVEN_SHARES:
-        return f"the loss ends at {multiple(last.value)} the class-prior entropy"
+        return f"the mean of the loss over its last points is {multiple(last.value)} the class-prior entropy"
     if gap is not None and abs(gap.value) <= SAME and gap.items["spread"] <= SAME and (last is None or last.value >= LEARNED):
         return f"the accuracy of {percent(gap.items['accuracy'], 3)} is that of always naming {gap.text[:40]!r}"
     return ""

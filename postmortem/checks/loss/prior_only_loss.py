@@ -86,14 +86,16 @@ def applies(measured: Measured) -> str:
     if last is not None and shares >= BALANCED:
         return "classes are balanced, so that knowing their shares is no better than chance: see flat-loss and plateaued-loss"
     if last is not None and last.value > TOO_HIGH.value and measured.text("run.class_weights") != "true":
-        return f"the loss ends at {multiple(last.value)} the class-prior entropy, far above what class shares give"
+        return (
+            f"the mean of the loss over its last points is {multiple(last.value)} the class-prior entropy, far above what class shares give"
+        )
     return ""
 
 
 def judge(measured: Measured) -> Finding:
     last = measured["loss.last_to_prior"]
     error = 2 * last.items.get("error", 0.0)
-    seen = f"the training loss ends at {multiple(last.value)} the class-prior entropy"
+    seen = f"the mean of the training loss over its last points is {multiple(last.value)} the class-prior entropy"
     proof = _learned(measured)
     if proof or last.value + (error if last.value < AT_PRIOR.value else 0.0) < AT_PRIOR.value:
         return Finding("pass", f"{seen}, but {proof}" if last.value >= AT_PRIOR.value else seen, last.value, AT_PRIOR, last.unit)
