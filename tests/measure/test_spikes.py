@@ -63,6 +63,7 @@ def test_spikes_apart_are_counted_apart() -> None:
     every, _ = spikes(values)
     assert every.value == 3
     assert list(every.items) == ["6000", "8000", "4000"]
+    assert float(every.text) == pytest.approx(float(values[600]), rel=0.01)
 
 
 @pytest.mark.parametrize("seed", range(10))
