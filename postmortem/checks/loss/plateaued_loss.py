@@ -50,6 +50,7 @@ AT_CHANCE = Threshold(
 NEEDS = ("loss.plateau_last", "loss.last", "loss.first")
 USES = ("loss.last_to_chance", "run.family")
 HALF = 0.5
+"""A smaller share of the whole fall is called only so much."""
 CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
