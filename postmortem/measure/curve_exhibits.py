@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.chance import CROSS_ENTROPIES
-from postmortem.measure.figure_titles import accuracy_title, climb, gradient_norm_title, level_stretch, loss_title, regularization_title
+from postmortem.measure.figure_titles import (
+    accuracy_title,
+    climb,
+    gradient_norm_title,
+    level_stretch,
+    loss_title,
+    regularization_title,
+    said_around,
+)
 from postmortem.measure.rates import main_rate
 from postmortem.measure.roled import side_of
 from postmortem.measure.roles import Role, Roled, main, main_training_loss, main_validation_loss
@@ -54,7 +63,7 @@ CURVE_ROLES: Mapping[Role, str] = {
 def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, Measurement]) -> Iterator[LinePlot]:
     """Every line plot for which there is a curve."""
     rates = _rates(roled, view)
-    yield from _losses(roled, rates, view, measurements)
+    yield from map(_with_meaning, _losses(roled, rates, view, measurements))
     yield from _regularization(roled)
     yield from _plain(
         roled,
@@ -65,13 +74,18 @@ def build(roled: Sequence[Roled], view: View | None, measurements: Mapping[str, 
         _burst(measurements),
         lambda chosen: gradient_norm_title(chosen[0], measurements, chosen[0].series.tag if len(chosen) > 1 else ""),
     )
-    yield from _plain(
+    accuracies = _plain(
         roled,
         "accuracy",
         LinePlot("accuracy", "loss", "Accuracy", "", "", (), lower=()),
         _best(measurements, view),
         accuracy_title,
     )
+    yield from map(_with_meaning, accuracies)
+
+
+def _with_meaning(plot: LinePlot) -> LinePlot:
+    return replace(plot, caption=" ".join(filter(None, (plot.caption, said_around(plot.title)))))
 
 
 def _losses(

@@ -57,7 +57,7 @@ def loss_title(training: Roled | None, validation: Roled | None, measurements: M
     if validation is not None:
         start = "validation loss" if clauses else "Validation loss"
         clauses.append(f"{start} {_validation_course(validation, measurements)}")
-    return _with_windows("; ".join(clauses)) or "Parts of the loss"
+    return "; ".join(clauses) or "Parts of the loss"
 
 
 def _training_course(training: Roled, measurements: Mapping[str, Measurement]) -> str:
@@ -152,10 +152,9 @@ def _end(values: Floats, write: Callable[[float], str] = number) -> str:
     return at_about(_ends(values)[1], float(sound[-1]), write)
 
 
-def _with_windows(title: str) -> str:
-    """The same with what "around" is, once for all of its numbers."""
-    count = title.count(" around ")
-    return f"{title} ({'medians' if count > 1 else 'median'} of the last tenth)" if count else title
+def said_around(title: str) -> str:
+    """What "around" means in a title, for the line beneath it; empty where nothing is around anything."""
+    return '"Around": the median of the last tenth of the points.' if " around " in title else ""
 
 
 def _beside_chance(last: float, chance: Measurement | None) -> str:
@@ -203,7 +202,7 @@ def accuracy_title(curves: Sequence[Roled]) -> str:
     """Where the accuracies of training and validation ended."""
     sides = (("train", "training accuracy"), ("", "accuracy"), ("validation", "validation accuracy"), ("test", "test accuracy"))
     ends = [f"{name} {'' if rank else 'ends '}{_share(one.series.values)}" for rank, (name, one) in enumerate(_first_of(curves, sides)[:2])]
-    title = _with_windows(", ".join(ends)) or "accuracy"
+    title = ", ".join(ends) or "accuracy"
     return title[0].upper() + title[1:]
 
 

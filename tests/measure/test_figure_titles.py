@@ -36,13 +36,15 @@ def test_long_names_keep_their_end() -> None:
 
 
 def test_a_loss_that_falls_is_told_with_both_ends() -> None:
-    """The end is a median of the last tenth: one odd point does not make it, but the title says what its number is."""
+    """The end is a median of the last tenth: one odd point does not make it, and the line beneath says what it is."""
     values = [2.3 - 0.02 * step for step in range(90)] + [0.43] * 10
     assert titles.loss_title(_curve(values), None, {}) == "Training loss falls from 2.3 to 0.43"
     values[-1] = 4.0
-    assert titles.loss_title(_curve(values), None, {}) == "Training loss falls from 2.3 to around 0.43 (median of the last tenth)"
+    assert titles.loss_title(_curve(values), None, {}) == "Training loss falls from 2.3 to around 0.43"
     both = titles.loss_title(_curve(values), _validation([*values[:-1], 3.0]), {})
-    assert both.endswith("; validation loss ends around 0.43 (medians of the last tenth)")
+    assert both.endswith("; validation loss ends around 0.43")
+    assert "median of the last tenth" in titles.said_around(both)
+    assert titles.said_around("Training loss falls from 2.3 to 0.43") == ""
     assert "; validation loss ends at 0.7" in titles.loss_title(_curve(values), _validation([2.3, 0.8, 0.7]), {})
 
 
