@@ -109,6 +109,16 @@ ADVICE: dict[str, Advice] = {
         'state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}\n'
         'torch.save(state, f"{run_folder}/step_{step:06d}.pt")',
     ),
+    "stepped-optimizer": Advice(
+        "Step the optimizer that holds the model's own parameters, and see once that its state fills.",
+        "optimizer = torch.optim.AdamW(model.parameters())  # after the model was moved or wrapped\n"
+        'assert optimizer.state_dict()["state"], "no parameter of the optimizer ever had a gradient"  # after the first step',
+    ),
+    "scheduler-state": Advice(
+        "Save the scheduler's state beside the optimizer's, where the run has one.",
+        'state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}\n'
+        'torch.save(state | {"step": step}, f"{run_folder}/step_{step:06d}.pt")',
+    ),
     "scaler-state": Advice(
         "Save the gradient scaler's state with mixed-precision checkpoints.",
         'state["scaler"] = scaler.state_dict()\nwriter.add_scalar("train/loss_scale", scaler.get_scale(), step)',

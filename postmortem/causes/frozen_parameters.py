@@ -29,6 +29,7 @@ EVIDENCE = (
     Evidence(6.5, "some parameters never changed", alarm=("unmoved-layers",)),
     Evidence(6.0, "some parameters never changed and the loss stayed high", alarm=("plateaued-loss", "unmoved-layers")),
     Evidence(6.0, "some parameters never changed and the loss stayed flat", alarm=("flat-loss", "unmoved-layers")),
+    Evidence(2.0, "the optimizer of what stands still never stepped", alarm=("empty-optimizer-state", "unmoved-layers")),
     Evidence(7.0, "low-rank adapters are still at their first values", alarm=("idle-adapters",)),
     Evidence(2.0, "layers only shrink by weight decay, without a gradient", alarm=("decay-only-layers",)),
     Evidence(-5.0, "every parameter changed", passed=("unmoved-layers",)),

@@ -29,6 +29,8 @@ PRIOR = 0.02
 EVIDENCE = (
     Evidence(6.0, "no parameter changed between checkpoints", alarm=("unmoved-weights",)),
     Evidence(1.5, "the loss stayed flat while no parameter changed", alarm=("flat-loss", "unmoved-weights")),
+    Evidence(5.0, "the optimizer's state is empty: no step of it ever reached the parameters", alarm=("empty-optimizer-state",)),
+    Evidence(4.0, "the loss stayed flat while the optimizer's state is empty", alarm=("empty-optimizer-state", "flat-loss")),
     Evidence(6.0, "the learning rate is 0 throughout", alarm=("zero-rate",)),
     Evidence(6.0, "the validation loss has one value throughout", alarm=("unchanging-validation",)),
     Evidence(-4.0, "the validation loss changes", passed=("unchanging-validation",)),
@@ -46,7 +48,7 @@ USES = ("lr.max",)
 
 
 def summary(case: Case) -> str:
-    return case.said("unmoved-weights", "unchanging-validation", "flat-loss", otherwise="No parameter changed.")
+    return case.said("unmoved-weights", "empty-optimizer-state", "unchanging-validation", "flat-loss", otherwise="No parameter changed.")
 
 
 def fix(case: Case) -> str:
@@ -64,6 +66,8 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("equal bits in all checkpoints", "likely", fail=("unmoved-weights", "flat-loss")),
+    CauseExample("one checkpoint whose optimizer never stepped", "likely", fail=("flat-loss",), warn=("empty-optimizer-state",)),
+    CauseExample("state that is empty beside weights that moved", "unlikely", warn=("empty-optimizer-state",), passed=("unmoved-weights",)),
     CauseExample("a scaler that skipped every step", "unlikely", fail=("unmoved-weights", "collapsed-loss-scale")),
     CauseExample("logs only: one validation loss throughout", "likely", fail=("flat-loss", "unchanging-validation")),
     CauseExample("weights that moved", "unlikely", passed=("unmoved-weights",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from postmortem.measure.kept_state import algorithm_words
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import Found, View, at_step, span, view_of
 from postmortem.model import Checkpoint, Measurement, Missing
@@ -22,7 +23,10 @@ def measure_gradient_total(table: TensorTable, checkpoints: Sequence[Checkpoint]
     if not table.rows:
         yield Missing(NAME, "the run has no readable checkpoint", "checkpoint")
     elif algorithm != "sgd":
-        yield Missing(NAME, f"only SGD keeps its gradients' length, not {algorithm or 'an unknown optimizer'}", "optimizer-state")
+        told = algorithm not in ("", "unknown")
+        word = algorithm_words(algorithm) if told else "an unknown optimizer"
+        # Nothing that is saved would bring a length that the algorithm does not keep.
+        yield Missing(NAME, f"only SGD keeps its gradients' length, not {word}", "optimizer-state", applies=not told)
     else:
         view = view_of(table, checkpoints)
         yield _from_buffers(view) or _from_distance(view)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from postmortem.measure.kept_state import why_no_squares, why_no_state
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import (
@@ -107,7 +108,10 @@ def _by_depth(view: View) -> Iterator[Found]:
     names = NAMES[:2]
     sizes, basis, step = _sizes(view)
     if not sizes:
-        yield from missing(names, "no checkpoint holds an optimizer state that tells of gradients", "optimizer-state")
+        why = why_no_state(view.checkpoints)
+        kept = any(optimizer.slots for checkpoint in view.checkpoints.values() for optimizer in checkpoint.optimizers)
+        reason = "no checkpoint holds an optimizer state that tells of hidden layers' gradients" if kept else why.reason
+        yield from missing(names, reason, why.log_next)
         return
     families: dict[str, list[Layer]] = {}
     for layer in view.hidden:
@@ -146,7 +150,8 @@ def _snr(view: View) -> Found:
     # The last one: gradients of any run agree at its beginning.
     row = peak_row(view, _SETTLED_UPDATES, latest=True)
     if row is None or (updates_done(row) or 0) < _SETTLED_UPDATES:
-        return Missing(name, f"no optimizer state after {_SETTLED_UPDATES} updates", "optimizer-state")
+        why = why_no_squares(view.checkpoints, f"no optimizer state after {_SETTLED_UPDATES} updates")
+        return Missing(name, why.reason, why.log_next, why.applies)
     items: dict[str, float] = {}
     for layer, update in update_items(view, row):
         betas = view.betas(row, layer.name)
@@ -154,7 +159,10 @@ def _snr(view: View) -> Found:
         if math.isfinite(update.snr) and layer.elements >= 16 and usual:
             items[layer.name] = update.snr
     if not items:
-        return Missing(name, "no matrix has Adam's moments with a beta1 near 0.9", "optimizer-state")
+        bare = any(layer.elements >= 16 and update.second_moment_zero >= layer.elements for layer, update in update_items(view, row))
+        seen = "every matrix's moments are zero or not finite" if bare else "no matrix has Adam's moments with a beta1 near 0.9"
+        why = why_no_squares(view.checkpoints, seen)
+        return Missing(name, why.reason, why.log_next, why.applies)
     basis = f"|m| / sqrt(v) at {at_step(row)} (learning rate {highest_rate(row):.3g}), {counted(len(items), 'matrix', 'matrices')}"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, row.step, items)
 
@@ -173,7 +181,10 @@ def _moment_norm(view: View) -> Found:
         )
         steps[at_step(row)] = row.step
     if not items:
-        return Missing(name, f"no optimizer state after {_SETTLED_UPDATES} updates", "optimizer-state")
+        why = why_no_state(view.checkpoints)
+        kept = any(row.updates for row in view.rows)
+        reason = f"no finite optimizer state after {_SETTLED_UPDATES} updates" if kept else why.reason
+        return Missing(name, reason, why.log_next, kept or why.applies)
     worst = max(items, key=lambda key: items[key])
     basis = f"root of the sum of all second moments, highest at {worst} of {len(items)} checkpoints"
     return Measurement(name, items[worst], "gradient norm", basis, steps[worst], items)

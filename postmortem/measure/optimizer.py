@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from postmortem.measure.kept_state import NAME as FILLED
+from postmortem.measure.kept_state import algorithm_words, keeps_state, measure_filled, why_no_squares, why_no_state
 from postmortem.measure.optimizer_settings import NAMES as SETTING_NAMES
 from postmortem.measure.optimizer_settings import measure_settings
 from postmortem.measure.table import CheckpointRow, TensorTable
@@ -24,7 +26,7 @@ _OWN = (
     "optimizer.step_spread",
     "optimizer.scaler_skips",
 )
-NAMES = (*_OWN, *SETTING_NAMES)
+NAMES = (*_OWN, FILLED, *SETTING_NAMES)
 
 _CLEAR_LAG_STEPS = 20
 """A gradient scaler skips about ten updates before it has found its scale."""
@@ -40,7 +42,8 @@ def measure_optimizer(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> 
     if not saved:
         yield from missing(NAMES, "no checkpoint holds the optimizer's state", "optimizer-state")
         return
-    yield _nonfinite(saved)
+    yield _nonfinite(view, saved)
+    yield measure_filled(view, saved[-1])
     yield _algorithm(view, saved[-1])
     yield from _coverage(view, saved[-1])
     lag = _step_lag(view, saved)
@@ -57,7 +60,7 @@ def _optimizers(view: View, row: CheckpointRow) -> tuple[Optimizer, ...]:
     return checkpoint.optimizers if checkpoint else ()
 
 
-def _nonfinite(saved: Sequence[CheckpointRow]) -> Found:
+def _nonfinite(view: View, saved: Sequence[CheckpointRow]) -> Found:
     for row in saved:
         items = {name: float(update.nonfinite) for name, update in row.updates.items() if update.nonfinite}
         if items:
@@ -65,7 +68,8 @@ def _nonfinite(saved: Sequence[CheckpointRow]) -> Found:
             return Measurement("optimizer.nonfinite", sum(items.values()), "elements", basis, row.step, items)
     kept = sum(len(row.updates) for row in saved)
     if not kept:
-        return Missing("optimizer.nonfinite", "the optimizer keeps no state per parameter", "optimizer-state")
+        why = why_no_state(view.checkpoints)
+        return Missing("optimizer.nonfinite", why.reason, why.log_next, why.applies)
     return Measurement("optimizer.nonfinite", 0, "elements", f"moments of {len(saved)} checkpoints")
 
 
@@ -88,16 +92,6 @@ def _joined(optimizers: Sequence[Optimizer]) -> bool:
     return bool(listed) and not any(name.startswith("#") for name in listed)
 
 
-def _keeps_state(optimizer: Optimizer, name: str) -> bool:
-    """Whether this optimizer is of a kind that keeps something for each parameter that had a gradient."""
-    if optimizer.algorithm == "sgd":
-        group = optimizer.groups[optimizer.group_of[name]]
-        betas = group.get("betas")  # bitsandbytes keeps momentum there
-        momentum = betas[0] if isinstance(betas, tuple) and betas else group.get("momentum")
-        return isinstance(momentum, int | float) and momentum > 0
-    return optimizer.algorithm != "unknown"
-
-
 def idle_reason(view: View, row: CheckpointRow, name: str) -> str:
     """Why a tensor did not move, in words: what the optimizer's state at this checkpoint says of it."""
     optimizers = _optimizers(view, row)
@@ -109,7 +103,7 @@ def idle_reason(view: View, row: CheckpointRow, name: str) -> str:
     if view.setting(row, name, "lr") == 0:
         return "learning rate 0"
     if not holder.slots.get(name) and name not in row.updates:
-        return "no state" if _keeps_state(holder, name) else "unknown"
+        return "no state" if keeps_state(holder, holder.groups[holder.group_of[name]]) else "unknown"
     update = row.updates.get(name)
     if update is not None and update.second_moment_zero == view.layers[name].elements:
         return "zero gradient"
@@ -156,7 +150,14 @@ def _step_lag(view: View, saved: Sequence[CheckpointRow]) -> Found:
     name = "optimizer.step_lag"
     known = [(row.step, count) for row in saved if row.step and (count := _own_count(row)) is not None and not _step_is_counter(view, row)]
     if not known:
-        return Missing(name, "the optimizer counts no steps, or the checkpoints' steps come from its counter", "optimizer-state")
+        if any(_own_count(row) is not None for row in saved):
+            return Missing(name, "the checkpoints' steps are the optimizer's own counter, or are not known", "checkpoint")
+        if not any(row.updates for row in saved):
+            why = why_no_state(view.checkpoints)
+            return Missing(name, why.reason, why.log_next, why.applies)
+        algorithm = _optimizers(view, saved[-1])[0].algorithm
+        # Torch's SGD has no counter: nothing that is saved would bring one.
+        return Missing(name, f"the state of {algorithm_words(algorithm)} counts no updates", "optimizer-state", algorithm != "sgd")
     step, count = known[-1]
     gap = step - count
     share = gap / step
@@ -281,7 +282,10 @@ def _epsilon(view: View, row: CheckpointRow) -> Found:
         if elements and (update.step or 0) >= EARLIEST_JUDGED_STEP:
             items[name] = update.epsilon_bound / elements
     if not items:
-        return Missing("optimizer.epsilon_share", "no matrix has Adam's moments", "optimizer-state")
+        uncounted = any(update.algorithm in ADAM_KIN and update.step is None for update in row.updates.values())
+        seen = "Adam's moments were saved without the number of its updates" if uncounted else "no matrix has Adam's moments"
+        why = why_no_squares(view.checkpoints, seen)
+        return Missing("optimizer.epsilon_share", why.reason, why.log_next, why.applies)
     basis = f"elements with sqrt(v) below epsilon and a nonzero average, {counted(len(items), 'matrix', 'matrices')} at {at_step(row)}"
     share = sum(items[name] * weights[name] for name in items) / sum(weights[name] for name in items)
     return Measurement("optimizer.epsilon_share", share, "share", basis, row.step, items)

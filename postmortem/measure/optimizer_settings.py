@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from postmortem.measure.kept_state import why_no_squares
 from postmortem.measure.table import CheckpointRow
 from postmortem.measure.view import Found, View, at_step, missing, peak_row, span
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, counted
@@ -146,7 +147,8 @@ def _unusual(view: View, row: CheckpointRow) -> Found:
             if betas[0] == 0:
                 items[f"beta1 {where}"] = 0.0
     if not groups:
-        return Missing("optimizer.unusual", "the optimizer has no betas", "optimizer-state")
+        why = why_no_squares(view.checkpoints, "the optimizer was saved without its betas")
+        return Missing("optimizer.unusual", why.reason, why.log_next, why.applies)
     return Measurement("optimizer.unusual", len(items), "settings", f"{counted(groups, 'group')} at {at_step(row)}", row.step, items)
 
 
@@ -205,7 +207,7 @@ def _scheduler(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
         basis = f"rates of groups beside the scheduler's in {len(told)} checkpoints"
         yield Measurement("optimizer.scheduler_gap", max(gaps.values(), default=0.0), "share", basis, first, gaps)
     else:
-        yield Missing("optimizer.scheduler_gap", "no checkpoint holds one scheduler's rates beside the groups'", "optimizer-state")
+        yield Missing("optimizer.scheduler_gap", "no checkpoint holds one scheduler's rates beside the groups'", "scheduler-state")
     counts = [(checkpoint.step, epoch) for checkpoint, (_, epoch) in told if epoch is not None]
     if len(counts) < 2:
         yield Missing("optimizer.scheduler_restart", "fewer than two checkpoints hold the scheduler's count", "two-checkpoints")

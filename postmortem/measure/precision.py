@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from postmortem.measure.kept_state import why_no_state
 from postmortem.measure.roled import LEAST_POINTS
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.smooth import finite_points
@@ -115,7 +116,10 @@ def _stuck(view: View) -> Found:
     name = "precision.stuck"
     row = peak_row(view)
     if row is None:
-        return Missing(name, "no optimizer state after the first update, from which to rebuild it", "optimizer-state")
+        why = why_no_state(view.checkpoints)
+        early = any(other.updates for other in view.rows)
+        reason = "no optimizer state after the first update, from which to rebuild it" if early else why.reason
+        return Missing(name, reason, why.log_next, early or why.applies)
     types = _state_types(view, row.source)
     stuck: dict[str, float] = {}
     elements: dict[str, int] = {}
@@ -152,7 +156,8 @@ def _state(view: View) -> Iterator[Found]:
     names = NAMES[2:4]
     row = next((row for row in reversed(view.rows) if any(update.state_dtype for update in row.updates.values())), None)
     if row is None:
-        yield from missing(names, "no checkpoint holds the optimizer's state", "optimizer-state")
+        why = why_no_state(view.checkpoints)
+        yield from missing(names, why.reason, why.log_next, why.applies)
         return
     types: dict[str, float] = {}
     under: dict[str, float] = {}

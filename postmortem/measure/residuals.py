@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from postmortem.measure.epochs import records_a_step
+from postmortem.measure.kept_state import why_no_squares
 from postmortem.measure.layers import Layer
 from postmortem.measure.smooth import Floats, ratio
 from postmortem.measure.table import CheckpointRow, TensorTable
@@ -53,6 +54,10 @@ def measure_residuals(table: TensorTable, checkpoints: Sequence[Checkpoint], kno
     head = heads[-1]
     biases = _states(view, head, head.bias) if head.bias else []
     rows = _states(view, head, head.name)
+    if not biases and not rows:
+        why = why_no_squares(view.checkpoints, "no checkpoint holds squares of the head's gradients")
+        yield from missing(NAMES, why.reason, why.log_next, why.applies)
+        return
     yield _trend(biases or rows, head)
     yield _residual(biases, head, known)
     yield _effective(view, rows, head)

@@ -265,7 +265,8 @@ def _inputs(run: RunData) -> tuple[InputFile, ...]:
             told[source] = f"{len(mine)} tags, steps {first} to {last}"
     for checkpoint in run.checkpoints:
         step = "step unknown" if checkpoint.step is None else f"step {checkpoint.step}, from {checkpoint.step_basis}"
-        optimizer = ", with optimizer state" if any(one.slots for one in checkpoint.optimizers) else ""
+        kept = "optimizer state" if any(one.slots for one in checkpoint.optimizers) else "an optimizer that has no state"
+        optimizer = f", with {kept}" if checkpoint.optimizers else ""
         told[checkpoint.source] = f"{len(checkpoint.tensors)} tensors, {step}{optimizer}"
         told.update({replica.source: f"{replica.rank} of {checkpoint.source}" for replica in checkpoint.replicas})
     for console in run.consoles:

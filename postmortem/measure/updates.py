@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from postmortem.measure.kept_state import why_no_state
 from postmortem.measure.layers import Layer
 from postmortem.measure.optimizer import idle_reason
 from postmortem.measure.table import CheckpointRow, TensorTable
@@ -90,9 +91,10 @@ def _ratios(view: View) -> Iterator[Found]:
     row = peak_row(view)
     names = ("updates.ratio", "updates.ratio_max")
     if row is None:
+        why = why_no_state(view.checkpoints)
         early = any(other.updates for other in view.rows)
-        reason = "the optimizer's state is from before the second update" if early else "no checkpoint holds the optimizer's state"
-        yield from missing(names, reason, "two-checkpoints" if early else "optimizer-state")
+        reason = "the optimizer's state is from before the second update" if early else why.reason
+        yield from missing(names, reason, "two-checkpoints" if early else why.log_next)
         return
     items: dict[str, float] = {}
     for layer, update in update_items(view, row):
@@ -116,13 +118,14 @@ def _bounds(exact: Sequence[Found], low: dict[str, float], high: dict[str, float
     """The ratio where it is exact, else bounds on it from two checkpoints: so that a run of plain SGD can be judged too."""
     for name, interval, how in (("updates.ratio_lower", low, "steps"), ("updates.ratio_upper", high, "the square root of the steps")):
         known = next((found for found in exact if isinstance(found, Measurement)), None)
+        lacking = next((found for found in exact if isinstance(found, Missing)), None)
         if known is not None:
             yield Measurement(name, known.value, known.unit, known.basis, known.first_step, known.items)
         elif interval:
             basis = f"distance between two checkpoints over the norm and {how}, {counted(len(interval), 'matrix', 'matrices')}"
             yield Measurement(name, float(np.median(list(interval.values()))), "per step", basis, None, interval)
-        else:
-            yield Missing(name, "neither the optimizer's state nor two checkpoints of known steps that differ", "optimizer-state")
+        elif lacking is not None:
+            yield Missing(name, f"{lacking.reason}, and no two checkpoints of known steps differ", lacking.log_next)
 
 
 # --- between checkpoints ----------------------------------------------------------------------------------------------
@@ -291,7 +294,7 @@ def _decay_share(view: View) -> Found:
     name = "updates.decay_share"
     row = peak_row(view)
     if row is None:
-        return Missing(name, "no checkpoint holds the optimizer's state after the first update", "optimizer-state")
+        return Missing(name, why_no_state(view.checkpoints).reason, why_no_state(view.checkpoints).log_next)
     items: dict[str, float] = {}
     for layer, update in update_items(view, row):
         if _judgeable(view, layer) and update.update_norm > 0 and math.isfinite(update.update_norm):

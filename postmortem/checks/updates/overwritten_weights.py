@@ -59,6 +59,9 @@ def judge(measured: Measured) -> Finding:
         return Finding("fail", f"{seen}, above {number(FASTEST.value)}", pace.value, FASTEST, pace.unit, pace.first_step, where)
     if pace.value > FAST.value:
         return Finding("warn", f"{seen}, above {number(FAST.value)}", pace.value, FAST, pace.unit, pace.first_step, where)
+    if pace.value == 0:
+        still = "most matrices" if any(pace.items.values()) else "all matrices"
+        return Finding("pass", f"{still} stood still between checkpoints, so that they were not overwritten", 0.0, FAST, pace.unit)
     if pace.value <= FAST.value:
         return Finding("pass", seen, pace.value, FAST, pace.unit)
     return Finding("not-checked", "the distance is not a number")
@@ -80,5 +83,6 @@ EXAMPLES = (
     Example("RMSprop fifty times too fast", (_pace(0.33),), "warn"),
     Example("a fast start that learned", (_pace(0.3), Measurement("loss.improvement", 0.95, "share", "60 points")), "pass"),
     Example("a healthy run", (_pace(0.03),), "pass"),
+    Example("nothing moved", (_pace(0.0),), "pass"),
     Example("one checkpoint", (), "not-checked"),
 )

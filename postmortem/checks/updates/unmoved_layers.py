@@ -41,6 +41,8 @@ ALIVE = "zero gradient"
 
 NEEDS = ("updates.frozen", "updates.moved")
 USES = ("weights.fresh", "weights.head_rows", "loss.improvement", "accuracy.train_last", "run.pretrained")
+CHECKLIST = ("update-ratio",)
+DOUBTS_ITEMS = ("update-ratio",)
 FIGURE = "tensors"
 
 
@@ -53,15 +55,15 @@ def judge(measured: Measured) -> Finding:
     where = tuple(sorted(frozen.items, key=lambda name: -frozen.items[name]))
     why = f", {frozen.text.replace('in optimizer', 'in the optimizer')}" if frozen.text and frozen.text != "unknown" else ""
     seen = f"{percent(frozen.value)} of the parameters ({counted(len(where), 'tensor')}{why}) never moved"
-    line = f", more than {percent(SHARE.value)}"
+    line = f", more than {percent(SHARE.value)}; their ratio of updates to weights is 0"
     if frozen.value > SHARE.value:
         drawn = _freshly_drawn(measured, frozen)
         if head := _head(measured, frozen):
-            reason = f"{seen}{line}, among them the last layer ({head}), which nobody freezes on purpose"
+            reason = f"{seen}{line}; among them is the last layer ({head}), which nobody freezes on purpose"
             return Finding("fail", reason, frozen.value, SHARE, frozen.unit, frozen.first_step, where)
         if _learned(measured) and not drawn:
             return Finding("pass", f"{seen}, yet the run learned", frozen.value, SHARE, frozen.unit, None, where)
-        told = ", and they hold freshly initialized weights, which nobody freezes on purpose" if drawn else ""
+        told = "; they hold freshly initialized weights, which nobody freezes on purpose" if drawn else ""
         reason = f"{seen}{line}{told}"
         return Finding("fail" if drawn else "warn", reason, frozen.value, SHARE, frozen.unit, frozen.first_step, where)
     if frozen.value <= SHARE.value:

@@ -1,7 +1,8 @@
 """No weight moved at all
 
 ## What it looks for
-The share of parameter tensors of which any bit changed between the first and the last checkpoint. Fails where it is 0.
+The share of parameter tensors of which any bit changed between the first and the last checkpoint. Fails where it is 0: then the ratio
+of updates to weights is 0 as well.
 
 ## Why it matters
 Nothing was trained, whatever the logs say.
@@ -29,8 +30,13 @@ NONE = Threshold(
     double="the same: one moved tensor is another symptom",
 )
 
+WORDS = {"no state": "the optimizer keeps no state of them", "not in optimizer": "the optimizer does not list them"}
+"""What the optimizer's state says of tensors that stand still, in full."""
+
 NEEDS = ("updates.moved",)
 USES = ("updates.frozen",)
+CHECKLIST = ("update-ratio",)
+DOUBTS_ITEMS = ("update-ratio",)
 FIGURE = "tensors"
 
 
@@ -38,8 +44,10 @@ def judge(measured: Measured) -> Finding:
     moved = measured["updates.moved"]
     if moved.value <= NONE.value:
         why = measured.text("updates.frozen")
-        told = f" ({'no optimizer state' if why == 'no state' else why})" if why and why != "unknown" else ""
-        reason = f"none of {len(moved.items)} parameter tensors changed by a single bit{_span(moved)}{told}"
+        told = f" ({WORDS.get(why, why)})" if why and why != "unknown" else ""
+        reason = (
+            f"none of {len(moved.items)} parameter tensors changed by a single bit{_span(moved)}, a ratio of updates to weights of 0{told}"
+        )
         return Finding("fail", reason, moved.value, NONE, moved.unit, 0, tuple(moved.items))
     if moved.value > NONE.value:
         return Finding("pass", f"{percent(moved.value)} of the parameter tensors moved{_span(moved)}", moved.value, NONE, moved.unit)
