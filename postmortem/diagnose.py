@@ -192,11 +192,17 @@ def contend(ranked: Sequence[RankedCause]) -> tuple[RankedCause, ...]:
         if cause.explained_by in tree:
             tree.add(cause.id)
             surest = max(surest, cause.probability)
-    found = [first]
+    found, explained = [first], rules.causes()
     for cause in ranked[1:]:
         follows = cause.id in tree
         probability = round(cause.probability * (1 - (FOLLOWING if follows else RIVALRY) * surest), 3)
-        says = "it would follow from another cause" if follows else "another cause accounts for the run"
+        brings = cause.id in explained and first.id in explained[cause.id].explains
+        if follows:
+            says = "it would follow from another cause"
+        elif brings:
+            says = "it could bring about another cause, which has the stronger signs"
+        else:
+            says = "another cause accounts for the run"
         lost = Argument((), f"{says}: {inside(first.title)}", round(_logit(probability) - _logit(cause.probability), 3))
         found.append(replace(cause, probability=probability, arguments=(*cause.arguments, lost)))
     return tuple(found)

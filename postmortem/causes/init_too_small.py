@@ -50,8 +50,8 @@ def fix(case: Case) -> str:
     gain = case.number("weights.initial_gain")
     if gain and 0 < gain < 1:
         return (
-            f"Scale the initial hidden weights up by about {number(2**0.5 / gain, 2)}, "
-            "to a standard deviation of sqrt(2 / fan_in) before ReLU."
+            f"Scale the initial hidden weights up by about {number(2**0.5 / gain, 2)}: their deviation is "
+            f"{number(gain, 2)} / sqrt(fan_in), and 1.41 / sqrt(fan_in) is right before ReLU, 1 / sqrt(fan_in) before tanh."
         )
     return "Initialize hidden weights with standard deviation sqrt(2 / fan_in) before ReLU, sqrt(1 / fan_in) before tanh."
 

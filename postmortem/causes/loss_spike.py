@@ -42,6 +42,7 @@ EVIDENCE = (
     Evidence(-1.0, "the loss bounces throughout", alarm=("oscillating-loss",)),
 )
 EXPLAINS = ("dead-relus", "underfitting")
+USES = ("checkpoint.before_rise",)
 
 
 def summary(case: Case) -> str:
@@ -52,15 +53,29 @@ def fix(case: Case) -> str:
     order = case.outcomes.get("epoch-patterned-loss")
     if order is not None and order.alarmed:
         return "Shuffle the training records at every epoch, and write them in random order where they are streamed."
+    step, saved = _jump(case), _saved(case)
+    place = f"the jump at step {step}" if step is not None else "the jump"
+    source = f"{saved}, which lies before {place}" if saved else f"the last checkpoint before {place}"
+    return f"Resume from {source}, skip the batches around it, and clip the gradient norm."
+
+
+def _jump(case: Case) -> int | None:
+    """The step at which the loss jumped first, by the check that is surest of it."""
     jumps = (case.outcomes.get(name) for name in ("lasting-jump", "spiky-loss"))
-    step = next((one.finding.first_step for one in jumps if one is not None and one.alarmed), None)
-    place = f"before step {step}" if step is not None else "before the jump"
-    return f"Resume from the last checkpoint {place}, skip the batches around it, and clip the gradient norm."
+    return next((one.finding.first_step for one in jumps if one is not None and one.alarmed), None)
+
+
+def _saved(case: Case) -> str:
+    """The checkpoint to go back to, with its step; the empty string where none is known to lie before the jump."""
+    step, saved = _jump(case), case.measured.get("checkpoint.before_rise")
+    if saved is None or step is None or not saved.text or saved.value >= step:
+        return ""
+    return f"{saved.text} (step {saved.value:.0f})"
 
 
 def confirm(case: Case) -> str:
     return (
-        "Repeat from the checkpoint before the jump with the batches in another order: a bad batch "
+        f"Repeat from {_saved(case) or 'the checkpoint before the jump'} with the batches in another order: a bad batch "
         "moves the jump, a bad step size keeps it."
     )
 

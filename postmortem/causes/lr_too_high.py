@@ -8,10 +8,10 @@ Updates of several percent of the weights per step, a loss that diverges or osci
 turn back on each other, growing weights. Dead ReLUs, saturated units and exploding gradients often follow.
 
 ## What to do
-Lower the learning rate until the update-to-weight ratio is near 1e-3; add a warm-up if only the first steps are too large.
+Lower the learning rate until the ratio of updates to weights is near 1e-3; add a warm-up if only the first steps are too large.
 
 ## How to confirm
-Repeat the run from its start with a tenth of the learning rate.
+Repeat the start of the run with the learning rate that the advice names, or a tenth of what it was.
 
 ## When it is wrong
 Too large initial weights and inputs far from unit scale make a usual learning rate behave like a high one: mend these first where
@@ -97,26 +97,39 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
-    rate = case.number("lr.max")
-    ratio = max(case.number("updates.ratio") or 0.0, _seen_ratio(case))
+    rate, (ratio, what) = case.number("lr.max"), _ratio(case)
     if rate and ratio > USUAL_RATIO:
         return (
-            f"Lower the learning rate from {number(rate, 2)} to about {number(rate * USUAL_RATIO / ratio, 1)}, "
-            f"which brings the update-to-weight ratio to about {number(USUAL_RATIO)}."
+            f"Lower the learning rate from {number(rate, 2)} to {_advised(case)}: in proportion, that brings "
+            f"the median {what} over weight from {number(ratio, 2)} to about {number(USUAL_RATIO)}."
         )
     if rate:
-        return f"Lower the learning rate from {number(rate, 2)} to {number(rate / 10, 2)}."
-    return "Lower the learning rate tenfold, until the update-to-weight ratio is near 1e-3."
+        return f"Lower the learning rate from {number(rate, 2)} to {_advised(case)}."
+    return "Lower the learning rate tenfold, until the ratio of updates to weights is near 1e-3."
 
 
-def _seen_ratio(case: Case) -> float:
-    """The ratio that the check saw where weights ran away: the last update may be small beside weights that have grown."""
-    large = case.outcomes.get("large-updates")
-    return (large.finding.value or 0.0) if large is not None and large.alarmed else 0.0
+def _ratio(case: Case) -> tuple[float, str]:
+    """The ratio of updates to weights, and in words which one: of the last update, or what the check saw where weights ran away.
+
+    The last update may be small beside weights that have grown.
+    """
+    large, last = case.outcomes.get("large-updates"), case.number("updates.ratio") or 0.0
+    seen = (large.finding.value or 0.0) if large is not None and large.alarmed else 0.0
+    return (last, "last update") if last >= seen else (seen, "distance moved per step")
+
+
+def _advised(case: Case) -> str:
+    """The rate that the advice names; the empty string where no rate is known."""
+    rate, (ratio, _) = case.number("lr.max"), _ratio(case)
+    if not rate:
+        return ""
+    return f"about {number(rate * USUAL_RATIO / ratio, 1)}" if ratio > USUAL_RATIO else number(rate / 10, 2)
 
 
 def confirm(case: Case) -> str:
-    return "Repeat the first 200 steps with a tenth of the learning rate: the loss should fall and stay down."
+    rate = _advised(case)
+    how = f"a learning rate of {rate}" if rate else "a tenth of the learning rate"
+    return f"Repeat the first 200 steps with {how}: the loss should fall and stay down."
 
 
 EXAMPLES = (

@@ -9,10 +9,10 @@ agree (a high signal-to-noise ratio in Adam's moments, a cosine near 1 between d
 short.
 
 ## What to do
-Raise the learning rate until the update-to-weight ratio is near 1e-3.
+Raise the learning rate until the ratio of updates to weights is near 1e-3.
 
 ## How to confirm
-Repeat the first few hundred steps with a learning rate ten times higher.
+Repeat the first few hundred steps with the learning rate that the advice names, or ten times what it was.
 
 ## When it is wrong
 Frozen or rounded-away weights do not move either; there the update is not small but absent. Weights behind a vanished gradient
@@ -97,16 +97,24 @@ def fix(case: Case) -> str:
     rate, ratio = case.number("lr.max"), case.number("updates.ratio")
     if rate and ratio and 0 < ratio < USUAL_RATIO:
         return (
-            f"Raise the learning rate from {number(rate, 2)} to about {number(rate * USUAL_RATIO / ratio, 1)}, "
-            f"which brings the update-to-weight ratio to about {number(USUAL_RATIO)}."
+            f"Raise the learning rate from {number(rate, 2)} to {_advised(rate, ratio)}: in proportion, that brings "
+            f"the median last update over weight from {number(ratio, 2)} to about {number(USUAL_RATIO)}."
         )
     if rate:
-        return f"Raise the learning rate from {number(rate, 2)} to {number(rate * 10, 2)}, and further while the loss stays flat."
-    return "Raise the learning rate tenfold, and again, until the update-to-weight ratio is near 1e-3."
+        return f"Raise the learning rate from {number(rate, 2)} to {_advised(rate, ratio)}, and further while the loss stays flat."
+    return "Raise the learning rate tenfold, and again, until the ratio of updates to weights is near 1e-3."
+
+
+def _advised(rate: float, ratio: float | None) -> str:
+    """The rate that the advice names: the one that makes updates usual, else ten times what it was."""
+    return f"about {number(rate * USUAL_RATIO / ratio, 1)}" if ratio and 0 < ratio < USUAL_RATIO else number(rate * 10, 2)
 
 
 def confirm(case: Case) -> str:
-    return "Repeat the first 200 steps with ten times the learning rate: the loss should fall at once."
+    rate, ratio = case.number("lr.max"), case.number("updates.ratio")
+    how = f"a learning rate of {_advised(rate, ratio)}" if rate else "ten times the learning rate"
+    again = "" if rate and ratio else ", or to fall after another tenfold"
+    return f"Repeat the first 200 steps with {how}: the loss should fall at once{again}."
 
 
 EXAMPLES = (

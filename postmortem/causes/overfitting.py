@@ -63,10 +63,18 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
-    step, nearest = _best_step(case), case.measured.text("checkpoints.best_distance")
+    step, nearest = _best_step(case), _nearest(case)
     stop = "Stop where validation is best" if step is None else f"Stop at step {step}, where validation was best"
     saved = f" (nearest checkpoint: {nearest})" if step is not None and nearest else ""
     return f"{stop}{saved}; then add data or augmentation, or weight decay and dropout, or use a smaller model."
+
+
+def _nearest(case: Case) -> str:
+    """The checkpoint nearest to that step, and its own; the empty string where none is known."""
+    found = case.measured.get("checkpoints.best_distance")
+    if found is None or not found.text:
+        return ""
+    return f"{found.text} of step {found.items[found.text]:.0f}" if found.text in found.items else found.text
 
 
 def confirm(case: Case) -> str:

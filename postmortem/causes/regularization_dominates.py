@@ -49,7 +49,9 @@ EXPLAINS = (
     "dead-relus",
     "symmetric-init",
 )
-USES = ("regularization.ratio",)
+USES = ("regularization.ratio_start", "regularization.ratio_p80")
+SHARE = 0.1
+"""What is left to a penalty beside the data loss."""
 
 
 def summary(case: Case) -> str:
@@ -58,9 +60,19 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
-    ratio = case.number("regularization.ratio")
-    if ratio and ratio > 1:
-        return f"Divide the regularization weight by about {number(10 * ratio, 2)}, so that its loss becomes a tenth of the data loss."
+    start = case.measured.get("regularization.ratio_start")
+    # The penalty shrinks the weights and so itself: only its start tells what it would be beside weights that are to learn.
+    if start is not None and start.value > 1 and start.first_step is not None:
+        return (
+            f"Divide the regularization weight by about {number(start.value / SHARE, 2)}: at the start, from step {start.first_step} on, "
+            f"its loss is {number(start.value, 2)} times the data loss, and should begin at a tenth of it."
+        )
+    high = case.number("regularization.ratio_p80")
+    if high and high > 1:
+        return (
+            f"Divide the regularization weight by about {number(high / SHARE, 2)}: for a fifth of the run its loss is at least "
+            f"{number(high, 2)} times the data loss, and should be a tenth of it."
+        )
     return "Lower the regularization weight until its loss is a tenth of the data loss."
 
 

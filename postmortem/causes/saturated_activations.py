@@ -8,7 +8,8 @@ Most of the mass of activation histograms lies at -1 and 1 (tanh) or 0 and 1 (si
 beyond the bend.
 
 ## What to do
-Scale inputs to unit variance, use Glorot initialization, or normalize before the activation.
+Start with Glorot's initialization where the weights began too large, scale the inputs to mean 0 and variance 1 where they are not, lower
+the learning rate where the weights grew; or normalize before the activation.
 
 ## How to confirm
 Log a histogram of activations on one batch before training.
@@ -22,7 +23,7 @@ Glorot and Bengio 2010, on saturation with depth.
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, number
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -35,6 +36,7 @@ EVIDENCE = (
     Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
 )
 EXPLAINS = ("vanishing-gradients", "underfitting", "lr-too-low", "dead-relus", "frozen-parameters", "not-training")
+USES = ("weights.initial_gain",)
 
 
 def summary(case: Case) -> str:
@@ -42,10 +44,28 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
-    return (
-        "Scale the inputs to mean 0 and variance 1, initialize with standard deviation sqrt(1 / "
-        "fan_in), or normalize before the activation."
-    )
+    gain, advice = case.number("weights.initial_gain"), []
+    if _alarmed(case, "large-initial-weights") and gain and gain > 1:
+        advice.append(
+            f"scale the initial hidden weights down by about {number(gain, 2)}: their deviation is {number(gain, 2)} / sqrt(fan_in), and "
+            "1 / sqrt(fan_in) is right before tanh"
+        )
+    if _alarmed(case, "unscaled-inputs") or _alarmed(case, "uncentred-inputs"):
+        advice.append("scale the inputs to mean 0 and variance 1")
+    if _alarmed(case, "growing-weights"):
+        advice.append("lower the learning rate, under which the weights grew")
+    if not advice:
+        unknown = all(
+            id not in case.outcomes or case.outcomes[id].status == "not-checked" for id in ("unscaled-inputs", "uncentred-inputs")
+        )
+        inputs = ", see that the inputs have mean 0 and variance 1" if unknown else ""
+        advice.append(f"initialize with standard deviation sqrt(1 / fan_in){inputs}, or normalize before the activation")
+    told = "; ".join(advice)
+    return f"{told[0].upper()}{told[1:]}."
+
+
+def _alarmed(case: Case, id: str) -> bool:
+    return id in case.outcomes and case.outcomes[id].alarmed
 
 
 def confirm(case: Case) -> str:

@@ -156,7 +156,7 @@ def accuracy_repeats(accuracy: Roled | None) -> Measurement | Missing:
 
 
 def best_distance(rise: Measurement | None, last: Measurement | None, checkpoints: Sequence[Checkpoint]) -> Measurement | Missing:
-    """Steps from the best validation loss to the nearest checkpoint, as a share of the run; the text names that checkpoint."""
+    """Steps from the best validation loss to the nearest checkpoint, as a share of the run; text and items: that checkpoint, its step."""
     name = "checkpoints.best_distance"
     saved = [(checkpoint.step, checkpoint.source) for checkpoint in checkpoints if checkpoint.step is not None]
     if rise is None or rise.first_step is None or last is None or not last.value > 0:
@@ -166,4 +166,4 @@ def best_distance(rise: Measurement | None, last: Measurement | None, checkpoint
     step, source = min(saved, key=lambda pair: (abs(pair[0] - (rise.first_step or 0)), pair[1]))
     share = abs(step - rise.first_step) / last.value
     basis = f"best validation at step {rise.first_step}, nearest of {len(saved)} checkpoints at step {step}"
-    return Measurement(name, share, "share", basis, rise.first_step, text=source)
+    return Measurement(name, share, "share", basis, rise.first_step, {source: float(step)}, source)

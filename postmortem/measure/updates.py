@@ -284,9 +284,13 @@ def _decay_only(view: View) -> Found:
     judged = [layer.name for layer in view.matrices if layer.name in view.rows[-1].deltas]
     if not judged:
         return Missing("updates.decay_only", "no matrix has one shape in the last two checkpoints", "two-checkpoints")
-    found = _decaying(view)
-    basis = f"{counted(len(judged), 'matrix', 'matrices')}, {span(view.rows[-2], view.rows[-1])}: displaced along themselves only"
-    return Measurement("updates.decay_only", len(found), "layers", basis, view.rows[-1].step, found)
+    after = view.rows[-1]
+    shrunk = _decaying(view)
+    # What a saved decay of 0 did not do: gradients along the weights, as constant matrices have them.
+    found = {name: share for name, share in shrunk.items() if view.setting(after, name, "weight_decay") != 0}
+    basis = f"{counted(len(judged), 'matrix', 'matrices')}, {span(view.rows[-2], after)}: displaced along themselves only"
+    without = [name for name in shrunk if name not in found]
+    return Measurement("updates.decay_only", len(found), "layers", basis, after.step, found, ", ".join(without))
 
 
 def _decay_share(view: View) -> Found:

@@ -30,7 +30,6 @@ ANY = Threshold(
 )
 
 NEEDS = ("checkpoints.step_disagreement",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

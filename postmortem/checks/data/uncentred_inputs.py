@@ -15,7 +15,7 @@ Subtract the training set's mean from each feature or channel.
 
 ## When it is wrong
 Images scaled to [0, 1] have a ratio near 1.7 and train well; so nothing below 3 is named, though 0.2 is what a cloud
-rule asks for. A BatchNorm first in the model centres for itself. Columns are not named where Adam's moments or the
+rule asks for. A BatchNorm first in the model centres for itself. Columns are not named where the optimizer's state or the
 settings say that the model sees inputs near unit scale.
 
 ## References

@@ -1,9 +1,9 @@
 """Inputs far from unit scale
 
 ## What it looks for
-The root mean square of the inputs as the model sees them: from Adam's second moments of the first layer over those of
-its bias (RMSProp's averages and momentum buffers do as well; a first convolution gives a lower bound), as settings declare
-it, or as a sample of images has it after the constants that settings give a loader. It
+The root mean square of the inputs as the model sees them: from the squares of gradients that the optimizer keeps of the first
+layer, over those of its bias (Adam's second moments, RMSprop's averages, SGD's momentum squared; a first convolution gives a lower
+bound), as settings declare it, or as a sample of images has it after the constants that settings give a loader. It
 alarms above 10, and warns above 3, below 0.01, and where one input is more than 10 times the median input and the whole
 is not small. Numeric columns of the manifest that are that large, or whose deviations differ more than 100 times, are a
 hint: they warn where nothing tells what the model sees, and alarm only where the settings say that inputs are not
@@ -18,7 +18,7 @@ Divide each feature or channel by the training set's standard deviation, after s
 
 ## When it is wrong
 A loader may scale the columns of a manifest later. Normalization inside the model (a BatchNorm first) makes the inputs'
-scale harmless. One-hot and sparse inputs are small and fine. The estimate from Adam's moments assumes that inputs and
+scale harmless. One-hot and sparse inputs are small and fine. The estimate from the optimizer's state assumes that inputs and
 gradients are independent, and is right within a factor of 2 or so. It is not used where the regularization loss
 outweighs the data's, since that gradient is in the moments too.
 
@@ -82,13 +82,21 @@ USES = (
     "inputs.normalized",
     "inputs.feature_rms",
     "inputs.feature_scale",
+    "optimizer.algorithm",
 )
-ASIDES = ("regularization.ratio",)
+ASIDES = ("regularization.ratio", "optimizer.algorithm")
 CHECKLIST = ("mean-centering",)
 LEADS_ITEMS = ("mean-centering",)
 
 REGULARIZED = 1.0
 """A regularization loss as large as the data's: its gradient is then part of the weights' second moments, and of no input."""
+
+STATES = {
+    "sgd": "SGD's momentum",
+    "rmsprop": "RMSprop's averages",
+    **dict.fromkeys(("adam", "adamw", "nadam", "radam", "lamb"), "Adam's moments"),
+}
+"""What an optimizer keeps that tells of the inputs' scale."""
 
 
 def applies(measured: Measured) -> str:
@@ -99,10 +107,10 @@ def judge(measured: Measured) -> Finding:
     rms, spread = measured.get("inputs.rms"), measured.number("inputs.spread")
     penalized = (measured.number("regularization.ratio") or 0.0) > REGULARIZED
     if rms is not None and math.isfinite(rms.value) and not penalized:
-        return _seen_by_model(rms.value, "from Adam's moments", spread)
+        return _seen_by_model(rms.value, f"from {_state(measured)}", spread)
     least = measured.get("inputs.rms_at_least")
     if least is not None and math.isfinite(least.value) and least.value > LARGE.value and not penalized:
-        return _seen_by_model(least.value, "from the first convolution's moments, at least", None)
+        return _seen_by_model(least.value, f"from {_state(measured)} of the first convolution, at least", None)
     deviation = measured.number("inputs.declared_std")
     if deviation is not None and math.isfinite(deviation):
         mean = measured.number("inputs.declared_mean") or 0.0
@@ -111,6 +119,12 @@ def judge(measured: Measured) -> Finding:
     if sampled is not None and math.isfinite(sampled.value):
         return _seen_by_model(sampled.value, sampled.basis, None)
     return _columns(measured)
+
+
+def _state(measured: Measured) -> str:
+    """Which state told: several optimizers share the name of none."""
+    algorithm = measured.text("optimizer.algorithm")
+    return STATES.get(algorithm, "the optimizer's state")
 
 
 def _seen_by_model(rms: float, source: str, spread: float | None) -> Finding:
@@ -138,7 +152,7 @@ def _columns(measured: Measured) -> Finding:
     normalized = measured.text("inputs.normalized")
     if level is None:
         return Finding(
-            "not-checked", "neither settings, nor Adam's moments of a first Linear layer, nor numeric columns tell the inputs' scale"
+            "not-checked", "neither settings, nor the optimizer's state of a first Linear layer, nor numeric columns tell the inputs' scale"
         )
     if normalized == "true":
         return Finding(

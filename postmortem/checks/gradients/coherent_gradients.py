@@ -37,7 +37,6 @@ GROWING = 1.1
 NEEDS = ("gradients.snr",)
 USES = ("loss.improvement",)
 CHECKLIST = ("learning-rate",)
-FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

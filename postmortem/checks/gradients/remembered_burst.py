@@ -37,7 +37,6 @@ NEEDS = ("gradients.snr", "loss.improvement")
 USES = ("run.family",)
 CHECKLIST = ("plot-gradients",)
 DOUBTS_ITEMS = ("plot-gradients",)
-FIGURE = "gradient-rms"
 
 
 def applies(measured: Measured) -> str:

@@ -67,7 +67,6 @@ EXCESS = Threshold(
 
 NEEDS = ("batchnorm.layers",)
 USES = ("batchnorm.staleness", "batchnorm.tracked", "batchnorm.variance_max", "batchnorm.stopped", "batchnorm.excess", "validation.gap")
-FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

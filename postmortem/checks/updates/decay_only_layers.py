@@ -12,8 +12,9 @@ Comparisons of checkpoints for equality miss it, because every element changes.
 Look for dead units in the layers named and behind them, and for a detach or a product with zero on their way to the loss.
 
 ## When it is wrong
-Under Adam with coupled decay a layer without gradients does not shrink in proportion, and is missed. A layer whose gradients
-happen to point along its weights for a whole window has not been seen.
+A matrix that shrinks at a saved weight decay of 0 does so by its gradients, as constant matrices do: it is not counted. Under Adam
+with coupled decay a layer without gradients does not shrink in proportion, and is missed. A layer whose gradients happen to point
+along its weights for a whole window is counted where the decay is not known.
 
 ## References
 Own run: shrinkage 0.99401 where (1 - lr x decay)^n gives 0.994018.
@@ -33,7 +34,6 @@ ANY = Threshold(
 HALF = 0.5
 
 NEEDS = ("updates.decay_only", "weights.depth")
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:
@@ -46,7 +46,10 @@ def judge(measured: Measured) -> Finding:
         most = found.value >= HALF * depth.value
         return Finding("fail" if most else "warn", reason, found.value, ANY, found.unit, found.first_step, where)
     if found.value < ANY.value and depth.value >= 0:
-        return Finding("pass", "every weight matrix that moved did more than shrink", found.value, ANY, found.unit)
+        seen = "every weight matrix that moved did more than shrink"
+        if found.text:
+            seen = f"{found.text} did nothing but shrink, at a saved weight decay of 0: gradients did that"
+        return Finding("pass", seen, found.value, ANY, found.unit)
     return Finding("not-checked", "the number of shrinking layers is not a number")
 
 
@@ -62,5 +65,10 @@ EXAMPLES = (
     Example("three dead layers under AdamW", _given(3), "fail"),
     Example("one dead layer", _given(1), "warn"),
     Example("a healthy net", _given(0), "pass"),
+    Example(
+        "a constant matrix that shrinks without decay",
+        (Measurement("updates.decay_only", 0, "layers", "3 matrices", 500, {}, "fc2.weight"), _given(0)[1]),
+        "pass",
+    ),
     Example("one checkpoint", _given(0)[1:], "not-checked"),
 )

@@ -30,7 +30,6 @@ STRONG = Threshold(
 )
 
 NEEDS = ("optimizer.decayed_vectors",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

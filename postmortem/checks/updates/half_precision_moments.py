@@ -34,7 +34,6 @@ MOST = Threshold(
 NEEDS = ("precision.state",)
 CHECKLIST = ("update-ratio",)
 DOUBTS_ITEMS = ("update-ratio",)
-FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

@@ -34,7 +34,7 @@ IDLE = Threshold(
 NEEDS = ("weights.positions",)
 CHECKLIST = ("update-ratio",)
 DOUBTS_ITEMS = ("update-ratio",)
-FIGURE = "update-ratio"
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

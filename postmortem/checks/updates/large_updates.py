@@ -40,14 +40,18 @@ HIGH = Threshold(
     double="only runs that fail are told",
 )
 USUAL = 1e-3
-"""The update-to-weight ratio that is aimed at, for the reader to compare with."""
+"""The ratio of updates to weights that is aimed at, for the reader to compare with."""
 LEARNED = 0.5
 CAME_BACK = 0.5
 RUNAWAY = 10.0
 RUNAWAY_GAIN = 5.0
 
 NEEDS = ("updates.ratio_lower",)
-USES = ("loss.improvement", "loss.divergence", "weights.growth", "weights.final_gain", "updates.displacement_low", "policy.learned")
+USES = (
+    *("loss.improvement", "loss.divergence", "weights.growth", "weights.final_gain"),
+    *("updates.displacement_low", "updates.ratio", "policy.learned"),
+)
+ASIDES = ("updates.ratio",)
 CHECKLIST = ("update-ratio", "learning-rate")
 FIGURE = "update-ratio"
 
@@ -55,7 +59,12 @@ FIGURE = "update-ratio"
 def judge(measured: Measured) -> Finding:
     ratio = _at_worst(measured)
     highest = tuple(sorted((name for name in ratio.items if ratio.items[name] > HIGH.value), key=lambda name: -ratio.items[name]))
-    seen, usual = f"the median update-to-weight ratio is {number(ratio.value, 2)} per step", f"(usual: about {number(USUAL)})"
+    exact = measured.get("updates.ratio") is not None and ratio is measured["updates.ratio_lower"]
+    what, where_at = (
+        ("last update", _at(ratio)) if exact else ("distance moved per step", _between(measured.get("updates.displacement_low")))
+    )
+    seen = f"the median {what} over weight is {number(ratio.value, 2)}{where_at}"
+    usual = f"(usual: about {number(USUAL)})"
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
     learned = learned or measured.number("policy.learned") == 1
     if ratio.value > FAR_TOO_HIGH.value:
@@ -64,8 +73,20 @@ def judge(measured: Measured) -> Finding:
     if ratio.value > HIGH.value and not learned:
         return Finding("warn", f"{seen}, above {number(HIGH.value)} {usual}", ratio.value, HIGH, ratio.unit, ratio.first_step, highest)
     if ratio.value <= FAR_TOO_HIGH.value:
-        return Finding("pass", f"{seen} {usual}", ratio.value, HIGH, ratio.unit)
+        told = (
+            f"not above {number(HIGH.value)} {usual}" if ratio.value <= HIGH.value else f"above {number(HIGH.value)}, yet the run learned"
+        )
+        return Finding("pass", f"{seen}, {told}", ratio.value, HIGH, ratio.unit)
     return Finding("not-checked", "the ratio of updates to weights is not a number")
+
+
+def _at(ratio: Measurement) -> str:
+    return "" if ratio.first_step is None else f" at step {ratio.first_step}"
+
+
+def _between(moved: Measurement | None) -> str:
+    """Between which checkpoints the distance was taken, as its basis begins."""
+    return "" if moved is None else f" over {moved.basis.split(',')[0]}"
 
 
 def _at_worst(measured: Measured) -> Measurement:

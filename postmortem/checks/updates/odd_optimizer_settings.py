@@ -34,7 +34,6 @@ ODD = Threshold(
 
 NEEDS = ("optimizer.unusual",)
 USES = ("run.family",)
-FIGURE = "update-ratio"
 
 
 def applies(measured: Measured) -> str:

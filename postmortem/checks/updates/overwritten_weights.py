@@ -45,7 +45,7 @@ CAME_BACK = 0.5
 NEEDS = ("updates.overwritten",)
 USES = ("loss.improvement", "loss.divergence")
 CHECKLIST = ("update-ratio", "learning-rate")
-FIGURE = "update-ratio"
+FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -33,7 +33,6 @@ LEARNED = 0.5
 
 NEEDS = ("updates.displacement_cosine",)
 USES = ("loss.improvement",)
-FIGURE = "update-ratio"
 
 
 def judge(measured: Measured) -> Finding:

@@ -43,7 +43,7 @@ LEARNED = 0.5
 NEEDS = ("updates.displacement",)
 USES = ("loss.improvement", "run.pretrained", "run.goes_on")
 CHECKLIST = ("update-ratio", "learning-rate")
-FIGURE = "update-ratio"
+FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

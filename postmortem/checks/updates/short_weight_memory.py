@@ -34,7 +34,6 @@ SHORT = Threshold(
 NEEDS = ("optimizer.decay_memory",)
 CHECKLIST = ("regularization-loss",)
 LEADS_ITEMS = ("regularization-loss",)
-FIGURE = "weight-variance"
 
 
 def judge(measured: Measured) -> Finding:

@@ -42,6 +42,8 @@ LOW = Threshold(
 )
 STRAIGHT = 0.8
 """Cosine between displacements of consecutive checkpoints from which a path is called straight."""
+ACCEPTED = 5e-2
+"""Up to here an update is not too large for its weights: from there on large-updates warns."""
 LEARNED = 0.5
 RUNAWAY = 10.0
 USUAL = 1e-3
@@ -57,11 +59,13 @@ def judge(measured: Measured) -> Finding:
     lower = measured["updates.ratio_lower"]
     upper = _straight(measured["updates.ratio_upper"], lower, measured.number("updates.displacement_cosine"))
     lowest = tuple(sorted((name for name in upper.items if upper.items[name] < LOW.value), key=lambda name: upper.items[name]))
-    exact = upper.value == lower.value
-    amount = f"{number(upper.value, 2)}" if exact else f"between {number(lower.value, 2)} and {number(upper.value, 2)}"
-    seen, usual = f"the median update-to-weight ratio is {amount} per step", f"(usual: about {number(USUAL)})"
-    lenient = (measured.number("loss.improvement") or 0) >= LEARNED or measured.text("run.pretrained") == "true"
-    lenient = lenient or measured.number("policy.learned") == 1
+    exact = measured["updates.ratio_upper"].value == lower.value
+    low, high = number(lower.value, 2), number(upper.value, 2)
+    told = f"the median last update over weight is {high}{_at(upper)}"
+    bounds = f"the median update over weight is between {low} (the distance moved per step) and {high} per step"
+    seen, usual = told if exact else bounds, f"(usual: about {number(USUAL)})"
+    learned = (measured.number("loss.improvement") or 0) >= LEARNED or measured.number("policy.learned") == 1
+    lenient = learned or measured.text("run.pretrained") == "true"
     growth = measured.number("weights.growth") or 0.0
     if growth > RUNAWAY and upper.value < LOW.value:
         return Finding(
@@ -71,11 +75,17 @@ def judge(measured: Measured) -> Finding:
         reason = f"{seen}, below {number(FAR_TOO_LOW.value)} {usual}"
         return Finding("warn" if lenient else "fail", reason, upper.value, FAR_TOO_LOW, upper.unit, upper.first_step, lowest)
     if upper.value < LOW.value:
-        reason = f"{seen}, below {number(LOW.value)} {usual}"
+        told = "" if not lenient else ", yet the run learned" if learned else ", as fine-tuning may be"
+        reason = f"{seen}, below {number(LOW.value)} {usual}{told}"
         return Finding("pass" if lenient else "warn", reason, upper.value, LOW, upper.unit, upper.first_step, lowest)
     if lower.value >= LOW.value / 10 or upper.value >= USUAL:
-        return Finding("pass", f"{seen} {usual}", upper.value, LOW, upper.unit)
+        band = f"within {number(LOW.value)} to {number(ACCEPTED)}" if lower.value <= ACCEPTED else f"not below {number(LOW.value)}"
+        return Finding("pass", f"{seen}, {band} {usual}", upper.value, LOW, upper.unit)
     return Finding("not-checked", f"{seen}, bounds too far apart to tell: save the optimizer's state")
+
+
+def _at(ratio: Measurement) -> str:
+    return "" if ratio.first_step is None else f" at step {ratio.first_step}"
 
 
 def _straight(upper: Measurement, lower: Measurement, cosine: float | None) -> Measurement:

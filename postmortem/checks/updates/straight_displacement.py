@@ -35,7 +35,6 @@ FELL = 0.2
 
 NEEDS = ("updates.displacement_cosine", "updates.displacement")
 USES = ("loss.improvement",)
-FIGURE = "update-ratio"
 
 
 def judge(measured: Measured) -> Finding:

@@ -43,7 +43,6 @@ COARSE = "float16"
 NEEDS = ("precision.underflow",)
 CHECKLIST = ("update-ratio",)
 DOUBTS_ITEMS = ("update-ratio",)
-FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

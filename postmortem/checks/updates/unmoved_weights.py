@@ -30,8 +30,10 @@ NONE = Threshold(
     double="the same: one moved tensor is another symptom",
 )
 
-WORDS = {"no state": "the optimizer keeps no state of them", "not in optimizer": "the optimizer does not list them"}
+WORDS = {"not in optimizer": "the optimizer does not list them"}
 """What the optimizer's state says of tensors that stand still, in full."""
+SAID_ELSEWHERE = ("unknown", "no state")
+"""An empty state is a symptom of its own: empty-optimizer-state."""
 
 NEEDS = ("updates.moved",)
 USES = ("updates.frozen",)
@@ -44,7 +46,7 @@ def judge(measured: Measured) -> Finding:
     moved = measured["updates.moved"]
     if moved.value <= NONE.value:
         why = measured.text("updates.frozen")
-        told = f" ({WORDS.get(why, why)})" if why and why != "unknown" else ""
+        told = f" ({WORDS.get(why, why)})" if why and why not in SAID_ELSEWHERE else ""
         reason = (
             f"none of {len(moved.items)} parameter tensors changed by a single bit{_span(moved)}, a ratio of updates to weights of 0{told}"
         )

@@ -42,7 +42,6 @@ FELL = Threshold(
 NEEDS = ("weights.stable_rank", "weights.stable_rank_kept")
 CHECKLIST = ("weight-variance",)
 DOUBTS_ITEMS = ("weight-variance",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

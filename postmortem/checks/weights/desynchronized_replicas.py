@@ -42,7 +42,6 @@ ANY = Threshold(
 
 NEEDS = ("replicas.distance", "replicas.differing_tensors")
 USES = ("replicas.differing_ranks",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -44,7 +44,6 @@ NEEDS = ("attention.logits", "attention.logits_growth")
 USES = ("weights.attention",)
 CHECKLIST = ("weight-variance",)
 DOUBTS_ITEMS = ("weight-variance",)
-FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

@@ -33,7 +33,6 @@ STILL = Threshold(
 
 NEEDS = ("averages.movement",)
 USES = ("averages.distance",)
-FIGURE = "update-ratio"
 
 
 def judge(measured: Measured) -> Finding:

@@ -34,7 +34,6 @@ MOST = Threshold(
 NEEDS = ("weights.initial_duplicate_units",)
 USES = ("run.pretrained",)
 CHECKLIST = ("init-shallow", "init-deep")
-FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

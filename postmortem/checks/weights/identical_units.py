@@ -40,7 +40,6 @@ SOME = Threshold(
 
 NEEDS = ("weights.duplicate_units",)
 CHECKLIST = ("init-shallow", "init-deep")
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

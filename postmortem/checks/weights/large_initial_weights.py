@@ -74,7 +74,10 @@ def judge(measured: Measured) -> Finding:
         return Finding("not-checked", "the gains of the initial weights are not known as positive numbers")
     mean = math.exp(sum(map(math.log, gains.items.values())) / len(gains.items))
     where = tuple(sorted((name for name in gains.items if gains.items[name] > LARGE.value), key=lambda name: -gains.items[name]))
-    seen, usual = f"the initial hidden weights have a gain of {number(mean, 2)}", "(He initialization: 1.41, torch's default: 0.58)"
+    seen, usual = (
+        f"the initial hidden weights have a gain by the smaller fan of {number(mean, 2)}",
+        "(He initialization: 1.41, torch's default: 0.58)",
+    )
     normalized = measured.text("weights.normalization") == "normalization"
     if mean > FAR_TOO_LARGE.value:
         reason = f"{seen}, above {number(FAR_TOO_LARGE.value)} {usual}"

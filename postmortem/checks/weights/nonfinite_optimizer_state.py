@@ -31,7 +31,6 @@ ANY = Threshold(
 
 NEEDS = ("optimizer.nonfinite",)
 USES = ("weights.nonfinite",)
-FIGURE = "gradient-rms"
 
 
 def judge(measured: Measured) -> Finding:

@@ -30,7 +30,6 @@ ANY = Threshold(
 )
 
 NEEDS = ("averages.nonfinite",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -36,7 +36,6 @@ NONE = Threshold(
 
 NEEDS = ("weights.redrawn", "weights.redrawn_inside")
 USES = ("optimizer.step_lag",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -33,7 +33,6 @@ ANY = Threshold(
 NEEDS = ("checkpoints.renamed",)
 CHECKLIST = ("pretrained-models",)
 DOUBTS_ITEMS = ("pretrained-models",)
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

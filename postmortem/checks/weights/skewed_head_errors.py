@@ -36,7 +36,6 @@ UNEVEN = Threshold(
 NEEDS = ("head.effective_classes",)
 USES = ("run.family",)
 CHECKLIST = ("balanced-classes",)
-FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

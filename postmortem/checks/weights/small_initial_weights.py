@@ -77,7 +77,10 @@ def judge(measured: Measured) -> Finding:
         return Finding("not-checked", "the gains of the initial weights are not known as positive numbers")
     mean = math.exp(sum(map(math.log, gains.items.values())) / len(gains.items))
     where = tuple(sorted((name for name in gains.items if gains.items[name] < SMALL.value), key=lambda name: gains.items[name]))
-    seen, usual = f"the initial hidden weights have a gain of {number(mean, 2)}", "(He initialization: 1.41, torch's default: 0.58)"
+    seen, usual = (
+        f"the initial hidden weights have a gain by the larger fan of {number(mean, 2)}",
+        "(He initialization: 1.41, torch's default: 0.58)",
+    )
     late = (measured.number("loss.late_start") or 0) > LATE
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and not late
     if mean < FAR_TOO_SMALL.value:

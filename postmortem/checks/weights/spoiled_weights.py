@@ -34,7 +34,6 @@ ANY = Threshold(
 
 NEEDS = ("weights.healed", "weights.leaps")
 USES = ("loss.nonfinite", "resume.count")
-FIGURE = "tensors"
 
 
 def judge(measured: Measured) -> Finding:

@@ -43,7 +43,6 @@ SOME = Threshold(
 NEEDS = ("run.pretrained", "weights.fresh")
 CHECKLIST = ("pretrained-models",)
 LEADS_ITEMS = ("pretrained-models",)
-FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:

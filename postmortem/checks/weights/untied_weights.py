@@ -32,7 +32,6 @@ SPLIT = Threshold(
 
 NEEDS = ("weights.tie_split",)
 USES = ("weights.tied",)
-FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:
