@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, Optimizer
 
 
 def number(found: dict[str, Measurement | Missing], name: str) -> Measurement:
@@ -136,3 +137,16 @@ def test_decay_stands_beside_the_update(lab: Any) -> None:
     for name, value in share.items.items():
         assert value == pytest.approx(1e-3 * 0.1 / ratio.items[name], rel=1e-9)
     assert number(trained(lab, torch.optim.Adam, lr=1e-3, weight_decay=0.1), "updates.decay_share").value == 0
+
+
+@pytest.mark.parametrize(("decay", "counted"), [(0.1, 1), (0.0, 0), (None, 1)])
+def test_shrinking_at_a_saved_decay_of_zero_is_not_decay(lab: Any, decay: float | None, counted: int) -> None:
+    """A matrix that shrinks along itself is counted where decay may have done it, and named apart where a saved decay of 0 did not."""
+    weight = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+    checkpoints = [lab.bare(step, {"fc.weight": weight * factor}) for step, factor in ((0, 1.0), (100, 0.98))]
+    if decay is not None:
+        group = {"lr": 1e-3, "betas": (0.9, 0.999), "weight_decay": decay}
+        held = Optimizer("optimizer", "adamw", (group,), {"fc.weight": 0}, {}, {}, "by name")
+        checkpoints = [replace(one, optimizers=(held,)) for one in checkpoints]
+    found = number(lab.everything(checkpoints), "updates.decay_only")
+    assert (found.value, found.text) == (counted, "" if counted else "fc.weight")
