@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from postmortem.model import Measurement, Missing, Optimizer
+from postmortem.model import Measurement, Missing, Optimizer, Plain
 
 
 def number(found: dict[str, Measurement | Missing], name: str) -> Measurement:
@@ -145,7 +145,7 @@ def test_shrinking_at_a_saved_decay_of_zero_is_not_decay(lab: Any, decay: float 
     weight = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
     checkpoints = [lab.bare(step, {"fc.weight": weight * factor}) for step, factor in ((0, 1.0), (100, 0.98))]
     if decay is not None:
-        group = {"lr": 1e-3, "betas": (0.9, 0.999), "weight_decay": decay}
+        group: dict[str, Plain | tuple[float, ...]] = {"lr": 1e-3, "betas": (0.9, 0.999), "weight_decay": decay}
         held = Optimizer("optimizer", "adamw", (group,), {"fc.weight": 0}, {}, {}, "by name")
         checkpoints = [replace(one, optimizers=(held,)) for one in checkpoints]
     found = number(lab.everything(checkpoints), "updates.decay_only")
