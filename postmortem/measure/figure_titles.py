@@ -318,10 +318,10 @@ def update_title(what: str, columns: Sequence[str], values: Sequence[Sequence[fl
         sound = [row[index] for row in values if math.isfinite(row[index])]
         if sound and column not in idle:
             medians[column] = float(np.median(sound))
-    if not any(value > 0 for row in values for value in row):
-        return f"No weight moves: the {what} is 0 everywhere"
     if not medians:
         return f"The {what} is known only where the learning rate was 0"
+    if not any(value > 0 for row in values for value in row):
+        return f"No weight moves: the {what} is 0 everywhere"
     (first_name, first), *_, (last_name, last) = [*medians.items()] * 2
     then = f" at {first_name} and {number(last, 2)} at {last_name}" if first_name != last_name else f" at {first_name}"
     return f"The median {what} is {number(first, 2)}{then}; usual is {number(usual)}"

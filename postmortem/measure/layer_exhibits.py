@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from postmortem.measure.figure_titles import gradient_title, tensors_title, units_title, update_title, variance_title
+from postmortem.measure.kept_state import why_no_state
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, UpdateStats
 from postmortem.measure.view import View, at_step, peak_row
@@ -76,7 +77,7 @@ def _scaled_variance(row: CheckpointRow, layer: Layer) -> float:
 
 
 def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
-    usable = [row for row in view.rows if any(layer.name in row.updates for layer in matrices)]
+    usable = [row for row in view.rows if any(math.isfinite(_update_ratio(row.updates.get(layer.name))) for layer in matrices)]
     rows = spread(usable)
     if rows:
         values = tuple(tuple(_update_ratio(row.updates.get(layer.name)) for row in rows) for layer in matrices)
@@ -92,9 +93,11 @@ def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
             return
         before = {row.source: previous for previous, row in zip(view.rows, view.rows[1:], strict=False)}
         values = tuple(tuple(_displacement(before[row.source], row, layer.name) for row in rows) for layer in matrices)
-        what = "distance moved per step over weight"
+        what, why = "distance moved per step over weight", why_no_state(view.checkpoints).reason
+        if any(row.updates for row in view.rows):
+            why = "the optimizer's state does not give the last update"
         caption = (
-            "No optimizer state was saved: this is the distance between two checkpoints per step over the weight's norm, which is "
+            f"{why[0].upper()}{why[1:]}: this is the distance between two checkpoints per step over the weight's norm, which is "
             "less than single updates are, for steps that turn back cancel."
         )
     if not any(math.isfinite(value) for row_values in values for value in row_values):

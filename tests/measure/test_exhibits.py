@@ -255,7 +255,17 @@ def test_without_optimizer_state_the_distance_moved_is_shown_as_what_it_is() -> 
     assert plot.columns == ("step 50",)
     assert plot.values[0] == (4.0 / 8.0 / 50,)
     assert math.isnan(plot.values[1][0])
-    assert "No optimizer state was saved" in plot.caption
+    assert plot.caption.startswith("No checkpoint holds the optimizer's state: this is the distance")
+
+
+def test_state_that_does_not_give_the_last_update_leaves_the_distance_moved() -> None:
+    """Moments without a learning rate say nothing of updates, and the caption does not say that none were saved."""
+    delta = DeltaStats(4.0, 0, math.nan, 0.9, None)
+    rows = (_row(0), _row(50, {"fc1.weight": _update(math.nan)}, deltas={"fc1.weight": delta}))
+    plot = _build(table=TensorTable(rows, "as written"))["update-ratio"]
+    assert isinstance(plot, Heatmap)
+    assert plot.values[0] == (4.0 / 8.0 / 50,)
+    assert plot.caption.startswith("The optimizer's state does not give the last update: this is the distance")
 
 
 def test_checkpoints_of_unknown_step_give_no_speed() -> None:

@@ -189,6 +189,8 @@ def test_updates_are_told_beside_the_usual_ratio() -> None:
     )
     assert titles.update_title("update-to-weight ratio", ("step 1",), ((0.4,),), 1e-3).endswith("0.4 at step 1; usual is 0.001")
     assert titles.update_title("update-to-weight ratio", ("step 1",), ((0.0,),), 1e-3).startswith("No weight moves")
+    scheduled = titles.update_title("update-to-weight ratio", ("step 1",), ((0.0,),), 1e-3, {"step 1"})
+    assert scheduled == "The update-to-weight ratio is known only where the learning rate was 0"
     ended = titles.update_title("update-to-weight ratio", ("step 1", "step 2"), ((0.4, 0.0),), 1e-3, {"step 2"})
     assert ended == "The median update-to-weight ratio is 0.4 at step 1; usual is 0.001"
 

@@ -79,9 +79,16 @@ def judge(measured: Measured) -> Finding:
         reason = f"{seen}, below {number(LOW.value)} {usual}{told}"
         return Finding("pass" if lenient else "warn", reason, upper.value, LOW, upper.unit, upper.first_step, lowest)
     if lower.value >= LOW.value / 10 or upper.value >= USUAL:
-        band = f"within {number(LOW.value)} to {number(ACCEPTED)}" if lower.value <= ACCEPTED else f"not below {number(LOW.value)}"
-        return Finding("pass", f"{seen}, {band} {usual}", upper.value, LOW, upper.unit)
+        return Finding("pass", f"{seen}, {_accepted(lower.value, upper.value)} {usual}", upper.value, LOW, upper.unit)
     return Finding("not-checked", f"{seen}, bounds too far apart to tell: save the optimizer's state")
+
+
+def _accepted(low: float, high: float) -> str:
+    """How what is known of the ratio lies to the band that is accepted."""
+    band = f"{number(LOW.value)} to {number(ACCEPTED)}"
+    if low > ACCEPTED:
+        return f"not below {number(LOW.value)}"
+    return f"within {band}" if low >= LOW.value and high <= ACCEPTED else f"which overlaps what is accepted, {band}"
 
 
 def _at(ratio: Measurement) -> str:
