@@ -29,7 +29,7 @@ def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
     for id, title in ITEMS.items():
         serving = [outcome for outcome in outcomes if id in outcome.checklist]
         # A pass that does not answer the question is no answer.
-        answering = [each for each in serving if each.status != "pass" or each.id not in known or id not in known[each.id].doubts]
+        answering = [each for each in serving if each.status != "pass" or not _leaves_open(each, id)]
         statuses: list[Status] = [outcome.status for outcome in answering]
         status: Status = min(statuses, key=_WORST_FIRST.index, default="not-checked")
         speaking = [outcome for outcome in answering if outcome.status == status]
@@ -38,6 +38,12 @@ def answer_checklist(outcomes: Sequence[Outcome]) -> tuple[ChecklistItem, ...]:
         advice = tuple(dict.fromkeys(key for outcome in speaking for key in outcome.log_next)) if status == "not-checked" else ()
         items.append(ChecklistItem(id, title, status, tuple(outcome.id for outcome in serving), reason, advice))
     return tuple(items)
+
+
+def _leaves_open(passed: Outcome, item: str) -> bool:
+    """Whether a pass does not answer an item that the check serves."""
+    check = rules.checks().get(passed.id)
+    return item in passed.finding.leaves or (check is not None and item in check.doubts)
 
 
 def _answer(status: Status, speaking: Sequence[Outcome], unlooked: Sequence[Outcome]) -> str:

@@ -113,6 +113,11 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
             finding = Finding("not-checked", _why_missing(lacking, values, missing))
         else:
             finding = check.judge(measured)
+            if finding.status == "not-checked" and any(name in missing for name in finding.lacks):
+                # Where one of them was not measurable here and another does not arise, the reader is told of the first alone.
+                open_still = [name for name in finding.lacks if name in missing and missing[name].applies]
+                lacking = open_still or [name for name in finding.lacks if name in missing]
+                finding = Finding("not-checked" if open_still else "not-applicable", _why_missing(lacking, values, missing))
     except Exception as broken:  # noqa: BLE001 - a check that breaks is shown as broken, the rest go on
         error = f"{type(broken).__name__}: {broken}"
         finding = Finding("not-checked", f"this check itself broke ({error}); please report it")
@@ -121,7 +126,8 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
         if finding.status == "not-checked" and lacking
         else [*check.needs, *(name for name in check.uses if name not in check.asides)]
     )
-    advice = () if finding.status != "not-checked" else tuple(dict.fromkeys(missing[name].log_next for name in asked if name in missing))
+    keys = dict.fromkeys(missing[name].log_next for name in asked if name in missing)
+    advice = tuple(key for key in keys if key) if finding.status == "not-checked" else ()
     return Outcome(
         id=check.id,
         title=check.title,

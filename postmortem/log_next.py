@@ -25,7 +25,7 @@ ADVICE: dict[str, Advice] = {
         'writer = SummaryWriter(run_folder)\nwriter.add_scalar("train/loss", loss.item(), step)',
     ),
     "longer-curve": Advice(
-        "Log the loss more often: at least 20 points a run.",
+        "Log the loss more often: at least 100 points a run.",
         'if step % max(1, total_steps // 200) == 0:\n    writer.add_scalar("train/loss", loss.item(), step)',
     ),
     "validation-loss": Advice(
@@ -33,11 +33,11 @@ ADVICE: dict[str, Advice] = {
         'model.eval()\nwriter.add_scalar("val/loss", validate(model), step)',
     ),
     "accuracy": Advice(
-        "Log accuracy on training and validation data.",
+        "Of a classifier, log the accuracy on training and on validation data.",
         'writer.add_scalar("train/accuracy", train_accuracy, step)\nwriter.add_scalar("val/accuracy", val_accuracy, step)',
     ),
     "per-class": Advice(
-        "Log the recall of each class on validation data.",
+        "Of a classifier, log the recall of each class on validation data.",
         'for name, recall in recall_by_class.items():\n    writer.add_scalar(f"val/recall/{name}", recall, step)',
     ),
     "learning-rate": Advice(
@@ -51,6 +51,12 @@ ADVICE: dict[str, Advice] = {
     "gradient-norm": Advice(
         "Log the gradient norm before clipping.",
         'norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)\nwriter.add_scalar("train/grad_norm", norm, step)',
+    ),
+    "layer-gradients": Advice(
+        "Log the gradient's norm of every layer now and then.",
+        "for name, parameter in model.named_parameters():\n"
+        "    if parameter.grad is not None:\n"
+        '        writer.add_scalar(f"grad_norm/{name}", parameter.grad.norm().item(), step)',
     ),
     "return": Advice(
         "Log the mean return of whole episodes at every update.",
@@ -99,8 +105,25 @@ ADVICE: dict[str, Advice] = {
         "if step % (total_steps // 5) == 0:\n"
         '    torch.save({"model": model.state_dict(), "step": step}, f"{run_folder}/step_{step:06d}.pt")',
     ),
+    "more-checkpoints": Advice(
+        "Keep more checkpoints: at least five, from the first step to the last, some of them before any trouble.",
+        "if step % max(1, total_steps // 10) == 0:\n"
+        '    torch.save({"model": model.state_dict(), "step": step}, f"{run_folder}/step_{step:06d}.pt")',
+    ),
+    "step-in-checkpoint": Advice(
+        "Store the step of the training loop inside each checkpoint, beside its name.",
+        'state["step"] = step\ntorch.save(state, f"{run_folder}/step_{step:06d}.pt")',
+    ),
+    "scheduler-state": Advice(
+        "Where a scheduler sets the learning rate, save its state in every checkpoint.",
+        'state["scheduler"] = scheduler.state_dict()',
+    ),
+    "optimizer-groups": Advice(
+        "Save the optimizer's state dictionary whole: its groups with their settings and its counters of steps, not its moments alone.",
+        'state["optimizer"] = optimizer.state_dict()  # {"state": ..., "param_groups": ...}',
+    ),
     "rank-checkpoints": Advice(
-        "Save the model's state from every rank of a distributed job now and then.",
+        "Of a distributed job, save the model's state from every rank now and then.",
         'state = {"model": model.state_dict(), "step": step}\n'
         'torch.save(state, f"{run_folder}/step_{step:06d}_rank{torch.distributed.get_rank()}.pt")',
     ),
@@ -114,13 +137,8 @@ ADVICE: dict[str, Advice] = {
         "optimizer = torch.optim.AdamW(model.parameters())  # after the model was moved or wrapped\n"
         'assert optimizer.state_dict()["state"], "no parameter of the optimizer ever had a gradient"  # after the first step',
     ),
-    "scheduler-state": Advice(
-        "Save the scheduler's state beside the optimizer's, where the run has one.",
-        'state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}\n'
-        'torch.save(state | {"step": step}, f"{run_folder}/step_{step:06d}.pt")',
-    ),
     "scaler-state": Advice(
-        "Save the gradient scaler's state with mixed-precision checkpoints.",
+        "Where training is in half precision, save the gradient scaler's state in every checkpoint.",
         'state["scaler"] = scaler.state_dict()\nwriter.add_scalar("train/loss_scale", scaler.get_scale(), step)',
     ),
     "activation-histograms": Advice(
@@ -168,6 +186,38 @@ ADVICE: dict[str, Advice] = {
         'settings = {"dataset": "cifar10", "pretrained": False, "activation": "relu", "class_weights": False}\n'
         "writer.add_hparams(settings, {})",
     ),
+    "planned-steps": Advice(
+        "Log how many steps or epochs are planned.",
+        'writer.add_hparams({"max_steps": total_steps}, {})',
+    ),
+    "batch-size": Advice(
+        "Log the batch size among the hyper-parameters.",
+        'writer.add_hparams({"batch_size": loader.batch_size}, {})',
+    ),
+    "data-set-name": Advice(
+        "Log the name of the data set among the hyper-parameters.",
+        'writer.add_hparams({"dataset": "cifar10"}, {})',
+    ),
+    "pretrained": Advice(
+        "Log whether weights are pre-trained.",
+        'writer.add_hparams({"pretrained": False}, {})',
+    ),
+    "activation": Advice(
+        "Log the name of the activation function among the hyper-parameters.",
+        'writer.add_hparams({"activation": "relu"}, {})',
+    ),
+    "class-weights": Advice(
+        "Log whether classes are weighted or resampled.",
+        'writer.add_hparams({"class_weights": class_weights is not None}, {})',
+    ),
+    "clip-norm": Advice(
+        "Where gradients are clipped, log the norm at which.",
+        'writer.add_hparams({"max_grad_norm": max_norm}, {})',
+    ),
+    "optimizer-settings": Advice(
+        "Log the optimizer with its learning rate and weight decay among the hyper-parameters.",
+        'writer.add_hparams({"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.01}, {})',
+    ),
     "small-set-run": Advice(
         "Train on 100 records until the loss is near zero, and analyze that run as well.",
         "small = torch.utils.data.Subset(train_set, range(100))\nloader = DataLoader(small, batch_size=20, shuffle=True)",
@@ -177,7 +227,7 @@ ADVICE: dict[str, Advice] = {
         '# start it with: python -u train.py > "$RUN/train.log" 2>&1\nprint(f"training completed after {step} steps")',
     ),
     "num-classes": Advice(
-        "Say how many classes there are: give a manifest, or the option --num-classes.",
+        "Say what is predicted: give a manifest of the records with their labels or targets, or of classes their number, --num-classes.",
         'writer.add_hparams({"num_classes": num_classes}, {})\n# or: postmortem analyze RUN --num-classes 10',
     ),
 }

@@ -341,3 +341,42 @@ def test_unreadable_run_counts_files_not_problems() -> None:
     """Two problems of one file are one damaged file."""
     problems = (Problem("x.pt", "truncated", "ends early"), Problem("x.pt", "corrupt", "no zip"))
     assert headline("unreadable", (), (), problems) == "Nothing could be read: 1 file damaged or of an unknown kind."
+
+
+def _lacking(*gaps: Missing) -> Outcome:
+    """The outcome of a check that would take any of two measurements."""
+
+    def judge(measured: Measured) -> Finding:
+        return Finding("not-checked", "nothing tells", lacks=("first.one", "second.one"))
+
+    check = replace(next(iter(rules.checks().values())), needs=(), uses=("first.one", "second.one"), applies=lambda _: "", judge=judge)
+    return run_check(check, {}, {gap.name: gap for gap in gaps})
+
+
+def test_a_check_that_lacks_all_it_could_use_tells_why_each_is_missing() -> None:
+    """Its reason is that of this run, and the advice is what these measurements lack; where nothing would help there is none."""
+    both = _lacking(Missing("first.one", "one checkpoint", "checkpoint"), Missing("second.one", "no histogram", ""))
+    assert (both.status, both.finding.reason, both.log_next) == ("not-checked", "one checkpoint; no histogram", ("checkpoint",))
+
+
+def test_what_does_not_arise_hides_nothing_that_is_open() -> None:
+    """Of two ways to look, one that does not apply is not told of while the other is open; where neither applies the check does not."""
+    beside = Missing("second.one", "the optimizer is SGD", "", applies=False)
+    half = _lacking(Missing("first.one", "one checkpoint", "checkpoint"), beside)
+    assert (half.status, half.finding.reason) == ("not-checked", "one checkpoint")
+    assert _lacking(Missing("first.one", "the net has no experts", "", applies=False), beside).status == "not-applicable"
+
+
+def test_a_pass_may_leave_an_item_open() -> None:
+    """A pass that says so answers no item, an alarm of the same check does."""
+    passed = replace(outcome("silent-units", "pass", None, ("dead-relus",)), finding=Finding("pass", "seen", leaves=("dead-relus",)))
+    assert {item.id: item for item in answer_checklist((passed,))}["dead-relus"].status == "not-checked"
+    alarm = replace(passed, finding=Finding("fail", "seen", leaves=("dead-relus",)))
+    assert {item.id: item for item in answer_checklist((alarm,))}["dead-relus"].status == "fail"
+
+
+def test_a_loss_that_stands_does_not_fail_the_learning_rate() -> None:
+    """Where only the loss is bad, nothing was seen of the rate; a rate out of its range is."""
+    for id in ("flat-loss", "plateaued-loss", "worse-than-guessing"):
+        assert "learning-rate" not in rules.checks()[id].checklist
+    assert "learning-rate" in rules.checks()["small-rate"].checklist

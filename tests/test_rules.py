@@ -257,3 +257,24 @@ def test_fitted_weights_keep_what_the_author_knew(cause: Cause) -> None:
 def test_fitted_weights_are_of_causes_that_exist() -> None:
     """A cause that was renamed or removed leaves no weights behind."""
     assert set(WEIGHTS) <= set(rules.causes())
+
+
+@each_example
+def test_value_and_line_of_a_finding_are_one_quantity(check: Check, example: Example) -> None:
+    """What was measured has the unit of the threshold beside it, so that a reader can compare the two."""
+    finding = judged(check, example.given).finding
+    if finding.threshold is not None and finding.value is not None:
+        assert finding.unit == finding.threshold.unit
+
+
+@each_example
+def test_measured_number_is_the_one_in_the_reason(check: Check, example: Example) -> None:
+    """Of an alarm, the number beside the threshold stands in the sentence too: as it is, as per cent, or as what is beyond 1."""
+    finding = judged(check, example.given).finding
+    if finding.status not in ("fail", "warn") or finding.value is None or not 0 < abs(finding.value) < math.inf:
+        return
+    told = [float(each.replace(",", "")) for each in re.findall(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?", finding.reason)]
+    value = abs(finding.value)
+    written = (value, value * 100, (value - 1) * 100)
+    same = any(math.isclose(one, each, rel_tol=0.05, abs_tol=1e-9) for one in written for each in told)
+    assert same or (value < 1e-3 and "less than 0.1%" in finding.reason), finding.reason

@@ -64,6 +64,40 @@ def test_a_healthy_run_is_left_in_peace(reports: dict[str, RunReport], name: str
     assert all(cause.probability < 0.5 for cause in run.causes), _told(run)
 
 
+def _has(run: RunReport) -> set[str]:
+    """Keys of advice that would tell this run to log what it logged."""
+    checkpoints = [file.note for file in run.inputs if file.role == "checkpoint" and "tensors" in file.note]
+    roles = {tag.role for tag in run.tags if tag.main}
+    found = {
+        "manifest": run.artifacts.manifests > 0,
+        "checkpoint": bool(checkpoints),
+        "two-checkpoints": len(checkpoints) >= 2,
+        "initial-checkpoint": any(re.search(r"\bstep 0\b", note) for note in checkpoints),
+        "optimizer-state": any("with optimizer state" in note for note in checkpoints),
+        **{role: role in roles for role in ("training-loss", "validation-loss", "learning-rate", "accuracy", "gradient-norm")},
+    }
+    return {key for key, there in found.items() if there}
+
+
+BY_EPOCHS = {"quartz"}
+"""Runs whose loss was logged, but not about the steps of their checkpoints."""
+
+
+@pytest.mark.parametrize("name", sorted(TRUTHS))
+def test_no_run_is_told_to_log_what_it_logged(reports: dict[str, RunReport], name: str) -> None:
+    """Advice on what to log next time names something that the run lacks, of every check that could not be made."""
+    run = reports[name]
+    there = _has(run) - ({"training-loss"} if name in BY_EPOCHS else set())
+    assert {check.id: check.log_next for check in run.checks if there & set(check.log_next)} == {}
+
+
+@pytest.mark.parametrize("name", sorted(TRUTHS))
+def test_a_gap_has_one_reason(reports: dict[str, RunReport], name: str) -> None:
+    """Why a check could not be made is told of this run: no alternatives of which one does not hold."""
+    reasons = [check.finding.reason for check in reports[name].checks if check.status == "not-checked"]
+    assert [reason for reason in reasons if re.search(r", or |\bneither\b.*\bnor\b", reason)] == []
+
+
 def test_truths_name_causes_that_exist() -> None:
     """A truth without a cause is a healthy one, and every acceptable cause has a file."""
     for name, truth in TRUTHS.items():

@@ -16,7 +16,7 @@ import numpy as np
 from postmortem.measure.boxes import CHUNK_ELEMENTS
 from postmortem.measure.table import CheckpointRow, Floats, TensorTable
 from postmortem.measure.view import EARLIEST_JUDGED_STEP, Found, at_step, missing, updates_done
-from postmortem.model import Checkpoint, Measurement, Missing, Tensor
+from postmortem.model import Checkpoint, Measurement, Missing, Tensor, counted
 
 NAMES = ("adapters.idle_share", "adapters.ratio")
 _DOWN = re.compile(r"(?P<front>.+[._])lora_(?P<kind>A|down|embedding_A)(?P<behind>(?:\.[^.]+)*?)(?P<weight>\.weight)?$")
@@ -69,7 +69,7 @@ def measure_adapters(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> I
     pairs = _in_use(present, row)
     idle = {pair.up: float(row.tensors[pair.up].elements == row.tensors[pair.up].zeros) for pair in pairs}
     still = {name: share for name, share in idle.items() if share}
-    basis = f"{len(pairs)} adapters at {at_step(row)}: the second factor is zero throughout"
+    basis = f"{counted(len(pairs), 'adapter')} at {at_step(row)}: the second factor is zero throughout"
     if len(pairs) < len(present):
         basis += f"; {len(present) - len(pairs)} of other names, none of which has moved, are not counted"
     yield Measurement(NAMES[0], len(still) / len(pairs), "share", basis, row.step, still)
@@ -94,7 +94,7 @@ def _ratio(checkpoint: Checkpoint, pairs: Sequence[_Pair], when: str, step: int 
                 items[pair.base] = scale * product_norm(up, down) / size
     if not items:
         return Missing(name, "the weights that the adapters change stand in another file", "checkpoint")
-    basis = f"norm of scale x B A over the norm of the weight, {len(items)} adapters at {when}, {how}"
+    basis = f"norm of scale x B A over the norm of the weight, {counted(len(items), 'adapter')} at {when}, {how}"
     return Measurement(name, float(np.median(list(items.values()))), "share", basis, step, items)
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from postmortem.measure.family import UNKNOWN, not_of_family
+from postmortem.measure.family import not_of_family
 from postmortem.measure.pair_tags import losses, sample_metrics, scores
 from postmortem.measure.roles import Roled
 from postmortem.measure.sides import by_side, coherence, gradient_size, judged_rows, known, side_of_pair
@@ -59,7 +59,8 @@ class Level:
 def measure_adversaries(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
     """All `pair.*` measurements of one run; none for a run that is no adversarial pair."""
     if family != "gan":
-        yield from missing(NAMES, not_of_family(family, "an adversarial pair"), "pair-losses", applies=family == UNKNOWN)
+        reason, may_be = not_of_family(family, "an adversarial pair", roled)
+        yield from missing(NAMES, reason, "pair-losses", applies=may_be)
         return
     yield from _of_losses(roled)
     yield _decline(roled)
@@ -161,7 +162,7 @@ def _decline(roled: Sequence[Roled]) -> Found:
         at = int(steps[int(values.argmax() if more_is_better else values.argmin())])
         if best > 0:
             worse = ratio(best, tail) if more_is_better else ratio(tail, best)
-            found.append((worse, f"{series.tag!r} {best:.3g} at step {at}, {tail:.3g} at the end, {values.size} points", at))
+            found.append((worse, f"{series.tag!r} {best:.3g} at step {at}, {tail:.3g} at the end, {counted(values.size, 'point')}", at))
     if not found:
         return Missing(name, "no measure of the samples was logged three times", "sample-quality")
     worst = max(found)

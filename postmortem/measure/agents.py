@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from postmortem.measure.agent_tags import clip_series, divergence_series, entropy_series, return_series, spread_series
-from postmortem.measure.family import UNKNOWN, not_of_family
+from postmortem.measure.family import not_of_family
 from postmortem.measure.roles import Roled
 from postmortem.measure.sides import by_side, coherence, judged_rows, side_of_agent
 from postmortem.measure.smooth import Floats, Smooth, finite_points, level_near, ratio, smooth
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import Found, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing, Series
+from postmortem.model import Checkpoint, Measurement, Missing, Series, counted
 
 NAMES = (
     "policy.return_gain",
@@ -82,7 +82,8 @@ class Risen:
 def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequence[Checkpoint], family: str) -> Iterator[Found]:
     """All `policy.*` measurements of one run; none for a run that is no agent's."""
     if family != "rl":
-        yield from missing(NAMES, not_of_family(family, "a reinforcement-learning run"), "return", applies=family == UNKNOWN)
+        reason, may_be = not_of_family(family, "a reinforcement-learning run", roled)
+        yield from missing(NAMES, reason, "return", applies=may_be)
         return
     returns = return_series(roled)
     risen = None if returns is None else _risen(returns)
@@ -221,4 +222,4 @@ def _coherence(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Found:
             last = row.step
     if not found:
         return Missing(name, "no checkpoint holds the policy with Adam's two moments", "optimizer-state")
-    return Measurement(name, list(found.values())[-1], "ratio", f"Adam's moments in {len(found)} checkpoints", last, found)
+    return Measurement(name, list(found.values())[-1], "ratio", f"Adam's moments in {counted(len(found), 'checkpoint')}", last, found)

@@ -9,7 +9,7 @@ from postmortem.measure.layers import layers
 from postmortem.measure.pairs import compare
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, at_step, missing
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = ("averages.nonfinite", "averages.distance", "averages.movement")
 _STILL = 1e-12
@@ -49,7 +49,9 @@ def _against_the_model(told: Sequence[Checkpoint], rows: dict[str, CheckpointRow
                 poisoned[f"{key} at {at_step(rows[checkpoint.source])}"] = float(own)
             if size > 0:
                 distances[f"{key} at {at_step(rows[checkpoint.source])}"] = math.sqrt(squares / size)
-    basis = f"parameters of {len({key for checkpoint in told for key in checkpoint.averages})} averages in {len(told)} checkpoints"
+    basis = (
+        f"parameters of {len({key for checkpoint in told for key in checkpoint.averages})} averages in {counted(len(told), 'checkpoint')}"
+    )
     yield Measurement(NAMES[0], sum(poisoned.values()), "elements", f"{basis}, where the model is finite", first_step, poisoned)
     if distances:
         last = list(distances.values())[-1]
@@ -82,5 +84,5 @@ def _movement(told: Sequence[Checkpoint], rows: dict[str, CheckpointRow]) -> Fou
             last_step = last.step
     if not items:
         return Missing(name, "it takes two checkpoints with an average between which the model moved", "two-checkpoints")
-    basis = f"distance that {len(items)} averages moved between their first and last checkpoint over the distance that the model moved"
+    basis = f"distance of {counted(len(items), 'average')} from its first to its last checkpoint over the distance that the model moved"
     return Measurement(name, min(items.values()), "ratio", basis, last_step, items)

@@ -12,7 +12,7 @@ import numpy as np
 
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "batchnorm.layers",
@@ -44,7 +44,7 @@ def measure_batchnorm(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> 
     yield _stopped(view, variances)
     yield _excess(view, variances)
     last = view.rows[-1]
-    basis = f"running variances of {len(variances)} layers at {at_step(last)}"
+    basis = f"running variances of {counted(len(variances), 'layer')} at {at_step(last)}"
     highest = {name: last.tensors[name].maximum for name in variances}
     lowest = {name: last.tensors[name].minimum for name in variances}
     yield Measurement("batchnorm.variance_max", max(highest.values()), "ratio", basis, last.step, highest)
@@ -60,7 +60,7 @@ def _tracked(view: View) -> Found:
     if not last.step:
         return Missing(name, "the last checkpoint tells no step after 0", "two-checkpoints")
     items = {label: count / last.step for label, count in counters.items()}
-    basis = f"batches counted by {len(items)} layers over the steps at {at_step(last)}"
+    basis = f"batches counted by {counted(len(items), 'layer')} over the steps at {at_step(last)}"
     return Measurement(name, min(items.values()), "ratio", basis, last.step, items)
 
 
@@ -112,7 +112,7 @@ def _staleness(view: View, variances: Sequence[str]) -> Found:
         return Missing(
             name, "the first checkpoint's statistics are not those of a fresh layer, or they never changed", "initial-checkpoint"
         )
-    basis = f"distance from the start against the share of steps, {len(items)} layers, {len(steps)} checkpoints"
+    basis = f"distance from the start against the share of steps, {counted(len(items), 'layer')}, {counted(len(steps), 'checkpoint')}"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, None, items)
 
 
@@ -132,7 +132,7 @@ def _stopped(view: View, variances: Sequence[str]) -> Found:
         labels = [label for label in (variance, _mean_of(variance)) if label in last.deltas]
         if labels and all(last.deltas[label].equal == view.layers[label].elements for label in labels):
             items[variance] = last.tensors[counter].mean - before.tensors[counter].mean
-    basis = f"statistics of {len(variances)} layers between {at_step(before)} and {at_step(last)}"
+    basis = f"statistics of {counted(len(variances), 'layer')} between {at_step(before)} and {at_step(last)}"
     return Measurement(name, float(len(items)), "layers", basis, before.step, items)
 
 

@@ -169,7 +169,7 @@ def _channels(view: View, modules: Sequence[str]) -> Iterator[Found]:
         ("batchnorm.collapsed_share", constant, "running variance below 1e-8"),
     ):
         if items:
-            basis = f"channels with a {what}, {len(items)} layers at {at_step(row)}"
+            basis = f"channels with a {what}, {counted(len(items), 'layer')} at {at_step(row)}"
             yield Measurement(name, max(items.values()), "share", basis, row.step, items)
         else:
             yield Missing(name, "no batch normalization whose channels could be read stands behind a weight matrix", "checkpoint")
@@ -199,6 +199,6 @@ def _scales(view: View) -> Iterator[Found]:
     if not items:
         yield from missing(names, "no norm has a scale that started above zero", "checkpoint", applies=bool(scales))
         return
-    basis = f"median scale at {at_step(rows[-1])} over that at {at_step(rows[0])}, {len(items)} norms"
+    basis = f"median scale at {at_step(rows[-1])} over that at {at_step(rows[0])}, {counted(len(items), 'norm')}"
     yield Measurement(names[0], max(items.values()), "ratio", basis, rows[-1].step, items)
     yield Measurement(names[1], min(items.values()), "ratio", basis, rows[-1].step, items)

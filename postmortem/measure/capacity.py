@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from postmortem.measure.gaps import COUPLED, optimizers_of, written
 from postmortem.measure.layers import Layer
 from postmortem.measure.settings import RATE, number_of
 from postmortem.measure.table import TensorTable
@@ -73,9 +74,13 @@ def _memory(view: View | None, known: Mapping[str, Plain]) -> Found:
         algorithm = str(known.get("optimizer", known.get("optim", ""))).lower()
         kind = next((one for one in DECOUPLED if one in algorithm), "")
         if rate_set is None or decay_set is None or not kind:
-            return Missing(
-                name, "neither a checkpoint nor the settings tell an optimizer whose decay is apart, its rate and decay", "hyperparameters"
-            )
+            kinds = {str(one.algorithm) for one in optimizers_of(view)} if view is not None else set()
+            coupled = next((one for one in (kinds or {algorithm}) & COUPLED), "") if len(kinds) <= 1 else ""
+            if coupled:
+                told = f"the optimizer is {written(coupled)}, in which weight decay is a part of the gradients"
+                return Missing(name, told, "", applies=False)
+            told = "neither a checkpoint nor the settings tell the optimizer, its learning rate and its weight decay"
+            return Missing(name, told, "optimizer-settings")
         kept = number_of(known, ("momentum",))
         told = f"settings: {kind}, rate {rate_set[1]:g}, decay {decay_set[1]:g}"
         found.append((_steps(rate_set[1], decay_set[1], kept[1] if kept is not None else 0.0), told))

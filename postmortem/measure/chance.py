@@ -66,7 +66,8 @@ def measure_chance(
     compared = data or training
     chance = classes.chance
     if chance is None:
-        yield from missing(("loss.chance", *names), "the number of classes is not known", "num-classes")
+        asked = "whether it tells classes apart, and how many," if family == "unknown" else "the number of classes"
+        yield from missing(("loss.chance", *names), f"{asked} is not known", "num-classes")
     else:
         of = "ln(2) a label" if classes.per_label else f"ln({classes.count})"
         yield Measurement("loss.chance", chance, "nats", f"{of}; {classes.basis or 'number of classes as given'}")
@@ -78,7 +79,7 @@ def measure_chance(
 def _excuse(compared: Roled | None, family: str) -> tuple[str, str]:
     """Why a loss cannot be held against a cross-entropy, and what to log; two empty strings where it can."""
     if family not in CROSS_ENTROPIES:
-        return f"the loss of {kind_of_run(family)} is not known to be a cross-entropy", "num-classes"
+        return f"the loss of {kind_of_run(family)} is not known to be a cross-entropy", "num-classes" if family == "unknown" else ""
     if compared is None:
         return "no training loss was logged", "training-loss"
     if not finite_points(compared.series)[0].size:
@@ -138,7 +139,7 @@ def _against_prior(compared: Roled | None, classes: Classes, family: str) -> Ite
         return
     mean, error, points = _mean_at_the_end(curve, classes)
     above = f", both above the floor {floor:.4g}" if floor else ""
-    basis = f"mean {mean:.4g} of the last {points} points over H(p) = {prior:.4g}{classes.said}{above}; {basis_of(curve)}"
+    basis = f"mean {mean:.4g} of the last {counted(points, 'point')} over H(p) = {prior:.4g}{classes.said}{above}; {basis_of(curve)}"
     items = {"error": error / (prior - floor), "points": float(points)}
     yield Measurement(names[1], max(0.0, mean - floor) / (prior - floor) if floor else mean / prior, "ratio", basis, items=items)
 

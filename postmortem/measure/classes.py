@@ -26,7 +26,7 @@ from postmortem.measure.named_files import FILE_NAMES, measure_named_files
 from postmortem.measure.records import RECORD_NAMES as COUNT_NAMES
 from postmortem.measure.records import measure_records, shuffled
 from postmortem.measure.targets import TARGET_NAMES, measure_targets
-from postmortem.model import LabelKind, Manifest, Measurement, Missing, Plain
+from postmortem.model import LabelKind, Manifest, Measurement, Missing, Plain, counted
 
 __all__ = [
     "CLASS_NAMES",
@@ -211,7 +211,10 @@ def _names(manifest: Manifest) -> Iterator[Found]:
         why = "declares no classes" if not manifest.classes else "calls its labels otherwise than the classes that it declares"
         yield Missing("classes.unused", f"{manifest.source} {why}", "class-names")
     odd = odd_names({label: count for label, count in totals.items() if count > 0})
-    told = "; ".join(f"{label[:40]!r} {why}" for label, why in list(odd.items())[:5]) or f"{len(totals)} classes of {manifest.source}"
+    told = (
+        "; ".join(f"{label[:40]!r} {why}" for label, why in list(odd.items())[:5])
+        or f"{counted(len(totals), 'class', 'classes')} of {manifest.source}"
+    )
     yield Measurement("classes.odd_names", float(len(odd)), "classes", told, items={label: float(totals[label]) for label in odd})
 
 

@@ -146,7 +146,7 @@ def _ties(view: View) -> Iterator[Found]:
             if _moved(view.rows[position], pair):
                 tied.setdefault(pair, position)
     told = ", ".join(f"{two} = {one}" for one, two in tied)
-    basis = f"tensors equal in two of {len(view.rows)} checkpoints between which they moved"
+    basis = f"tensors equal in two of {counted(len(view.rows), 'checkpoint')} between which they moved"
     yield Measurement("weights.tied", len(tied), "pairs", basis, view.rows[-1].step, {two: 1.0 for _, two in tied}, told)
     split: dict[tuple[str, str], int] = {}
     for pair, since in tied.items():
@@ -184,7 +184,7 @@ def _copies(table: TensorTable) -> Found:
         original = first.setdefault(content, row.source)
         if original != row.source:
             items[f"{row.source} = {original}"] = float(len(content))
-    basis = f"fingerprints of all tensors of {len(rows)} checkpoints"
+    basis = f"fingerprints of all tensors of {counted(len(rows), 'checkpoint')}"
     return Measurement("checkpoints.copies", len(items), "checkpoints", basis, None, items, ", ".join(items))
 
 

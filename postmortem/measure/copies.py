@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from postmortem.measure.probe import Probe, equal_elements, is_weight, look, rounded_from
-from postmortem.model import Checkpoint
+from postmortem.model import Checkpoint, counted
 
 _MOST_TENSORS = 4096
 _ELEMENTS_EACH = 32
@@ -48,7 +48,7 @@ def copy_of(copy: Checkpoint, copy_probe: Probe, original: Checkpoint, original_
     """
     if same_weights(copy_probe, original_probe):
         looked = _everywhere_equal(copy, original)
-        return f"a copy of {original.source} (equal in all {looked} tensors that were looked at)" if looked else ""
+        return f"a copy of {original.source} (equal in all {counted(looked, 'tensor')} that were looked at)" if looked else ""
     if is_export(copy_probe, original_probe):
         types = sorted({dtype for key, dtype in copy_probe.dtypes.items() if dtype != original_probe.dtypes[key]})
         return f"an exported copy of {original.source} (its values are the same, rounded to {', '.join(types)})"

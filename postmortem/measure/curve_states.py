@@ -90,7 +90,7 @@ def agreement(training: Roled, accuracy: Roled | None) -> Measurement | Missing:
     (steps, losses), (others, accuracies) = finite_points(training.series), finite_points(accuracy.series)
     _, left, right = np.intersect1d(steps, others, return_indices=True)
     if left.size < LEAST_POINTS:
-        return Missing(name, f"training loss and accuracy share {left.size} steps", "accuracy")
+        return Missing(name, f"training loss and accuracy share {counted(left.size, 'step')}", "accuracy")
     losses, accuracies = losses[left], accuracies[right]
     unit = 100.0 if float(accuracies.max()) > 1.5 else 1.0
     tenth = max(3, left.size // 10)
@@ -103,7 +103,7 @@ def agreement(training: Roled, accuracy: Roled | None) -> Measurement | Missing:
         "change": change,
         "last": float(np.median(accuracies[-tenth:])) / unit,
     }
-    basis = f"{left.size} steps of {training.series.tag!r} and {accuracy.series.tag!r}"
+    basis = f"{counted(left.size, 'step')} of {training.series.tag!r} and {accuracy.series.tag!r}"
     return Measurement(name, value, "correlation", basis, int(steps[left[0]]), items)
 
 
@@ -111,13 +111,13 @@ def best_to_chance(validation: Roled, chance: Measurement | None) -> Measurement
     """Lowest validation loss (median of three neighbours) over that of a guess."""
     name = "validation.best_to_chance"
     if chance is None or not chance.value > 0:
-        return Missing(name, "the loss of a guess is not known", "num-classes")
+        return Missing(name, "the number of classes is not known", "num-classes")
     steps, values = finite_points(validation.series)
     if values.size < 3:
         return Missing(name, f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}", "validation-loss")
     levels = rolling_median(values, 3)
     place = int(np.argmin(levels))
-    basis = f"lowest median of three of {values.size} points of {validation.series.tag!r} over {chance.value:.4g}"
+    basis = f"lowest median of three of {counted(values.size, 'point')} of {validation.series.tag!r} over {chance.value:.4g}"
     return Measurement(name, float(levels[place]) / chance.value, "ratio", basis, int(steps[place + 1]))
 
 
@@ -129,7 +129,8 @@ def jitter(validation: Roled) -> Measurement | Missing:
         return Missing(name, f"fewer than {LEAST_POINTS} finite points of {validation.series.tag!r}", "validation-loss")
     fall = float(np.median(curve.values[:2])) - curve.lowest
     if not fall > 0.05 * curve.size:
-        return Missing(name, f"{validation.series.tag!r} never fell by 5% of its size", "validation-loss")
+        told = f"{validation.series.tag!r} never fell by 5% of its size, so that there is no fall to hold its noise against"
+        return Missing(name, told, "", applies=False)
     basis = f"noise {curve.noise:.3g} over a fall of {fall:.3g} of {validation.series.tag!r}"
     return Measurement(name, ratio(curve.noise, fall), "ratio", basis)
 
@@ -152,7 +153,7 @@ def accuracy_repeats(accuracy: Roled | None) -> Measurement | Missing:
     late = shares[shares.size // 10 :]
     repeats = float(np.mean(np.diff(late) == 0))
     items = {"last": float(np.median(shares[-max(3, shares.size // 10) :]))}
-    return Measurement(name, repeats, "share", f"{late.size} points of {accuracy.series.tag!r}", int(steps[0]), items)
+    return Measurement(name, repeats, "share", f"{counted(late.size, 'point')} of {accuracy.series.tag!r}", int(steps[0]), items)
 
 
 def best_distance(rise: Measurement | None, last: Measurement | None, checkpoints: Sequence[Checkpoint]) -> Measurement | Missing:
@@ -165,5 +166,5 @@ def best_distance(rise: Measurement | None, last: Measurement | None, checkpoint
         return Missing(name, "no checkpoint tells its step", "checkpoint")
     step, source = min(saved, key=lambda pair: (abs(pair[0] - (rise.first_step or 0)), pair[1]))
     share = abs(step - rise.first_step) / last.value
-    basis = f"best validation at step {rise.first_step}, nearest of {len(saved)} checkpoints at step {step}"
+    basis = f"best validation at step {rise.first_step}, nearest of {counted(len(saved), 'checkpoint')} at step {step}"
     return Measurement(name, share, "share", basis, rise.first_step, {source: float(step)}, source)

@@ -15,7 +15,7 @@ import numpy as np
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, Floats, UpdateStats
 from postmortem.measure.view import ADAM_KIN, Found, View, at_step
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 NAME = "units.dead_since"
 
@@ -79,7 +79,7 @@ def _dated(view: View, row: CheckpointRow, found: dict[str, _Ages]) -> Measureme
             low = max(0.0, now - float(np.median(ages.oldest[old])) * each)
             high = max(0.0, now - float(np.median(ages.youngest[old])) * each)
             at_least = ages.at_least
-    judged = f"{dead} of {units} units in {len(found)} layers had no gradient for {LEAST_AGE} updates"
+    judged = f"{dead} of {units} units in {counted(len(found), 'layer')} had no gradient for {LEAST_AGE} updates"
     basis = f"{at_step(row)}: {judged}, by what is left of their moments"
     if not items:
         return Measurement(NAME, math.nan, "step", basis, None, {}, "none")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from postmortem.measure.chi_square import upper_tail
 from postmortem.measure.data_sets import compared_pairs, label_kind, put_together, shown_split, split_records, training_splits
-from postmortem.model import Manifest, Measurement, Missing, Targets
+from postmortem.model import Manifest, Measurement, Missing, Targets, counted
 
 CLASS_DRIFT = ("classes.drift", "classes.drift_p", "classes.drift_shares", "classes.drift_evenness")
 TARGET_DRIFT = ("data.target_shift", "data.target_shift_p", "data.target_spread_ratio")
@@ -109,7 +109,9 @@ def measure_class_drift(manifest: Manifest) -> Iterator[Found]:
         basis += f"; {'objects' if kind == 'objects' else 'labels'} of one record count as one observation"
     effects = {f"{shown_split(pair[0][0]) if len(pair[0]) == 1 else 'others'}|{pair[1]}": drift.effect for pair, drift in found.items()}
     yield Measurement("classes.drift", worst.effect, "effect", basis, items=dict(sorted(effects.items(), key=lambda pair: -pair[1])))
-    yield Measurement("classes.drift_p", p, "probability", basis + (f"; times {len(pairs)} comparisons" if len(pairs) > 1 else ""))
+    yield Measurement(
+        "classes.drift_p", p, "probability", basis + (f"; times {counted(len(pairs), 'comparison')}" if len(pairs) > 1 else "")
+    )
     one, other = put_together(counts, trained), put_together(counts, (held_out,))
     yield _shares(one, other, basis)
     evenness = {"trained": _evenness(one), "held out": _evenness(other)}
@@ -157,7 +159,7 @@ def measure_target_drift(manifest: Manifest) -> Iterator[Found]:
     basis = f"targets of {worst.replace('|', ' and ')} in {manifest.source}"
     shifts = {pair: each[0] for pair, each in found.items()}
     yield Measurement("data.target_shift", abs(shift), "standard deviations", basis, items=shifts)
-    yield Measurement("data.target_shift_p", min(1.0, p * len(pairs)), "probability", f"{basis}, {len(pairs)} comparisons")
+    yield Measurement("data.target_shift_p", min(1.0, p * len(pairs)), "probability", f"{basis}, {counted(len(pairs), 'comparison')}")
     ratios = {pair: each[2] for pair, each in found.items()}
     widest = max(ratios, key=lambda pair: abs(math.log(ratios[pair])) if ratios[pair] > 0 else math.inf)
     spread = f"deviation held out over that trained on, {widest.replace('|', ' and ')} of {manifest.source}"

@@ -107,12 +107,12 @@ def _planned(run: RunData, roled: Sequence[Roled], last: int | None) -> Iterator
             )
         return
     if epochs is None or epochs[1] < 1:
-        yield from missing(names, "no setting gives the number of steps or epochs", "hyperparameters")
+        yield from missing(names, "no setting gives the number of steps or epochs", "planned-steps")
         return
     yield Measurement("steps.planned", epochs[1], "epochs", f"setting {epochs[0]!r}")
     done_epochs = _epochs_done(run, roled, epochs[1])
     if done_epochs is None:
-        yield Missing("steps.done", f"{epochs[1]:g} epochs were planned, and no artifact counts epochs", "hyperparameters")
+        yield Missing("steps.done", f"{epochs[1]:g} epochs were planned, and no artifact counts epochs", "planned-steps")
     else:
         said = f"{done_epochs[0]:g} of {epochs[1]:g} epochs: {done_epochs[1]}; setting {epochs[0]!r}"
         yield Measurement("steps.done", min(1.0, done_epochs[0] / epochs[1]), "share", said, last)

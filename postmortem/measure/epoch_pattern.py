@@ -26,7 +26,9 @@ def epoch_pattern(training: Roled | None, records: float | None, batch: float | 
     if training is None:
         return Missing(NAME, "no training loss was logged", "training-loss")
     if records is None or batch is None or records <= 0 or batch <= 0:
-        return Missing(NAME, "the steps of an epoch are not known: training records over batch size", "hyperparameters")
+        if not batch or batch <= 0:
+            return Missing(NAME, "the batch size is not known, and so not the steps of an epoch", "batch-size")
+        return Missing(NAME, "the number of training records is not known, and so not the steps of an epoch", "manifest")
     period = records / batch
     steps, values = finite_points(training.series)
     inside = steps >= (steps[0] + period if steps.size else 0)

@@ -105,7 +105,7 @@ def _epochs(records: int, known: Mapping[str, Plain], steps_last: int | None, lo
         return Measurement(name, float(steps_last), "epochs", f"last step {steps_last} of {planned[1]:g} epochs, taken for an epoch")
     if planned is not None and planned[1] > 0:
         return Measurement(name, planned[1], "epochs", f"setting {planned[0]!r}")
-    return Missing(name, "no setting gives the batch size or the epochs", "hyperparameters")
+    return Missing(name, "no setting gives the batch size or the epochs", "batch-size")
 
 
 def passes(logged: float | None, epochs: Sequence[int | None]) -> Found:

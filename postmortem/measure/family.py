@@ -47,9 +47,18 @@ _Told = tuple[str, str]
 """Family, and the tag or setting that tells it."""
 
 
-def not_of_family(family: str, kind: str) -> str:
-    """Why what is asked of one kind of training is not asked of a run of this family."""
-    return f"the run is not known to be {kind}" if family == UNKNOWN else f"the run is {kind_of_run(family)}, not {kind}"
+def not_of_family(family: str, kind: str, roled: Sequence[Roled] = ()) -> tuple[str, bool]:
+    """Why what is asked of one kind of training is not asked of a run of this family, and whether it may be of that kind all the same.
+
+    Args:
+        roled: the run's tags: of a kind that nothing tells, a loss on validation data says that it learns from a set of records.
+    """
+    if family != UNKNOWN:
+        return f"the run is {kind_of_run(family)}, not {kind}", False
+    held = next((one.series.tag for one in roled if one.role == "validation-loss"), None)
+    if held is not None:
+        return f"the run logs a validation loss ({held!r}), which is none of {kind}", False
+    return f"the run is not known to be {kind}", True
 
 
 def _by_tags(roled: Sequence[Roled]) -> _Told | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postmortem.model import Measurement, Missing, RunData
+from postmortem.model import Measurement, Missing, RunData, counted
 
 
 def measure_files(run: RunData) -> Iterator[Measurement | Missing]:
@@ -23,4 +23,4 @@ def measure_files(run: RunData) -> Iterator[Measurement | Missing]:
     if not looked:
         yield Missing("files.damaged", "the run has no file of a known kind", "checkpoint")
         return
-    yield Measurement("files.damaged", float(len(damaged)), "files", f"{len(looked)} files looked at", items=damaged)
+    yield Measurement("files.damaged", float(len(damaged)), "files", f"{counted(len(looked), 'file')} looked at", items=damaged)

@@ -47,4 +47,6 @@ def measure_fit(run: RunData, seen: Mapping[str, Measurement]) -> Measurement | 
     records = training_records(run)
     if records is not None and records <= SMALL_SET:
         return Measurement(name, value, "share", f"{records} training records; {basis}")
-    return Missing(name, f"the run did not fit its training data ({basis.split(';')[0]}), and its data is not a small set", "small-set-run")
+    fitted = f"the run did not fit its training data ({basis.split(';')[0]})"
+    size = f"its {records:,} training records are no small set" if records is not None else "how many records it has is not known"
+    return Missing(name, f"{fitted}, and {size}", "small-set-run")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from postmortem.measure.table import CheckpointRow, TensorStats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Tensor, number
+from postmortem.model import Checkpoint, Measurement, Tensor, counted, number
 
 NAME = "weights.flipped"
 
@@ -55,7 +55,7 @@ def measure_flips(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iter
                         f"{name}[{told[1]}] is {number(told[0])} at {at_step(after)} and was {number(told[2])}: bit {told[3]}",
                         after.step,
                     )
-    basis = f"{looked} tensors with a leap or a single non-finite element, of {len(view.rows)} checkpoints"
+    basis = f"{counted(looked, 'tensor')} with a leap or a single non-finite element, of {counted(len(view.rows), 'checkpoint')}"
     yield Measurement(NAME, len(items), "elements", basis, first, items, text)
 
 

@@ -48,7 +48,7 @@ def measure_generalization(training: Roled | None, validation: Roled | None, cha
         yield from missing(NAMES, "steps of training and validation count different things", "validation-loss")
         return
     if min(float(trained.values.min()), float(held.values.min())) < 0:
-        yield from missing(NAMES, "the loss goes below 0, so that shares of it mean nothing", "validation-loss")
+        yield from missing(NAMES, "the loss goes below 0, so that shares of it mean nothing", "", applies=False)
         return
     ignorance = chance if chance is not None else max(trained.start, float(held.values[0]))
     if ignorance <= 0:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from postmortem.measure.kept_state import algorithm_words
+from postmortem.measure.gaps import ADAPTIVE, written
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import Found, View, at_step, span, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAME = "gradients.total"
 
@@ -23,10 +23,12 @@ def measure_gradient_total(table: TensorTable, checkpoints: Sequence[Checkpoint]
     if not table.rows:
         yield Missing(NAME, "the run has no readable checkpoint", "checkpoint")
     elif algorithm != "sgd":
-        told = algorithm not in ("", "unknown")
-        word = algorithm_words(algorithm) if told else "an unknown optimizer"
-        # Nothing that is saved would bring a length that the algorithm does not keep.
-        yield Missing(NAME, f"only SGD keeps its gradients' length, not {word}", "optimizer-state", applies=not told)
+        if algorithm in ADAPTIVE:
+            told = f"{written(algorithm)} takes gradients by their own size, so that short ones hold nothing back"
+            yield Missing(NAME, told, "", applies=False)
+        else:
+            told = "neither a checkpoint nor a setting tells an optimizer that is known to keep its gradients' length"
+            yield Missing(NAME, told, "optimizer-state")
     else:
         view = view_of(table, checkpoints)
         yield _from_buffers(view) or _from_distance(view)
@@ -46,7 +48,7 @@ def _from_buffers(view: View) -> Measurement | None:
         return None
     label = max(items, key=lambda name: items[name])
     return Measurement(
-        NAME, items[label], "gradient norm", f"momentum buffers at {label}, largest of {len(items)} checkpoints", None, items
+        NAME, items[label], "gradient norm", f"momentum buffers at {label}, largest of {counted(len(items), 'checkpoint')}", None, items
     )
 
 
@@ -61,6 +63,6 @@ def _from_distance(view: View) -> Found:
         ]
         if steps > 0 and rate > 0 and squares and sum(squares) > 0:
             value = math.sqrt(sum(squares)) / (steps * rate)
-            basis = f"distance over {span(before, after)}, {steps} steps at {rate:.3g}"
+            basis = f"distance over {span(before, after)}, {counted(steps, 'step')} at {rate:.3g}"
             return Measurement(NAME, value, "gradient norm", basis, after.step, {at_step(after): value})
-    return Missing(NAME, "no momentum buffers, and no two checkpoints of known steps and learning rate that differ", "optimizer-state")
+    return Missing(NAME, "no momentum buffers, and no two checkpoints of known steps and learning rate that differ", "optimizer-groups")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from postmortem.measure.kept_state import why_no_squares, why_no_state
+from postmortem.measure.gaps import moments_gap, no_gradient
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import (
+    ADAM_KIN,
     Found,
     View,
     at_step,
@@ -108,10 +110,8 @@ def _by_depth(view: View) -> Iterator[Found]:
     names = NAMES[:2]
     sizes, basis, step = _sizes(view)
     if not sizes:
-        why = why_no_state(view.checkpoints)
-        kept = any(optimizer.slots for checkpoint in view.checkpoints.values() for optimizer in checkpoint.optimizers)
-        reason = "no checkpoint holds an optimizer state that tells of hidden layers' gradients" if kept else why.reason
-        yield from missing(names, reason, why.log_next)
+        for name in names:
+            yield _silent(name, view)
         return
     families: dict[str, list[Layer]] = {}
     for layer in view.hidden:
@@ -119,20 +119,35 @@ def _by_depth(view: View) -> Iterator[Found]:
             families.setdefault(f"{layer.net}|{layer.kind}|{layer.family}", []).append(layer)
     several = [members for members in families.values() if len(members) >= 2]
     if not several:
-        yield from missing(names, "fewer than 2 hidden layers of one kind have gradients", "optimizer-state")
+        alike = Counter((layer.net, layer.kind, layer.family) for layer in view.hidden)
+        deep = max(alike.values(), default=0) >= 2
+        told = (
+            "fewer than 2 hidden layers of one kind have a gradient that is known"
+            if deep
+            else "no two hidden layers of the net are of one kind"
+        )
+        yield from missing(names, told, "layer-gradients" if deep else "", applies=deep)
         return
     long = [members for members in several if len(members) >= FEWEST_LAYERS]
     if not long:
-        yield Missing(names[0], f"fewer than {FEWEST_LAYERS} hidden layers of one kind have gradients", "optimizer-state")
+        yield Missing(names[0], f"fewer than {FEWEST_LAYERS} hidden layers of one kind have gradients", "")
         yield _first_to_last(min(several, key=lambda members: _ends(members, sizes)), sizes, basis, step)
         return
     slopes = [slope_by_depth([math.log10(sizes[layer.name]) for layer in members]) for members in long]
     steepest = max(range(len(long)), key=lambda index: abs(slopes[index]))
     members = long[steepest]
     items = {layer.name: sizes[layer.name] for layer in members}
-    fitted = f"{basis}, Theil-Sen over {len(members)} layers like {members[0].name}"
+    fitted = f"{basis}, Theil-Sen over {counted(len(members), 'layer')} like {members[0].name}"
     yield Measurement(names[0], slopes[steepest], "decades per layer", fitted, step, items)
     yield _first_to_last(members, sizes, basis, step)
+
+
+def _silent(name: str, view: View) -> Missing:
+    """Why no hidden layer has a gradient whose size is known."""
+    told = "the optimizer's state tells of no hidden layer's gradients"
+    reason = moments_gap(name, view, told, ADAM_KIN | {"sgd"}, "sizes of gradients").reason
+    # Gradients that are logged by layer tell it whatever the optimizer keeps.
+    return Missing(name, reason, "layer-gradients")
 
 
 def _ends(members: Sequence[Layer], sizes: Mapping[str, float]) -> float:
@@ -141,7 +156,7 @@ def _ends(members: Sequence[Layer], sizes: Mapping[str, float]) -> float:
 
 def _first_to_last(members: Sequence[Layer], sizes: Mapping[str, float], basis: str, step: int | None) -> Measurement:
     items = {layer.name: sizes[layer.name] for layer in members}
-    told = f"{basis}, first over last of {len(members)} layers like {members[0].name}"
+    told = f"{basis}, first over last of {counted(len(members), 'layer')} like {members[0].name}"
     return Measurement("gradients.first_to_last", _ends(members, sizes), "ratio", told, step, items)
 
 
@@ -150,8 +165,7 @@ def _snr(view: View) -> Found:
     # The last one: gradients of any run agree at its beginning.
     row = peak_row(view, _SETTLED_UPDATES, latest=True)
     if row is None or (updates_done(row) or 0) < _SETTLED_UPDATES:
-        why = why_no_squares(view.checkpoints, f"no optimizer state after {_SETTLED_UPDATES} updates")
-        return Missing(name, why.reason, why.log_next, why.applies)
+        return moments_gap(name, view, f"no optimizer state after {_SETTLED_UPDATES} updates")
     items: dict[str, float] = {}
     for layer, update in update_items(view, row):
         betas = view.betas(row, layer.name)
@@ -159,10 +173,9 @@ def _snr(view: View) -> Found:
         if math.isfinite(update.snr) and layer.elements >= 16 and usual:
             items[layer.name] = update.snr
     if not items:
-        bare = any(layer.elements >= 16 and update.second_moment_zero >= layer.elements for layer, update in update_items(view, row))
-        seen = "every matrix's moments are zero or not finite" if bare else "no matrix has Adam's moments with a beta1 near 0.9"
-        why = why_no_squares(view.checkpoints, seen)
-        return Missing(name, why.reason, why.log_next, why.applies)
+        if no_gradient(view):
+            return Missing(name, "every moment is zero: no gradient has reached a matrix", "", applies=False)
+        return moments_gap(name, view, "no matrix has Adam's moments with a beta1 near 0.9")
     basis = f"|m| / sqrt(v) at {at_step(row)} (learning rate {highest_rate(row):.3g}), {counted(len(items), 'matrix', 'matrices')}"
     return Measurement(name, float(np.median(list(items.values()))), "ratio", basis, row.step, items)
 
@@ -181,10 +194,7 @@ def _moment_norm(view: View) -> Found:
         )
         steps[at_step(row)] = row.step
     if not items:
-        why = why_no_state(view.checkpoints)
-        kept = any(row.updates for row in view.rows)
-        reason = f"no finite optimizer state after {_SETTLED_UPDATES} updates" if kept else why.reason
-        return Missing(name, reason, why.log_next, kept or why.applies)
+        return moments_gap(name, view, f"no optimizer state after {_SETTLED_UPDATES} updates", ADAM_KIN | {"sgd", "rmsprop"}, "such sizes")
     worst = max(items, key=lambda key: items[key])
     basis = f"root of the sum of all second moments, highest at {worst} of {len(items)} checkpoints"
     return Measurement(name, items[worst], "gradient norm", basis, steps[worst], items)

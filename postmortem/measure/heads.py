@@ -16,7 +16,7 @@ from postmortem.measure.layers import Layer
 from postmortem.measure.smooth import Floats, ratio
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import View, at_step, view_of
-from postmortem.model import Checkpoint, Manifest, Measurement, Missing
+from postmortem.model import Checkpoint, Manifest, Measurement, Missing, counted
 
 NAMES = ("classes.head_fit", "classes.label_span", "head.bias_prior")
 LEAST_CLASSES = 4
@@ -36,7 +36,7 @@ def measure_heads(table: TensorTable, checkpoints: Sequence[Checkpoint], manifes
         return
     if len(training) > MOST_CLASSES:
         for name in NAMES:
-            yield Missing(name, f"{len(training)} labels are no classes of a head", "manifest")
+            yield Missing(name, f"{counted(len(training), 'label is no class', 'labels are no classes')} of a head", "", applies=False)
         return
     yield label_span(manifest)
     if not table.rows:
@@ -70,12 +70,12 @@ def _fit(heads: Sequence[Layer], manifest: Manifest, training: Mapping[str, int]
     if not heads:
         return Missing(NAMES[0], "the checkpoint holds no weight matrix", "checkpoint")
     widths = expected_widths(manifest, sum(records > 0 for records in training.values()))
-    widths = {**widths, len(training): f"{len(training)} classes"}
+    widths = {**widths, len(training): f"{counted(len(training), 'class', 'classes')}"}
     # Of several heads the last one counts where it fits as well as another.
     best = min(reversed(heads), key=lambda layer: min(abs(layer.fan_out - width) for width in widths))
     nearest = min(widths, key=lambda width: abs(best.fan_out - width))
     items = {layer.name: float(layer.fan_out) for layer in heads}
-    text = f"{best.name} has {best.fan_out} rows, for {widths[nearest]}" if best.fan_out == nearest else ""
+    text = f"{best.name} has {counted(best.fan_out, 'row')}, for {widths[nearest]}" if best.fan_out == nearest else ""
     basis = f"{len(heads)} heads beside the classes of {manifest.source}: {', '.join(widths.values())}"
     return Measurement(NAMES[0], float(abs(best.fan_out - nearest)), "rows", basis, items=items, text=text)
 
@@ -121,14 +121,15 @@ def _bias(view: View, heads: Sequence[Layer], manifest: Manifest, training: Mapp
     order, how = class_order(manifest, tuple(training))
     fitting = [layer for layer in heads if layer.fan_out == len(order) and layer.bias]
     if not fitting:
-        return Missing(name, f"no head with a bias has one unit for each of {len(order)} classes", "checkpoint")
+        return Missing(name, f"no head with a bias has one unit for each of {counted(len(order), 'class', 'classes')}", "checkpoint")
     present = np.array([training.get(label, 0) > 0 for label in order])
     if int(present.sum()) < LEAST_CLASSES:
-        return Missing(name, f"{int(present.sum())} classes with training records are too few to compare", "manifest")
+        told = f"{counted(int(present.sum()), 'class', 'classes')} with training records are too few for an order"
+        return Missing(name, told, "", applies=False)
     counts = np.array([training[label] for label in order if training.get(label, 0) > 0], dtype=np.float64)
     prior = np.log(counts / counts.sum())
     if float(np.ptp(prior)) < 1e-9:
-        return Missing(name, "all classes have as many training records", "manifest")
+        return Missing(name, "all classes have as many training records", "", applies=False)
     rows = [row for row in view.sound_rows if fitting[-1].bias in row.tensors]
     found = [
         (row, values[present]) for row in rows[:1] + rows[-1:] if (values := _read(view, row, fitting[-1].bias, len(order))) is not None
@@ -145,7 +146,7 @@ def _bias(view: View, heads: Sequence[Layer], manifest: Manifest, training: Mapp
         "last": correlation(found[-1][1], prior),
         "classes": float(bias.size),
     }
-    basis = f"{fitting[-1].bias} at {at_step(row)} beside ln p of {bias.size} classes of {manifest.source}"
+    basis = f"{fitting[-1].bias} at {at_step(row)} beside ln p of {counted(bias.size, 'class', 'classes')} of {manifest.source}"
     return Measurement(name, correlation(bias, prior), "correlation", basis, row.step, items, how)
 
 

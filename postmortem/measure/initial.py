@@ -98,10 +98,12 @@ def _gains(view: View, row: CheckpointRow) -> Iterator[Found]:
             "weights.initial_head_gain", max(heads.values()), "ratio", f"std x sqrt(fan_in) at {at_step(row)}", row.step, heads
         )
     else:
-        yield Missing("weights.initial_head_gain", "the last matrix is constant at the start", "initial-checkpoint")
+        yield Missing("weights.initial_head_gain", "the last matrix is constant at the start", "", applies=False)
     hidden = {layer.name: gains[layer.name] for layer in view.hidden if layer.name in gains}
     if not hidden:
-        yield from missing((*NAMES[:3], "weights.initial_depth_gain"), "every hidden matrix is constant at the start", "initial-checkpoint")
+        told = "every hidden matrix is constant at the start"
+        yield from missing(NAMES[:3], told, "", applies=False)
+        yield Missing("weights.initial_depth_gain", told, "")
         return
     basis = f"std x sqrt(fan_in) at {at_step(row)}, {counted(len(hidden), 'hidden matrix', 'hidden matrices')} that are not constant"
     mean = math.exp(float(np.mean([math.log(value) for value in hidden.values()])))

@@ -20,7 +20,7 @@ import numpy as np
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, Floats
 from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, updates_done
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 NAMES = ("units.input_rms", "inputs.rms", "inputs.spread", "inputs.rms_at_least", "units.hidden_rms")
 
@@ -77,7 +77,7 @@ def input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int | 
         yield from missing(NAMES[1:3], reason, "input-statistics")
         return
     items = {name: float(np.sqrt(np.mean(squares))) for name, squares in inputs.items()}
-    yield Measurement("units.input_rms", max(items.values()), "ratio", f"{basis}, {len(items)} Linear layers", step, items)
+    yield Measurement("units.input_rms", max(items.values()), "ratio", f"{basis}, {counted(len(items), 'Linear layer')}", step, items)
     leading = _entrance(view)
     nets = {layer.net for layer in view.matrices}
     if leading is None or leading.name not in inputs or len(nets) > 1:
@@ -87,11 +87,13 @@ def input_scales(view: View, inputs: dict[str, Floats], basis: str, step: int | 
     if (apart := _units_apart(view, leading, step)) > ONE_PROPORTION:
         yield from missing(NAMES[1:3], _not_of_inputs(leading, apart), "input-statistics")
         return
-    yield Measurement("inputs.rms", items[leading.name], "units of the input", f"{basis}, {len(squares)} inputs of {leading.name}", step)
+    yield Measurement(
+        "inputs.rms", items[leading.name], "units of the input", f"{basis}, {counted(len(squares), 'input')} of {leading.name}", step
+    )
     roots = np.sqrt(squares[squares > 0])
     if roots.size >= 2:
         columns = {f"input {index}": float(np.sqrt(squares[index])) for index in np.argsort(-squares, kind="stable")[:20]}
-        basis = f"{basis}, {roots.size} inputs of {leading.name} that are not always zero"
+        basis = f"{basis}, {counted(roots.size, 'input')} of {leading.name} that are not always zero"
         yield Measurement("inputs.spread", float(roots.max() / np.median(roots)), "ratio", basis, step, columns)
     else:
         yield Missing("inputs.spread", "the first layer has fewer than two inputs that vary", "input-statistics")
@@ -175,4 +177,4 @@ def hidden_scales(view: View, inputs: dict[str, Floats], basis: str, step: int |
     if view.normalizations or not items:
         why = "normalization sets the scale of hidden units" if view.normalizations else "no second Linear layer with a bias has moments"
         return Missing(name, why, "optimizer-state")
-    return Measurement(name, min(items.values()), "ratio", f"{basis}, {len(items)} layers behind the first", step, items)
+    return Measurement(name, min(items.values()), "ratio", f"{basis}, {counted(len(items), 'layer')} behind the first", step, items)

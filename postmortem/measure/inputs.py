@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from postmortem.measure.data_sets import label_kind, main_manifest
 from postmortem.measure.settings import first_of
 from postmortem.measure.tags import words
-from postmortem.model import LoggedImages, Manifest, Measurement, Missing, Plain
+from postmortem.model import LoggedImages, Manifest, Measurement, Missing, Plain, counted
 
 MEANS = ("input_mean", "inputs_mean", "x_mean", "data_mean", "batch_mean", "feature_mean", "mean_input")
 DEVIATIONS = ("input_std", "inputs_std", "x_std", "data_std", "batch_std", "feature_std", "std_input")
@@ -106,7 +106,7 @@ def _image_mean(images: Sequence[LoggedImages]) -> Found:
     items = {one.tag: one.mean for one in shown[:MOST_ITEMS]}
     widest = max(shown, key=lambda one: one.looked)
     basis = (
-        f"{sum(one.looked for one in shown)} images of {len(shown)} tags; tag {widest.tag!r} reaches from {widest.low:.2g} to "
+        f"{sum(one.looked for one in shown)} images of {counted(len(shown), 'tag')}; tag {widest.tag!r} reaches from {widest.low:.2g} to "
         f"{widest.high:.2g} of white"
     )
     return Measurement("inputs.image_mean", widest.mean, "share of white", basis, items=items)

@@ -140,7 +140,9 @@ def _gradients(norms: Mapping[str, Series], drawn: Mapping[str, Histogram]) -> I
     """Of the layers of one kind that are most, without the last of all: the typical gradient of the first over that of the last."""
     if drawn:
         sizes = {name: _rms(one) for name, one in drawn.items() if is_matrix(name)}
-        basis = f"histograms of gradients of {len(sizes)} layers, medians over {max(len(one.steps) for one in drawn.values())} steps"
+        basis = (
+            f"histograms of gradients of {counted(len(sizes), 'layer')}, medians over {max(len(one.steps) for one in drawn.values())} steps"
+        )
     else:
         sizes = {name: _typical(one) for name, one in norms.items() if is_matrix(name)}
         basis = (
@@ -165,7 +167,7 @@ def _ratios(logged: Mapping[str, Series]) -> Iterator[Found]:
     items = {name: value for name, value in items.items() if 0 < value < math.inf}
     if not items:
         return
-    basis = f"logged ratios of {len(items)} layers, medians over their steps"
+    basis = f"logged ratios of {counted(len(items), 'layer')}, medians over their steps"
     value = float(np.median(list(items.values())))
     for name in NAMES[2:4]:
         yield Measurement(name, value, "per step", basis, None, items)
@@ -194,7 +196,7 @@ def _zeros(logged: Mapping[str, Series]) -> Iterator[Found]:
     items = {name: float(np.median(one.values[-max(1, one.values.size // 5) :])) for name, one in logged.items()}
     items = {name: value for name, value in items.items() if 0 <= value <= 1}
     if items:
-        basis = f"logged shares of zeros of {len(items)} layers, last fifth of their steps"
+        basis = f"logged shares of zeros of {counted(len(items), 'layer')}, last fifth of their steps"
         yield Measurement(NAMES[6], max(items.values()), "share", basis, None, items)
 
 

@@ -17,10 +17,10 @@ IS_TOTAL = 0.9
 """Share of the points at which a total must be at least its regularization to be a total of both."""
 
 
-def missing(names: Sequence[str], reason: str, log_next: str) -> Iterator[Missing]:
+def missing(names: Sequence[str], reason: str, log_next: str, applies: bool = True) -> Iterator[Missing]:
     """The same reason for several measurements."""
     for name in names:
-        yield Missing(name, reason, log_next)
+        yield Missing(name, reason, log_next, applies)
 
 
 def basis_of(curve: Smooth) -> str:
@@ -104,7 +104,7 @@ def measure_nonfinite(roled: Sequence[Roled]) -> Iterator[Measurement | Missing]
     items = {tag: float(flags.sum()) for tag, flags in bad.items() if flags.any()}
     firsts = [int(one.series.steps[int(np.argmax(bad[one.series.tag]))]) for one in losses if one.series.tag in items]
     points = sum(one.series.values.size for one in losses)
-    basis = f"{points} points of {len(losses)} training-loss tags"
+    basis = f"{counted(points, 'point')} of {len(losses)} training-loss tags"
     yield Measurement("loss.nonfinite", sum(items.values()), "points", basis, min(firsts, default=None), items)
     # Where none is bad, all points of the shortest are before the first that would be.
     counts = {tag: float(np.argmax(flags)) for tag, flags in bad.items() if tag in items}
@@ -117,7 +117,7 @@ def measure_nonfinite(roled: Sequence[Roled]) -> Iterator[Measurement | Missing]
 
 def _tail(one: Roled) -> Measurement:
     tail = one.series.values[-max(1, one.series.values.size // 10) :]
-    basis = f"last {tail.size} points of {one.series.tag!r}"
+    basis = f"last {counted(tail.size, 'point')} of {one.series.tag!r}"
     return Measurement("loss.nonfinite_tail", float(np.mean(~np.isfinite(tail))), "share", basis)
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from postmortem.measure.copies import copy_of, is_export
 from postmortem.measure.families import called_copy, called_final, only_numbered, stands_beside
 from postmortem.measure.trainings import Looked, look_into, trainings
-from postmortem.model import Checkpoint
+from postmortem.model import Checkpoint, counted
 
 _KINSHIP = 0.5
 """Least share of tensors, by name and shape, that two checkpoints of one series have in common."""
@@ -142,7 +142,7 @@ def _outline_notes(series: Sequence[Checkpoint]) -> list[str]:
             (sorted(names_new - names_old), "are new"),
             (sorted(names_old - names_new), "are gone"),
         ]
-        told = "; ".join(f"{len(names)} tensors {what} ({_listed(names)})" for names, what in parts if names)
+        told = "; ".join(f"{counted(len(names), 'tensor')} {what} ({_listed(names)})" for names, what in parts if names)
         notes.append(
             f"from {before.source} to {after.source} {told}: they are compared only where both have them; {len(old & new)} others are"
         )
@@ -188,7 +188,7 @@ def _another(looked: Looked, training: Sequence[int], series: Sequence[int]) -> 
     pairs = [(index, other) for index in training for other in series if looked.kin.elements[index, other] > 0]
     one, two = max(pairs, key=lambda pair: float(looked.kin.correlation[pair]))
     names = [looked.name(index) for index in training]
-    told = f"{names[0]} is" if len(names) == 1 else f"{len(names)} checkpoints ({_listed(names)}) are"
+    told = f"{names[0]} is" if len(names) == 1 else f"{counted(len(names), 'checkpoint')} ({_listed(names)}) are"
     return (
         f"{told} another training's or another net's, and not compared with the series{' nor with one another' if len(names) > 1 else ''}: "
         f"{looked.told(one, two)} between {looked.name(one)} and {looked.name(two)}"

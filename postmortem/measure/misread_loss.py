@@ -14,7 +14,7 @@ import numpy as np
 
 from postmortem.measure.roles import Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.smooth import finite_points
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 NAMES = ("loss.doubled_softmax", "loss.first_to_batch")
 LEAST_POINTS = 5
@@ -42,7 +42,7 @@ def _doubled(pairs: Sequence[tuple[Roled | None, Roled | None]], chance: float |
         return Missing(name, "the number of classes is not known", "num-classes")
     classes = math.exp(chance)
     if classes < LEAST_CLASSES - 0.5:
-        return Missing(name, f"{classes:.0f} classes are too few to tell by", "num-classes")
+        return Missing(name, f"{classes:.0f} classes are too few to tell by", "", applies=False)
     floor = math.log(math.e + classes - 1) - 1
     found: list[tuple[int, float, float, str, str]] = []
     for loss, accuracy in pairs:
@@ -63,14 +63,16 @@ def _doubled(pairs: Sequence[tuple[Roled | None, Roled | None]], chance: float |
     if not found:
         return Missing(name, f"no loss and accuracy share {LEAST_POINTS} points at which the model is sure", "accuracy")
     points, distance, level, told, word = max(found)
-    return Measurement(name, distance, "nats", f"{told}, {points} points about a loss of {level:.4g}, {classes:.0f} classes", text=word)
+    return Measurement(
+        name, distance, "nats", f"{told}, {counted(points, 'point')} about a loss of {level:.4g}, {classes:.0f} classes", text=word
+    )
 
 
 def _first_to_batch(training: Roled | None, batch: float | None) -> Measurement | Missing:
     """The first loss over ln B."""
     name = NAMES[1]
     if batch is None or batch < 2:
-        return Missing(name, "no setting gives the batch size", "hyperparameters")
+        return Missing(name, "no setting gives the batch size", "batch-size")
     steps, values = finite_points(training.series) if training is not None else (np.zeros(0, np.int64), np.zeros(0))
     if not values.size:
         return Missing(name, "no training loss was logged", "training-loss")

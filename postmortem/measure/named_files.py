@@ -21,7 +21,7 @@ def measure_named_files(manifests: Sequence[Manifest], main: Manifest) -> Iterat
 def _files(manifest: Manifest) -> Iterator[Found]:
     names, seen = FILE_NAMES[:2], manifest.files
     if seen is None or seen.looked == 0:
-        yield from (Missing(name, f"the files that {manifest.source} may name were not looked for", "data-files") for name in names)
+        yield from (_unseen(name, manifest, "files") for name in names)
         return
     if seen.found == 0:
         # Nothing there at all is a folder that was not brought along, not a data set of missing files.
@@ -36,10 +36,19 @@ def _files(manifest: Manifest) -> Iterator[Found]:
     yield Measurement(names[1], seen.empty / seen.found, "share", basis, items=items)
 
 
+def _unseen(name: str, manifest: Manifest, what: str) -> Missing:
+    """Why nothing is known of the files that a manifest names."""
+    if manifest.names_files is False:
+        return Missing(name, f"{manifest.source} has no column of file names", "", applies=False)
+    if manifest.names_files:
+        return Missing(name, f"none of the {what} that {manifest.source} names was found from its folder", "data-files")
+    return Missing(name, f"no {what} of {manifest.source} were looked for", "data-files")
+
+
 def _images(manifest: Manifest) -> Iterator[Found]:
     names, sample = FILE_NAMES[2:], manifest.images
     if sample is None or sample.looked == 0:
-        yield from (Missing(name, f"no image that {manifest.source} names was opened", "data-files") for name in names)
+        yield from (_unseen(name, manifest, "images") for name in names)
         return
     of = f"{sample.looked} images of {manifest.source}"
     bad = ", ".join(repr(name[:60]) for name in sample.unreadable[:3])

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from postmortem.measure.gaps import moments_gap
 from postmortem.measure.kept_state import NAME as FILLED
-from postmortem.measure.kept_state import algorithm_words, keeps_state, measure_filled, why_no_squares, why_no_state
+from postmortem.measure.kept_state import keeps_state, measure_filled
 from postmortem.measure.optimizer_settings import NAMES as SETTING_NAMES
 from postmortem.measure.optimizer_settings import measure_settings
 from postmortem.measure.table import CheckpointRow, TensorTable
@@ -68,9 +69,8 @@ def _nonfinite(view: View, saved: Sequence[CheckpointRow]) -> Found:
             return Measurement("optimizer.nonfinite", sum(items.values()), "elements", basis, row.step, items)
     kept = sum(len(row.updates) for row in saved)
     if not kept:
-        why = why_no_state(view.checkpoints)
-        return Missing("optimizer.nonfinite", why.reason, why.log_next, why.applies)
-    return Measurement("optimizer.nonfinite", 0, "elements", f"moments of {len(saved)} checkpoints")
+        return moments_gap("optimizer.nonfinite", view, "the optimizer's entries could not be joined to the parameters", ADAM_KIN | {"sgd"})
+    return Measurement("optimizer.nonfinite", 0, "elements", f"moments of {counted(len(saved), 'checkpoint')}")
 
 
 def _algorithm(view: View, row: CheckpointRow) -> Found:
@@ -129,7 +129,7 @@ def _coverage(view: View, row: CheckpointRow) -> Iterator[Found]:
         items = {layer: float(view.layers[layer].elements) for layer, reason in reasons.items() if reason == word and layer not in moved}
         if word == "zero gradient":
             items = {layer: float(view.layers[layer].elements) for layer, reason in reasons.items() if reason == word}
-        yield Measurement(name, len(items), "tensors", f"{len(reasons)} parameters at {at_step(row)}", row.step, items)
+        yield Measurement(name, len(items), "tensors", f"{counted(len(reasons), 'parameter')} at {at_step(row)}", row.step, items)
 
 
 # --- its counter and its numbers --------------------------------------------------------------------------------------
@@ -150,14 +150,7 @@ def _step_lag(view: View, saved: Sequence[CheckpointRow]) -> Found:
     name = "optimizer.step_lag"
     known = [(row.step, count) for row in saved if row.step and (count := _own_count(row)) is not None and not _step_is_counter(view, row)]
     if not known:
-        if any(_own_count(row) is not None for row in saved):
-            return Missing(name, "the checkpoints' steps are the optimizer's own counter, or are not known", "checkpoint")
-        if not any(row.updates for row in saved):
-            why = why_no_state(view.checkpoints)
-            return Missing(name, why.reason, why.log_next, why.applies)
-        algorithm = _optimizers(view, saved[-1])[0].algorithm
-        # Torch's SGD has no counter: nothing that is saved would bring one.
-        return Missing(name, f"the state of {algorithm_words(algorithm)} counts no updates", "optimizer-state", algorithm != "sgd")
+        return _uncounted(name, view, saved)
     step, count = known[-1]
     gap = step - count
     share = gap / step
@@ -165,8 +158,17 @@ def _step_lag(view: View, saved: Sequence[CheckpointRow]) -> Found:
     word = _gap_kind(known)
     if word in {"restart", "constant"} and _other_parameters(saved):
         word = "replaced"  # the state before could not have been loaded into it
-    basis = f"{gap} of {step} steps are not in the optimizer's counter ({count}); {word} over {len(known)} checkpoints"
+    basis = f"{gap} of {step} steps are not in the optimizer's counter ({count}); {word} over {counted(len(known), 'checkpoint')}"
     return Measurement(name, share, "share", basis, gap if word in {"restart", "constant"} else None, items, word)
+
+
+def _uncounted(name: str, view: View, saved: Sequence[CheckpointRow]) -> Missing:
+    """Why no counter of the optimizer stands beside a step that is not its own."""
+    if any(_own_count(row) is not None and _step_is_counter(view, row) for row in saved):
+        return Missing(name, "the checkpoints' steps are known from the optimizer's own counter alone", "step-in-checkpoint")
+    if any(update.algorithm in ADAM_KIN for row in saved for update in row.updates.values()):
+        return Missing(name, "the optimizer's state has no count of its steps", "optimizer-groups")
+    return moments_gap(name, view, "the optimizer's state has no count of its steps", what="count of its steps")
 
 
 def _other_parameters(saved: Sequence[CheckpointRow]) -> bool:
@@ -213,7 +215,9 @@ def _accumulation(view: View, saved: Sequence[CheckpointRow], lag: Found) -> Fou
     if lag.text != "proportional":
         return Missing(name, f"the optimizer's counter is behind in another way ({lag.text})", "two-checkpoints")
     items = {f"step {step}": ratio for step, ratio in known.items()}
-    return Measurement(name, sum(items.values()) / len(items), "steps", f"steps an update over {len(items)} checkpoints", None, items)
+    return Measurement(
+        name, sum(items.values()) / len(items), "steps", f"steps an update over {counted(len(items), 'checkpoint')}", None, items
+    )
 
 
 def _step_spread(view: View, row: CheckpointRow) -> Found:
@@ -263,7 +267,7 @@ def _scaler_skips(view: View) -> Found:
         before, begun = scale, step
     if not seen:
         return Missing(name, "no checkpoint of a known step holds a gradient scaler's scale", "scaler-state")
-    basis = f"scale of the gradient scaler from {_SCALER_START:g} on, in {seen} checkpoints"
+    basis = f"scale of the gradient scaler from {_SCALER_START:g} on, in {counted(seen, 'checkpoint')}"
     return Measurement(name, least, "updates", basis, begun, {"least": least, "most": most})
 
 
@@ -282,10 +286,11 @@ def _epsilon(view: View, row: CheckpointRow) -> Found:
         if elements and (update.step or 0) >= EARLIEST_JUDGED_STEP:
             items[name] = update.epsilon_bound / elements
     if not items:
+        name = "optimizer.epsilon_share"
         uncounted = any(update.algorithm in ADAM_KIN and update.step is None for update in row.updates.values())
-        seen = "Adam's moments were saved without the number of its updates" if uncounted else "no matrix has Adam's moments"
-        why = why_no_squares(view.checkpoints, seen)
-        return Missing("optimizer.epsilon_share", why.reason, why.log_next, why.applies)
+        if uncounted:
+            return Missing(name, "the optimizer's state has no count of its steps", "optimizer-groups")
+        return moments_gap(name, view, "no matrix has Adam's moments")
     basis = f"elements with sqrt(v) below epsilon and a nonzero average, {counted(len(items), 'matrix', 'matrices')} at {at_step(row)}"
     share = sum(items[name] * weights[name] for name in items) / sum(weights[name] for name in items)
     return Measurement("optimizer.epsilon_share", share, "share", basis, row.step, items)

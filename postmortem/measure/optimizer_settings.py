@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from postmortem.measure.kept_state import why_no_squares
+from postmortem.measure.gaps import NO_SCALAR, written
 from postmortem.measure.table import CheckpointRow
-from postmortem.measure.view import Found, View, at_step, missing, peak_row, span
+from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, peak_row, span
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, counted
 
 NAMES = (
@@ -40,6 +40,9 @@ def measure_settings(view: View, saved: Sequence[CheckpointRow]) -> Iterator[Fou
     yield _unusual(view, saved[-1])
     yield _decayed_vectors(view, saved[-1])
     yield from _scheduler([view.checkpoints[row.source] for row in view.rows if row.source in view.checkpoints])
+
+
+_NO_GROUPS = "the optimizer's state names no groups with their settings"
 
 
 def _optimizers(view: View, row: CheckpointRow) -> tuple[Optimizer, ...]:
@@ -77,7 +80,7 @@ def _changed(view: View, saved: Sequence[CheckpointRow]) -> Found:
                 changes[key] = changes.get(key, 0) + 1
                 if not text:
                     first, text = after.step, f"{key} {old[key]} -> {new[key]} by {at_step(after)}"
-    basis = f"groups in {len(saved)} checkpoints, {span(saved[0], saved[-1])}"
+    basis = f"groups in {counted(len(saved), 'checkpoint')}, {span(saved[0], saved[-1])}"
     return Measurement(name, len(changes), "settings", basis, first, changes, text)
 
 
@@ -97,7 +100,7 @@ def _base_rate_rise(view: View, saved: Sequence[CheckpointRow]) -> Found:
                     largest, first = now / was, after.step
     if not seen:
         return Missing(name, "no group of the optimizer keeps a base rate", "optimizer-state")
-    return Measurement(name, largest, "ratio", f"initial_lr of groups in {len(saved)} checkpoints", first)
+    return Measurement(name, largest, "ratio", f"initial_lr of groups in {counted(len(saved), 'checkpoint')}", first)
 
 
 def _both_undefined(old: object, new: object) -> bool:
@@ -122,7 +125,8 @@ def _rates(view: View, row: CheckpointRow) -> Iterator[Found]:
             spreads[optimizer.name] = max(positive) / min(positive)
             still.update({f"group {i} of {optimizer.name}": float(listed[i]) for i, rate in rates.items() if rate == 0 and listed[i]})
     if not spreads:
-        yield from missing(names, "no group of the optimizer has a learning rate above 0", "learning-rate")
+        told = f"every group of the optimizer has a learning rate of 0 at {at_step(row)}"
+        yield from missing(names, told if groups else _NO_GROUPS, "" if groups else "optimizer-groups", applies=not groups)
         return
     basis = f"{counted(groups, 'group')} at {at_step(row)}"
     yield Measurement(names[0], max(spreads.values()), "ratio", basis, row.step, spreads)
@@ -147,8 +151,10 @@ def _unusual(view: View, row: CheckpointRow) -> Found:
             if betas[0] == 0:
                 items[f"beta1 {where}"] = 0.0
     if not groups:
-        why = why_no_squares(view.checkpoints, "the optimizer was saved without its betas")
-        return Missing("optimizer.unusual", why.reason, why.log_next, why.applies)
+        if any(optimizer.algorithm in NO_SCALAR | ADAM_KIN for optimizer in _optimizers(view, row)):
+            return Missing("optimizer.unusual", _NO_GROUPS, "optimizer-groups")
+        kinds = " and ".join(sorted({written(optimizer.algorithm) for optimizer in _optimizers(view, row)}))
+        return Missing("optimizer.unusual", f"the optimizer is {kinds}, which has no betas", "", applies=False)
     return Measurement("optimizer.unusual", len(items), "settings", f"{counted(groups, 'group')} at {at_step(row)}", row.step, items)
 
 
@@ -157,7 +163,9 @@ def _decayed_vectors(view: View, row: CheckpointRow) -> Found:
     known = {layer.name: view.setting(row, layer.name, "weight_decay") for layer in view.parameters if len(layer.shape) == 1}
     decays = {label: decay for label, decay in known.items() if decay is not None}
     if not decays:
-        return Missing(name, "no bias or norm is listed in a group with a weight decay", "optimizer-state")
+        if not any(len(layer.shape) == 1 for layer in view.parameters):
+            return Missing(name, "the net has no bias and no norm", "", applies=False)
+        return Missing(name, "the optimizer's groups tell no weight decay of a bias or norm", "optimizer-groups")
     items = {label: decay for label, decay in decays.items() if decay > 0}
     return Measurement(name, len(items), "tensors", f"{len(decays)} biases and norms at {at_step(row)}", row.step, items)
 
@@ -204,15 +212,15 @@ def _scheduler(checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
                 gaps[label] = max(gap, gaps.get(label, 0.0))
                 first = checkpoint.step if first is None and gap > 1e-6 else first
     if compared:
-        basis = f"rates of groups beside the scheduler's in {len(told)} checkpoints"
+        basis = f"rates of groups beside the scheduler's in {counted(len(told), 'checkpoint')}"
         yield Measurement("optimizer.scheduler_gap", max(gaps.values(), default=0.0), "share", basis, first, gaps)
     else:
         yield Missing("optimizer.scheduler_gap", "no checkpoint holds one scheduler's rates beside the groups'", "scheduler-state")
     counts = [(checkpoint.step, epoch) for checkpoint, (_, epoch) in told if epoch is not None]
     if len(counts) < 2:
-        yield Missing("optimizer.scheduler_restart", "fewer than two checkpoints hold the scheduler's count", "two-checkpoints")
+        yield Missing("optimizer.scheduler_restart", "fewer than two checkpoints hold the scheduler's count", "scheduler-state")
         return
     falls = {f"step {step}": before - after for (_, before), (step, after) in pairwise(counts) if after < before}
     since = next((step for (_, before), (step, after) in pairwise(counts) if after < before), None)
-    basis = f"last_epoch of the scheduler in {len(counts)} checkpoints"
+    basis = f"last_epoch of the scheduler in {counted(len(counts), 'checkpoint')}"
     yield Measurement("optimizer.scheduler_restart", max(falls.values(), default=0.0), "steps", basis, since, falls)

@@ -19,7 +19,7 @@ from postmortem.measure.loss import missing
 from postmortem.measure.roles import Roled, main_training_loss
 from postmortem.measure.smooth import Floats, Ints
 from postmortem.measure.thinning import thin
-from postmortem.model import Curve, LinePlot, Mark, Measurement, Missing, RunData, Series
+from postmortem.model import Curve, LinePlot, Mark, Measurement, Missing, RunData, Series, counted
 
 LEAST_POINTS = 20
 BLOCKS = 20
@@ -63,7 +63,7 @@ def measure_pace(run: RunData, roled: Sequence[Roled]) -> Iterator[Measurement |
     if isinstance(pace, str):
         yield from missing(names, pace, "wall-times")
         return
-    basis = f"first to last time of {len(timed)} tags"
+    basis = f"first to last time of {counted(len(timed), 'tag')}"
     yield Measurement("run.duration_seconds", duration, "seconds", basis)
     yield from _rate(pace)
     yield from _gap(run, pace, times)
@@ -141,7 +141,7 @@ def _rate(pace: Pace) -> Iterator[Measurement | Missing]:
     if rates.size < LEAST_BURSTS:
         yield from missing(RATE, f"{tag} advances in only {rates.size} of {BLOCKS} blocks", "wall-times")
         return
-    basis = f"{rates.size} blocks of {pace.steps.size} points of {tag}, within one process"
+    basis = f"{counted(rates.size, 'block')} of {counted(pace.steps.size, 'point')} of {tag}, within one process"
     yield Measurement("pace.steps_per_second", float(np.median(rates)), "steps per second", f"median of {basis}")
     quarter = max(2, rates.size // 4)
     first, last = float(np.median(rates[:quarter])), float(np.median(rates[-quarter:]))

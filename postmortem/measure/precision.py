@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from postmortem.measure.gaps import moments_gap
 from postmortem.measure.kept_state import why_no_state
 from postmortem.measure.roled import LEAST_POINTS
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.smooth import finite_points
 from postmortem.measure.table import CheckpointRow, TensorTable
-from postmortem.measure.view import Found, View, at_step, missing, peak_row, view_of
-from postmortem.model import Checkpoint, Measurement, Missing
+from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, peak_row, view_of
+from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 NAMES = (
     "precision.stored",
@@ -101,7 +102,7 @@ def _stored(view: View) -> Found:
         name,
         share,
         "share",
-        f"types of {len(view.parameters)} tensors at {at_step(row)}",
+        f"types of {counted(len(view.parameters), 'tensor')} at {at_step(row)}",
         row.step,
         text=max(words, key=lambda word: words[word]),
     )
@@ -143,7 +144,7 @@ def _stuck(view: View) -> Found:
     total = sum(elements.values())
     share = sum(stuck[label] * elements[label] for label in stuck) / total
     word = max(stored, key=lambda dtype: stored[dtype])
-    basis = f"last update rebuilt at {at_step(row)} beside half a unit in the last place, {len(stuck)} tensors, mostly {word}"
+    basis = f"last update rebuilt at {at_step(row)} beside half a unit in the last place, {counted(len(stuck), 'tensor')}, mostly {word}"
     return Measurement(name, share, "share", basis, row.step, stuck, word)
 
 
@@ -156,8 +157,8 @@ def _state(view: View) -> Iterator[Found]:
     names = NAMES[2:4]
     row = next((row for row in reversed(view.rows) if any(update.state_dtype for update in row.updates.values())), None)
     if row is None:
-        why = why_no_state(view.checkpoints)
-        yield from missing(names, why.reason, why.log_next, why.applies)
+        kept_by = ADAM_KIN | {"sgd", "rmsprop"}
+        yield from (moments_gap(name, view, "the optimizer's entries could not be joined to the parameters", kept_by) for name in names)
         return
     types: dict[str, float] = {}
     under: dict[str, float] = {}
@@ -182,7 +183,7 @@ def _state(view: View) -> Iterator[Found]:
         yield Missing(names[1], "moments of 8 bits have zeros by design", "optimizer-state")
         return
     share = sum(under[name] * elements[name] for name in under) / sum(elements.values())
-    basis = f"second moments that are zero beside first ones that are not, {len(elements)} tensors at {at_step(row)}"
+    basis = f"second moments that are zero beside first ones that are not, {counted(len(elements), 'tensor')} at {at_step(row)}"
     yield Measurement(names[1], share, "share", basis, row.step if under else None, under, word)
 
 
@@ -203,7 +204,7 @@ def _clipped(view: View) -> Found:
     if not seen:
         return Missing(name, "no parameter is stored in half precision", "checkpoint")
     worst, row, items = max(counts, key=lambda entry: entry[0])
-    basis = f"{seen} half-precision parameters in {len(counts)} checkpoints" + (f", most at {at_step(row)}" if worst else "")
+    basis = f"{seen} half-precision parameters in {counted(len(counts), 'checkpoint')}" + (f", most at {at_step(row)}" if worst else "")
     return Measurement(name, worst, "elements", basis, row.step if worst else None, items)
 
 

@@ -122,7 +122,9 @@ def measure_majority(roled: Sequence[Roled], manifests: Sequence[Manifest]) -> M
         "unit": half_unit(values) if float(np.ptp(values)) > 0 else 0.5e-3,
         "single": abs(level - held.get(nearest, 0) / total),
     }
-    basis = f"{accuracy.series.tag!r}, last {tail.size} points; {majority!r} is {share:.2%} of {total} records in {manifest.source}"
+    basis = (
+        f"{accuracy.series.tag!r}, last {counted(tail.size, 'point')}; {majority!r} is {share:.2%} of {total} records in {manifest.source}"
+    )
     return Measurement(name, level - share, "share", basis, int(accuracy.series.steps[-1]), items, nearest)
 
 

@@ -15,7 +15,7 @@ from postmortem.measure.data_sets import main_manifest, split_counts
 from postmortem.measure.loss import basis_of
 from postmortem.measure.roles import Roled, main, main_training_loss, main_validation_loss
 from postmortem.measure.smooth import finite_points, smooth
-from postmortem.model import Manifest, Measurement, Missing, counted, kind_of_run
+from postmortem.model import Manifest, Measurement, Missing, counted, kind_of_run, percent
 
 NAMES = ("loss.validation_to_rare", "accuracy.errors_to_rare")
 RARE = 0.1
@@ -35,7 +35,11 @@ def measure_rare(roled: Sequence[Roled], manifests: Sequence[Manifest], family: 
     rare = {label: held.get(label, 0) for label, number in counts.items() if 0 < number <= RARE * largest and held.get(label, 0)}
     found = sum(rare.values())
     if found < LEAST_RECORDS:
-        yield from (Missing(name, f"{manifest.source} holds {found} validation records of rare classes", "manifest") for name in NAMES)
+        few = min(counts.values(), default=0) > 0 and min(counts.values()) > RARE * largest
+        told = f"{manifest.source} holds {counted(found, 'validation record')} of rare classes"
+        if few:
+            told = f"no class is rare: the smallest has {percent(min(counts.values()) / largest)} of the records of the largest"
+        yield from (Missing(name, told, "" if few or records else "manifest-splits", applies=not few) for name in NAMES)
         return
     cost = math.fsum(number / records * -math.log(counts[label] / total) for label, number in rare.items())
     said = f"{found} of {records} validation records are of {len(rare)} rare classes"

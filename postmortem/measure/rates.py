@@ -43,14 +43,18 @@ def _rates(run: RunData, roled: Sequence[Roled]) -> tuple[Ints, Floats, str] | N
     series = main_rate(roled)
     if series is not None:
         steps, values = finite_points(series)
-        basis = f"{series.tag!r} of {series.source}, {values.size} points"
+        basis = f"{series.tag!r} of {series.source}, {counted(values.size, 'point')}"
         if values.max() > 0 or not any((_group_rate(one) or 0.0) > 0 for one in run.checkpoints):
             return steps, values, basis
         # What was logged is the rate of one group that stands still; others do not.
     saved = [(one.step, _group_rate(one)) for one in run.checkpoints]
     known = [(step, rate) for step, rate in saved if step is not None and rate is not None]
     if known:
-        return np.array([step for step, _ in known]), np.array([rate for _, rate in known]), f"optimizer groups of {len(known)} checkpoints"
+        return (
+            np.array([step for step, _ in known]),
+            np.array([rate for _, rate in known]),
+            f"optimizer groups of {counted(len(known), 'checkpoint')}",
+        )
     setting = number_of(settings(run), RATE)
     if setting is not None:
         return np.array([0]), np.array([setting[1]]), f"setting {setting[0]!r}"
@@ -136,8 +140,10 @@ def measure_gradient_norm(roled: Sequence[Roled], clip_norm: float | None) -> It
     where = f"{series.tag!r} of {series.source}"
     bad = ~np.isfinite(series.values)
     first_bad = int(series.steps[int(np.argmax(bad))]) if bad.any() else None
-    yield Measurement("gradnorm.nonfinite", float(bad.sum()), "points", f"{series.values.size} points of {where}", first_bad)
-    yield Measurement("gradnorm.nonfinite_share", float(bad.mean()), "share", f"{series.values.size} points of {where}", first_bad)
+    yield Measurement("gradnorm.nonfinite", float(bad.sum()), "points", f"{counted(series.values.size, 'point')} of {where}", first_bad)
+    yield Measurement(
+        "gradnorm.nonfinite_share", float(bad.mean()), "share", f"{counted(series.values.size, 'point')} of {where}", first_bad
+    )
     steps, values = finite_points(series)
     if values.size < LEAST_POINTS:
         yield from missing(
@@ -163,7 +169,7 @@ def measure_gradient_norm(roled: Sequence[Roled], clip_norm: float | None) -> It
         f"last tenth {late:.4g} over {early:.4g} early, the first {skipped} points left out; {basis}",
     )
     if clip_norm is None:
-        yield Missing("gradnorm.clipped_share", "no setting gives a clip norm", "hyperparameters")
+        yield Missing("gradnorm.clipped_share", "no setting gives a clip norm", "clip-norm")
     else:
         over = float(np.mean(values > clip_norm * (1 + SAME)))
         yield Measurement(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from postmortem.measure.class_shares import runs_z
 from postmortem.measure.data_sets import HELD_OUT, label_kind, put_together, shown_split, split_records, training_records, training_splits
 from postmortem.measure.settings import first_of
-from postmortem.model import Manifest, Measurement, Missing, Plain
+from postmortem.model import Manifest, Measurement, Missing, Plain, counted
 
 RECORD_NAMES = (
     "data.records",
@@ -60,7 +60,7 @@ def _labels(manifest: Manifest, records: Mapping[str, int]) -> Iterator[Found]:
     if kind not in ("objects", "multiple") or not total:
         yield Missing(name, f"a record of {manifest.source} is not known to have several labels", "manifest")
     else:
-        yield Measurement(name, labels / total, "labels", f"{labels} labels of {total} records of {manifest.source}")
+        yield Measurement(name, labels / total, "labels", f"{labels} labels of {counted(total, 'record')} of {manifest.source}")
     if kind != "objects" or not total:
         yield Missing("data.background", f"{manifest.source} is no set of objects", "manifest")
     else:
@@ -87,7 +87,8 @@ def _keys(manifest: Manifest, records: Mapping[str, int]) -> Iterator[Found]:
     }
     with_training = [share for pair, share in shared.items() if pair.split("|")[0] not in HELD_OUT]
     told = (
-        ", ".join(f"{count} keys in {pair.replace('|', ' and ')}" for pair, count in manifest.shared_keys.items()) or "no key in two splits"
+        ", ".join(f"{counted(count, 'key')} in {pair.replace('|', ' and ')}" for pair, count in manifest.shared_keys.items())
+        or "no key in two splits"
     )
     worst = dict(sorted(shared.items(), key=lambda pair: -pair[1]))
     yield Measurement(names[1], max(with_training, default=0.0), "share", f"{told}; {keyed}", items=worst)

@@ -9,7 +9,7 @@ import numpy as np
 from postmortem.measure.loss import compared_loss, missing
 from postmortem.measure.roles import Roled, main
 from postmortem.measure.smooth import Floats, Ints, finite_points
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted
 
 LEAST_POINTS = 5
 NAMES = ("regularization.ratio", "regularization.ratio_start", "regularization.ratio_p80", "regularization.data_share")
@@ -39,7 +39,7 @@ def measure_regularization(roled: Sequence[Roled], penalties: Mapping[int, float
             yield from missing(NAMES, f"{total.series.tag!r} has no finite point", "regularization-loss")
             return
         pair = (at, np.array([penalties[int(step)] for step in at]), np.interp(at, steps, losses))
-        said = f"weight decay's penalty on the weights of {at.size} checkpoints over {total.series.tag!r}"
+        said = f"weight decay's penalty on the weights of {counted(at.size, 'checkpoint')} over {total.series.tag!r}"
         yield from _ratios(*pair, said, least=1)
         return
     else:
@@ -66,7 +66,7 @@ def _ratios(steps: Ints, parts: Floats, data: Floats, said: str, least: int) -> 
     steps, parts, data = steps[usable], parts[usable], data[usable]
     with np.errstate(over="ignore"):
         ratios = np.minimum(parts / np.maximum(data, 1e-300), 1e6)
-    basis = f"{said}, {steps.size} points"
+    basis = f"{said}, {counted(steps.size, 'point')}"
     highest = int(steps[int(np.argmax(ratios))])
     begin = float(np.median(ratios[:3]))
     yield Measurement("regularization.ratio_start", begin, "ratio", f"median of the first three of {basis}", int(steps[0]))

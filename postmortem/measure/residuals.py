@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from postmortem.measure.epochs import records_a_step
-from postmortem.measure.kept_state import why_no_squares
+from postmortem.measure.gaps import moments_gap
 from postmortem.measure.layers import Layer
 from postmortem.measure.smooth import Floats, ratio
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import ADAM_KIN, Found, View, missing, view_of
-from postmortem.model import Checkpoint, Measurement, Missing, Plain
+from postmortem.model import Checkpoint, Measurement, Missing, Plain, counted
 
 NAMES = ("head.residual_trend", "head.residual", "head.effective_classes")
 MOST_UNITS = 1000
@@ -54,11 +54,7 @@ def measure_residuals(table: TensorTable, checkpoints: Sequence[Checkpoint], kno
     head = heads[-1]
     biases = _states(view, head, head.bias) if head.bias else []
     rows = _states(view, head, head.name)
-    if not biases and not rows:
-        why = why_no_squares(view.checkpoints, "no checkpoint holds squares of the head's gradients")
-        yield from missing(NAMES, why.reason, why.log_next, why.applies)
-        return
-    yield _trend(biases or rows, head)
+    yield _trend(view, biases or rows, head)
     yield _residual(biases, head, known)
     yield _effective(view, rows, head)
 
@@ -107,14 +103,14 @@ def _state(view: View, row: CheckpointRow, head: Layer, name: str) -> _State | N
     return None
 
 
-def _trend(states: Sequence[_State], head: Layer) -> Found:
+def _trend(view: View, states: Sequence[_State], head: Layer) -> Found:
     """Mean square of the head's gradients in the last stretch between checkpoints over that in the first one."""
     name = NAMES[0]
     if len(states) < 2:
-        return Missing(name, "it takes two checkpoints with an optimizer that averages squares of gradients", "optimizer-state")
+        return _unknown(name, view, head, len(states))
     sums = [(step, float(squares.sum())) for step, squares in windows(states)]
     if sums[0][1] <= 0:
-        return Missing(name, f"no gradient reached {head.name} before step {sums[0][0]}", "optimizer-state")
+        return Missing(name, f"no gradient reached {head.name} before step {sums[0][0]}", "", applies=False)
     items = {f"to step {step}": value for step, value in sums}
     told = f"squares of gradients of {head.bias or head.name} in the stretch to step {sums[-1][0]} over those up to step {sums[0][0]}"
     return Measurement(name, ratio(sums[-1][1], sums[0][1]), "ratio", told, sums[-1][0], items, head.name)
@@ -126,32 +122,44 @@ def _residual(states: Sequence[_State], head: Layer, known: Mapping[str, Plain])
     if not states:
         return Missing(name, "no checkpoint holds squares of the gradients of the head's bias", "optimizer-state")
     if batch is None:
-        return Missing(name, "no setting gives the batch size", "hyperparameters")
+        return Missing(name, "no setting gives the batch size", "batch-size")
     if not 2 <= head.fan_out <= MOST_UNITS:
-        return Missing(name, f"a head with {head.fan_out} units is none over classes", "checkpoint")
+        return Missing(name, f"a head with {counted(head.fan_out, 'unit')} is none over classes", "", applies=False)
     step, squares = windows(states)[-1]
     brier = float(squares.sum()) * batch[0]
     told = f"squares of gradients of {head.bias} in the stretch to step {step}, times {batch[1]}: a Brier score of {brier:.3g}"
     return Measurement(name, brier / (1 - 1 / head.fan_out), "ratio", told, step, text=head.name)
 
 
+def _unknown(name: str, view: View, head: Layer, states: int) -> Missing:
+    """Why too few checkpoints hold squares of the head's gradients."""
+    if states:
+        files = counted(states, "checkpoint holds", "checkpoints hold")
+        return Missing(name, f"{files} squares of the head's gradients, two are needed", "more-checkpoints")
+    told = f"the optimizer's entries could not be joined to {head.name}"
+    return moments_gap(name, view, told, ADAM_KIN | {"rmsprop"}, "squares of gradients")
+
+
 def _effective(view: View, states: Sequence[_State], head: Layer) -> Found:
     """Effective number of classes among the head's errors, exp of their entropy, over the number of units."""
     name = NAMES[2]
     if not states:
-        return Missing(name, "no checkpoint holds squares of the head's gradients", "optimizer-state")
+        return _unknown(name, view, head, 0)
     if not LEAST_CLASSES <= head.fan_out <= min(MOST_UNITS, head.fan_in):
-        return Missing(name, f"a head of {head.fan_out} units on {head.fan_in} features is none over a few classes", "checkpoint")
+        told = (
+            f"a head of {counted(head.fan_out, 'unit')} on {counted(head.fan_in, 'feature')} is none over {LEAST_CLASSES} classes or more"
+        )
+        return Missing(name, told, "", applies=False)
     if view.matrices[0].fan_in == head.fan_out or any(
         layer.kind == "embedding" and layer.shape[0] == head.fan_out for layer in view.layers.values()
     ):
-        return Missing(name, f"{head.name} gives back as many numbers as come in: its units are no classes", "checkpoint")
+        return Missing(name, f"{head.name} gives back as many numbers as come in: its units are no classes", "", applies=False)
     # The first state, before the model has learned some classes better than others: then errors are as frequent as their classes.
     squares = states[0].squares
     if not float(squares.sum()) > 0:
-        return Missing(name, f"no gradient reached {head.name}", "optimizer-state")
+        return Missing(name, f"no gradient reached {head.name}", "", applies=False)
     shares = squares / squares.sum()
     entropy = -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
     items = {f"unit {unit}": float(share) for unit, share in enumerate(shares)}
-    told = f"squares of gradients of the {head.fan_out} units of {head.name} at step {states[0].step}"
+    told = f"squares of gradients of the {counted(head.fan_out, 'unit')} of {head.name} at step {states[0].step}"
     return Measurement(name, math.exp(entropy) / head.fan_out, "share", told, states[0].step, items, head.name)

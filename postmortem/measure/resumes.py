@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import MEDIAN_TO_MEAN
-from postmortem.model import Measurement, Missing, Resume, Series, number
+from postmortem.model import Measurement, Missing, Resume, Series, counted, number
 
 LEAST_SHARED = 5
 MOST_SHARED = 50
@@ -66,7 +66,7 @@ def _rate_ratio(resume: Resume, later: Series) -> Measurement | None:
     apart = np.exp(np.abs(np.log(new / old)))
     place = int(np.argsort(apart)[apart.size // 2])  # the median: at the end of a schedule ratios grow without bound
     seen = f"at step {steps[place]} it is {number(new[place])} and was {number(old[place])} before"
-    basis = f"{steps.size} steps of tag {later.tag!r} from step {resume.first_step} on, first in {earlier.source}; {seen}"
+    basis = f"{counted(steps.size, 'step')} of tag {later.tag!r} from step {resume.first_step} on, first in {earlier.source}; {seen}"
     return Measurement("resume.rate_ratio", float(apart[place]), "ratio", basis, resume.first_step)
 
 

@@ -59,7 +59,7 @@ from postmortem.measure.updates import measure_updates
 from postmortem.measure.weight_states import measure_weight_states
 from postmortem.measure.weights import measure_weights
 from postmortem.measure.workers import WorkerDiedError
-from postmortem.model import Artifacts, InputFile, Manifest, Measurement, Missing, Problem, RunData, RunMeasurements
+from postmortem.model import Artifacts, InputFile, Manifest, Measurement, Missing, Problem, RunData, RunMeasurements, counted
 
 if TYPE_CHECKING:
     from postmortem.measure.table import TensorTable
@@ -80,6 +80,13 @@ class _Found:
                 self.values.setdefault(one.name, one)
             else:
                 self.missing.setdefault(one.name, one)
+
+    def keep_open(self, families: tuple[str, ...], unread: int) -> None:
+        """What no readable checkpoint holds may be in one that could not be read: there the question stays open."""
+        for name, gap in self.missing.items():
+            if unread and not gap.applies and name.startswith(families):
+                files = counted(unread, "checkpoint file")
+                self.missing[name] = replace(gap, reason=f"{gap.reason}, and {files} could not be read whole", log_next="", applies=True)
 
     def whole(self, name: str) -> int | None:
         """A measured count, or None."""
@@ -117,6 +124,7 @@ def measure_run(run: RunData) -> RunMeasurements:
         measure_weight_states,
     ):
         found.keep(measure(table, run.checkpoints))
+    found.keep_open(("adapters.", "averages."), _unread(run))
     if "precision.scale" not in found.values:
         found.keep(logged_scale(roled))
     head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
@@ -196,6 +204,12 @@ def _algorithm(found: _Found) -> str:
     return next((one.text for one in told if one is not None and one.text), "")
 
 
+def _unread(run: RunData) -> int:
+    """How many files of checkpoints are damaged, so that what they hold is not known."""
+    files = {file.name for file in run.files if file.role == "checkpoint"}
+    return len({problem.path for problem in run.problems if problem.kind != "unsafe-pickle" and problem.path in files})
+
+
 def _last_step(run: RunData) -> int | None:
     steps = [int(series.steps[-1]) for series in run.series if series.steps.size]
     steps += [checkpoint.step for checkpoint in run.checkpoints if checkpoint.step is not None]
@@ -262,12 +276,12 @@ def _inputs(run: RunData) -> tuple[InputFile, ...]:
         mine = [series for series in run.series if series.source == source and series.steps.size]
         if mine:
             first, last = min(int(one.steps[0]) for one in mine), max(int(one.steps[-1]) for one in mine)
-            told[source] = f"{len(mine)} tags, steps {first} to {last}"
+            told[source] = f"{counted(len(mine), 'tag')}, steps {first} to {last}"
     for checkpoint in run.checkpoints:
         step = "step unknown" if checkpoint.step is None else f"step {checkpoint.step}, from {checkpoint.step_basis}"
         kept = "optimizer state" if any(one.slots for one in checkpoint.optimizers) else "an optimizer that has no state"
         optimizer = f", with {kept}" if checkpoint.optimizers else ""
-        told[checkpoint.source] = f"{len(checkpoint.tensors)} tensors, {step}{optimizer}"
+        told[checkpoint.source] = f"{counted(len(checkpoint.tensors), 'tensor')}, {step}{optimizer}"
         told.update({replica.source: f"{replica.rank} of {checkpoint.source}" for replica in checkpoint.replicas})
     for console in run.consoles:
         count = sum(incident.count for incident in console.incidents)

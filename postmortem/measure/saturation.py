@@ -10,7 +10,7 @@ import numpy as np
 
 from postmortem.measure.table import Floats
 from postmortem.measure.view import Found, View, at_step
-from postmortem.model import Histogram, Measurement, Missing
+from postmortem.model import Histogram, Measurement, Missing, counted
 
 NAMES = ("units.saturated", "units.zero_activation", "units.preactivation_rms")
 
@@ -96,7 +96,8 @@ def _saturated(histograms: Sequence[Histogram], activation: str) -> Found:
             first.extend(step for step, share in zip(histogram.steps, shares, strict=True) if share > _HALF)
     if not items:
         return Missing("units.saturated", "no histogram of tanh or sigmoid activations", "activation-histograms")
-    basis = f"mass beyond {TANH_EDGE:g} of tanh's range or within {SIGMOID_EDGE:g} of sigmoid's ends, {len(items)} histograms, last step"
+    ends = f"mass beyond {TANH_EDGE:g} of tanh's range or within {SIGMOID_EDGE:g} of sigmoid's ends"
+    basis = f"{ends}, {counted(len(items), 'histogram')}, last step"
     return Measurement("units.saturated", max(items.values()), "share", basis, min(first, default=None), items)
 
 
@@ -121,7 +122,12 @@ def _zero(histograms: Sequence[Histogram]) -> Found:
     if not items:
         return Missing("units.zero_activation", "no histogram of ReLU activations with a bucket of exact zeros", "activation-histograms")
     return Measurement(
-        "units.zero_activation", max(items.values()), "share", f"mass at exact zero, {len(items)} histograms, last step", None, items
+        "units.zero_activation",
+        max(items.values()),
+        "share",
+        f"mass at exact zero, {counted(len(items), 'histogram')}, last step",
+        None,
+        items,
     )
 
 
@@ -143,14 +149,15 @@ def _preactivations(view: View | None, input_rms: Mapping[str, float], activatio
     """
     name = "units.preactivation_rms"
     if activation not in {"tanh", "sigmoid"}:
-        told = f"the activation is {activation}" if activation else "no hyper-parameter tells the activation"
-        return Missing(name, told, "hyperparameters")
+        if activation:
+            return Missing(name, f"the activation is {activation}", "", applies=False)
+        return Missing(name, "no setting names the activation function", "activation")
     if view is None or not view.sound_rows:
         return Missing(name, "no checkpoint with finite weights", "checkpoint")
     row = view.sound_rows[-1]
     hidden = [layer for layer in view.hidden if not layer.transposed and layer.name in row.tensors]
     if view.normalizations or not hidden or len({layer.net for layer in hidden}) > 1:
-        return Missing(name, "the net is no plain chain of layers without normalization", "activation-histograms")
+        return Missing(name, "the net is no plain chain of layers without normalization, whose weights would tell", "")
     given = input_rms.get(hidden[0].name)
     square = given**2 if given is not None else 1.0
     items: dict[str, float] = {}
@@ -163,5 +170,10 @@ def _preactivations(view: View | None, input_rms: Mapping[str, float], activatio
         square = activated_square(items[layer.name], activation)
     source = "inputs' rms from the optimizer's state" if given is not None else "inputs taken to have rms 1"
     return Measurement(
-        name, max(items.values()), "ratio", f"weights at {at_step(row)}, {source}, {len(items)} {activation} layers", row.step, items
+        name,
+        max(items.values()),
+        "ratio",
+        f"weights at {at_step(row)}, {source}, {counted(len(items), activation + ' layer')}",
+        row.step,
+        items,
     )

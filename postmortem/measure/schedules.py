@@ -10,7 +10,7 @@ import numpy as np
 from postmortem.measure.rates import logged_rate
 from postmortem.measure.roles import Roled
 from postmortem.measure.smooth import Floats
-from postmortem.model import Measurement, Missing
+from postmortem.model import Measurement, Missing, counted, number
 
 NAME = "lr.schedule_done"
 FEWEST = 8
@@ -33,9 +33,9 @@ def measure_schedule(roled: Sequence[Roled]) -> Measurement | Missing:
     begin = int(np.flatnonzero(values == peak)[-1]) if peak > 0 else 0
     shares, since = values[begin:] / peak if peak > 0 else values[:0], (steps[begin:] - steps[begin : begin + 1]).astype(np.float64)
     if len(np.unique(shares)) < FEWEST or (np.diff(shares) > 0).any() or since[-1] <= 0:
-        return Missing(NAME, "the learning rate does not fall smoothly from its peak", "learning-rate")
+        return _no_decay(values)
     last = float(shares[-1])
-    basis = f"{values.size} logged rates, the last at {last:.0%} of the peak"
+    basis = f"{counted(values.size, 'logged rate')}, the last at {last:.0%} of the peak"
     passed = since / since[-1]
     half_wave, line = math.acos(max(-1.0, 2 * last - 1)) / math.pi, 1 - last
     fits: tuple[tuple[str, float, Floats], ...] = (
@@ -46,4 +46,14 @@ def measure_schedule(roled: Sequence[Roled]) -> Measurement | Missing:
         if done > 0 and float(np.abs(fitted - shares).max()) <= MISFIT:
             end = int(steps[begin] + round(float(since[-1]) / done))
             return Measurement(NAME, done, "share", f"{basis}, on a {form} decay to zero at step {end}", end, text=form)
-    return Missing(NAME, "the learning rate's fall is no cosine and no line to zero", "learning-rate")
+    # Steps and exponential decays have no end of their own that a run could miss.
+    return Missing(NAME, "the learning rate's fall is no cosine and no line to zero", "", applies=False)
+
+
+def _no_decay(values: Floats) -> Missing:
+    """Why a rate tells of no smooth decay that could have been cut short."""
+    if values.size < FEWEST:
+        return Missing(NAME, f"only {counted(values.size, 'learning rate')} logged", "learning-rate")
+    if float(np.ptp(values)) == 0:
+        return Missing(NAME, f"the learning rate is {number(float(values[0]))} throughout: nothing decays", "", applies=False)
+    return Missing(NAME, "the learning rate does not fall smoothly from its peak", "", applies=False)

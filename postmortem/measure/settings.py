@@ -139,10 +139,10 @@ def _word(name: str, text: str, setting: str) -> Measurement:
     return Measurement(name, math.nan, "", f"setting {setting!r}", text=text)
 
 
-def _yes_or_no(name: str, known: Mapping[str, Plain], keys: Sequence[str], what: str) -> Measurement | Missing:
+def _yes_or_no(name: str, known: Mapping[str, Plain], keys: Sequence[str], what: str, log_next: str) -> Measurement | Missing:
     found = first_of(known, keys)
     if found is None:
-        return Missing(name, f"no setting says whether {what}", "hyperparameters")
+        return Missing(name, f"no setting says whether {what}", log_next)
     key, value = found
     yes = str(value).strip().lower() not in _NO if isinstance(value, str) else bool(value)
     return _word(name, "true" if yes else "false", key)
@@ -155,14 +155,14 @@ def _activation(known: Mapping[str, Plain]) -> Measurement | Missing:
         for activation in _ACTIVATIONS:
             if activation in text:
                 return _word("run.settings_activation", _SAME.get(activation, activation), found[0])
-    return Missing("run.settings_activation", "no setting names the activation function", "hyperparameters")
+    return Missing("run.settings_activation", "no setting names the activation function", "activation")
 
 
 def _optimizer(known: Mapping[str, Plain]) -> Measurement | Missing:
     found = first_of(known, OPTIMIZER)
     word = re.search(r"[a-z]+", str(found[1]).lower()) if found is not None and isinstance(found[1], str) else None
     if found is None or word is None:
-        return Missing("run.optimizer", "no setting names the optimizer", "hyperparameters")
+        return Missing("run.optimizer", "no setting names the optimizer", "optimizer-settings")
     return _word("run.optimizer", word.group(), found[0])
 
 
@@ -183,19 +183,20 @@ def measure_settings(run: RunData) -> Iterator[Measurement | Missing]:
     if corpus is not None and isinstance(corpus[1], str) and corpus[1].strip():
         yield _word("data.corpus", corpus[1].strip(), corpus[0])
     else:
-        yield Missing("data.corpus", "no setting names the data set", "hyperparameters")
+        yield Missing("data.corpus", "no setting names the data set", "data-set-name")
     yield _activation(known)
     yield _optimizer(known)
-    yield _yes_or_no("run.pretrained", known, PRETRAINED, "weights are pre-trained")
+    yield _yes_or_no("run.pretrained", known, PRETRAINED, "weights are pre-trained", "pretrained")
     yield _built_upon(known)
-    yield _yes_or_no("run.class_weights", known, CLASS_WEIGHTS, "classes are weighted or resampled")
+    yield _yes_or_no("run.class_weights", known, CLASS_WEIGHTS, "classes are weighted or resampled", "class-weights")
     clip = number_of(known, CLIP_NORM)
     if clip is not None and clip[1] > 0:
         yield Measurement("run.clip_norm", clip[1], "gradient norm", f"setting {clip[0]!r}")
     else:
-        yield Missing("run.clip_norm", "no setting gives a clip norm" if clip is None else "the clip norm is set to 0", "hyperparameters")
+        told = "no setting gives a clip norm" if clip is None else "the clip norm is set to 0"
+        yield Missing("run.clip_norm", told, "clip-norm", applies=clip is None)
     batch = number_of(known, BATCH_SIZE)
     if batch is not None and batch[1] >= 1:
         yield Measurement("run.batch_size", batch[1], "records", f"setting {batch[0]!r}")
     else:
-        yield Missing("run.batch_size", "no setting gives the batch size", "hyperparameters")
+        yield Missing("run.batch_size", "no setting gives the batch size", "batch-size")

@@ -85,7 +85,7 @@ def late_start(curve: Smooth) -> Measurement | Missing:
     """Share of the run's steps that go by before the loss has made a tenth of its fall. Where it never falls there is no start."""
     name, fall = "loss.late_start", curve.start - curve.lowest
     if fall <= max(5 * curve.level_noise, 3 * curve.noise / STARTED):
-        return Missing(name, f"the loss of {curve.tag!r} did not fall far beyond its noise", "longer-curve")
+        return Missing(name, f"{curve.tag!r} did not fall far beyond its noise, so that no fall could start late", "", applies=False)
     fallen = np.flatnonzero(curve.blocks <= curve.start - STARTED * fall)
     if not fallen.size:
         return Missing(name, f"no stretch of {curve.tag!r} lies below its start", "longer-curve")

@@ -43,9 +43,9 @@ def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_
     recurrent = _recurrent(view, row)
     chain = _chain(view, row)
     if not chain:
-        reason = "the net is no plain chain of layers without normalization"
-        yield from missing((NAMES[0], NAMES[2]), reason, "activation-histograms")
-        yield recurrent or Missing(NAMES[1], reason, "activation-histograms")
+        reason, applies = _no_chain(view)
+        yield from missing((NAMES[0], NAMES[2]), reason, "", applies)
+        yield recurrent or Missing(NAMES[1], reason, "", applies)
         return
     square = 1.0 if input_rms is None else input_rms**2
     source = "inputs taken to have rms 1" if input_rms is None else f"inputs of rms {input_rms:.3g}"
@@ -69,7 +69,8 @@ def _final(view: View, input_rms: float | None) -> Found:
         return replace(recurrent, name=name)
     chain = _chain(view, rows[-1])
     if not chain:
-        return Missing(name, "the net is no plain chain of layers without normalization", "activation-histograms")
+        reason, applies = _no_chain(view)
+        return Missing(name, reason, "", applies)
     items = _through_tanh(rows[-1], chain, 1.0 if input_rms is None else input_rms**2)
     basis = f"weights and biases at {at_step(rows[-1])}, {counted(len(chain), 'hidden layer')} of bounded units"
     return Measurement(name, max(items.values()), "ratio", basis, rows[-1].step, items)
@@ -84,6 +85,13 @@ def _chain(view: View, row: CheckpointRow) -> list[Layer]:
     fits = plain and not others and first is not None and bool(hidden) and first.name == hidden[0].name
     fits = fits and all(_follows(before, after) for before, after in pairwise(hidden))
     return hidden if fits and not any(layer.transposed for layer in hidden) else []
+
+
+def _no_chain(view: View) -> tuple[str, bool]:
+    """Why weights alone do not tell what the layers give, and whether it is a question all the same."""
+    if view.normalizations:
+        return f"{counted(view.normalizations, 'normalization layer sets', 'normalization layers set')} the scale of the signal", False
+    return "the layers do not follow each other as a plain chain, so that their weights do not tell the signal", True
 
 
 def _follows(before: Layer, after: Layer) -> bool:

@@ -109,8 +109,10 @@ def _ranks(view: View, first: CheckpointRow, last: CheckpointRow) -> Iterator[Fo
         if math.isfinite(one) and math.isfinite(two):
             ends[layer.name], kept[layer.name] = two, two / one
     if not ends:
-        reason = f"no hidden matrix of {NARROWEST} rows and columns and at most {LARGEST} elements stands in two finite checkpoints"
-        yield from missing(names, reason, "two-checkpoints")
+        reason = f"no hidden matrix of {NARROWEST} rows and columns and at most {LARGEST:,} elements stands in two finite checkpoints"
+        if not wide:
+            reason = f"no hidden matrix of the net has {NARROWEST} rows and columns"
+        yield from missing(names, reason, "", applies=bool(wide))
         return
     left_out = len(wide) - len(ends)
     those = counted(len(ends), "hidden matrix", "hidden matrices")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from postmortem.measure.table import CheckpointRow, TensorStats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
-from postmortem.model import Checkpoint, Measurement
+from postmortem.model import Checkpoint, Measurement, counted
 
 NAMES = ("weights.healed", "weights.leaps")
 
@@ -37,7 +37,7 @@ def measure_spoiled(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
 
 def _healed(view: View) -> Found:
     names = [layer.name for layer in view.parameters]
-    basis = f"{len(names)} tensors in {len(view.rows)} checkpoints"
+    basis = f"{counted(len(names), 'tensor')} in {counted(len(view.rows), 'checkpoint')}"
     for row, after in zip(view.rows, view.rows[1:], strict=False):
         bad = {name: float(row.tensors[name].nonfinite) for name in names if name in row.tensors and row.tensors[name].nonfinite}
         healed = {name: count for name, count in bad.items() if name in after.tensors and after.tensors[name].nonfinite == 0}
@@ -55,7 +55,9 @@ def _leaps(view: View) -> Found:
         if leapt and len(leapt) <= max(1, len(names) // 4) and _others_calm(names, leapt, view.rows[place - 1], row):
             told = f"{at_step(row)}, beside {view.rows[place - 1].source}" + (f" and {after.source}" if after else "")
             return Measurement(NAMES[1], sum(leapt.values()), "elements", told, row.step, leapt, row.source)
-    return Measurement(NAMES[1], 0, "elements", f"largest elements of {len(names)} tensors in {len(view.rows)} checkpoints")
+    return Measurement(
+        NAMES[1], 0, "elements", f"largest elements of {counted(len(names), 'tensor')} in {counted(len(view.rows), 'checkpoint')}"
+    )
 
 
 def _largest(stats: TensorStats) -> float:

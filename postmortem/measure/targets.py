@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from postmortem.measure.drift import of_all
-from postmortem.model import Manifest, Measurement, Missing, Targets
+from postmortem.model import Manifest, Measurement, Missing, Targets, counted
 
 TARGET_NAMES = (
     "data.target_mean",
@@ -30,7 +30,7 @@ def measure_targets(manifest: Manifest) -> Iterator[Found]:
         yield from (Missing(name, f"{manifest.source}: {what}", "manifest") for name in TARGET_NAMES)
         return
     count, mean, deviation = of_all(targets)
-    basis = f"{count} targets of column {manifest.label_column!r} of {manifest.source}"
+    basis = f"{counted(count, 'target')} of column {manifest.label_column!r} of {manifest.source}"
     yield Measurement("data.target_mean", mean, "units of the target", basis)
     yield Measurement("data.target_deviation", deviation, "units of the target", basis)
     level = f"root mean square: a model that answers 0 begins with a squared error of {mean**2 + deviation**2:.4g}; {basis}"

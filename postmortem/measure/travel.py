@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from postmortem.measure.gaps import movement_gap
 from postmortem.measure.smooth import Floats, Ints
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, span, updates_done, view_of
-from postmortem.model import Checkpoint, Measurement, Missing, counted, number
+from postmortem.model import Checkpoint, Measurement, Missing, counted, multiple
 
 NAMES = ("updates.overwritten", "updates.reach", "updates.faded")
 FADED = 1e-3
@@ -47,7 +48,9 @@ def _faded(view: View) -> Found:
     rows = [row for row in view.rows if row.step is not None]
     lengths = [(after.step or 0) - (before.step or 0) for before, after in pairwise(rows)]
     if len(rows) < 4 or len(rows) < len(view.rows) or min(lengths) <= 0:
-        return Missing(name, "fewer than four checkpoints, or not all of known steps", "two-checkpoints")
+        few = f"{counted(len(view.rows), 'checkpoint')}, four are needed"
+        unknown = "the steps of some checkpoints are not known, or do not rise"
+        return Missing(name, few if len(view.rows) < 4 else unknown, "more-checkpoints" if len(view.rows) < 4 else "step-in-checkpoint")
     items: dict[str, float] = {}
     for layer in view.matrices:
         deltas = [row.deltas.get(layer.name) for row in rows[1:]]
@@ -58,10 +61,10 @@ def _faded(view: View) -> Found:
             alive = max(at for at, pace in enumerate(paces) if pace >= FADED * max(paces))
             items[layer.name] = sum(lengths[alive + 1 :]) / sum(lengths)
     if not items:
-        return Missing(name, "no matrix that moved and is finite in all checkpoints", "two-checkpoints")
+        return movement_gap(name, view, "no matrix of 16 weights stands in all checkpoints", 4)
     value = float(np.median(list(items.values())))
     since = (rows[0].step or 0) + round((1 - value) * sum(lengths))
-    basis = f"{len(rows)} checkpoints, {span(rows[0], rows[-1])}, {counted(len(items), 'matrix', 'matrices')}"
+    basis = f"{counted(len(rows), 'checkpoint')}, {span(rows[0], rows[-1])}, {counted(len(items), 'matrix', 'matrices')}"
     return Measurement(name, value, "share", basis, since if value > 0 else None, items)
 
 
@@ -80,10 +83,10 @@ def _overwritten(view: View) -> Found:
         if steps > 0 and items:
             value = float(np.median(list(items.values())))
             if best is None or value > best[0]:
-                far = number(value * math.sqrt(steps), 2)
+                far = multiple(value * math.sqrt(steps))
                 best = (
                     value,
-                    f"{far} times their norm in {steps} updates ({span(before, after)}, {counted(len(items), 'matrix', 'matrices')})",
+                    f"{far} their norm in {steps} updates ({span(before, after)}, {counted(len(items), 'matrix', 'matrices')})",
                     after.step,
                     items,
                 )

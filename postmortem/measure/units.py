@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.measure.deaths import dead_since
+from postmortem.measure.gaps import optimizers_of
 from postmortem.measure.input_scales import NAMES as INPUT_NAMES
 from postmortem.measure.input_scales import convolved_inputs, hidden_scales, input_scales, input_squares
 from postmortem.measure.layers import Layer
@@ -76,6 +77,10 @@ def still_units(before: Floats, after: Floats, decay: float, updates: int) -> Fl
     return np.asarray(np.where(expected > _SMALLEST_NORMAL, exact, after <= _SMALLEST_NORMAL))
 
 
+_NO_RATE = "the optimizer's state names no groups with their decay rates"
+_VANISHING = "gradients have all but vanished in the hidden layers, where a dead unit cannot be told from one that they do not reach"
+
+
 def _window(before: UpdateStats, after: UpdateStats) -> int:
     return (after.step or 0) - (before.step or 0) if before.step is not None and after.step is not None else 0
 
@@ -87,7 +92,10 @@ def _adam_dead(view: View, before: CheckpointRow, after: CheckpointRow) -> tuple
     alive = False
     for layer in view.matrices:
         old, new = before.updates.get(layer.name), after.updates.get(layer.name)
-        if old is None or new is None or (rate := _second_rate(view, after, layer, new)) is None:
+        if old is None or new is None:
+            continue
+        if (rate := _second_rate(view, after, layer, new)) is None:
+            reason = _NO_RATE if new.algorithm in ADAM_KIN else reason
             continue
         if old.units_second is None or new.units_second is None or layer.transposed:
             continue
@@ -107,9 +115,11 @@ def _adam_dead(view: View, before: CheckpointRow, after: CheckpointRow) -> tuple
         alive = alive or _gained(old.units_second, new.units_second, decay) or _bias_gained(layer, before, after, decay)
         if layer.is_hidden and not _fading(view, after, layer, still):
             found[layer.name] = float(np.mean(still))
+        elif layer.is_hidden:
+            reason = _VANISHING
     if found and not alive:
         return {}, "gradients have all but vanished in every layer, dead units cannot be told from a converged model"
-    return {} if not found else _without_vanished(view, after, found), reason
+    return ({}, reason) if not found else (_without_vanished(view, after, found), _VANISHING)
 
 
 def _second_rate(view: View, row: CheckpointRow, layer: Layer, update: UpdateStats) -> float | None:
@@ -170,8 +180,9 @@ def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], s
 
     Adam's momentum moves a unit for some 200 updates after its last gradient, and decay for ever: so this misses, and does not mistake.
     """
-    reason = "no optimizer state, and no list of what the optimizer trains"
-    known = any(checkpoint.optimizers for checkpoint in view.checkpoints.values())
+    listed = any(checkpoint.optimizers for checkpoint in view.checkpoints.values())
+    reason = "no hidden layer moved" if listed else "no checkpoint holds the optimizer's state"
+    known = listed
     found: dict[str, float] = {}
     for layer in view.hidden:
         delta = after.deltas.get(layer.name)
@@ -216,7 +227,9 @@ def _dead(view: View) -> Found:
         if shares:
             windows.append((before, after, shares, method))
     if not windows:
-        return Missing("units.dead", reason, "optimizer-state")
+        kept = any(one.slots for one in optimizers_of(view))
+        advice = "optimizer-groups" if reason == _NO_RATE else "more-checkpoints" if "are needed" in reason else ""
+        return Missing("units.dead", reason, advice if kept else "optimizer-state" if not optimizers_of(view) else "")
     before, after, shares, method = windows[-1]
     worst = max(shares.values())
     since = next((start.step for start, _, earlier, _ in windows if max(earlier.values()) >= worst / 2), None) if worst > 0 else None

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from postmortem.measure.gaps import movement_gap
 from postmortem.measure.kept_state import why_no_state
 from postmortem.measure.layers import Layer
 from postmortem.measure.optimizer import idle_reason
@@ -106,7 +107,7 @@ def _ratios(view: View) -> Iterator[Found]:
         reason = (
             "the last update of every matrix is exactly zero" if still else "the optimizer's state and settings do not give the last update"
         )
-        yield from missing(names, reason, "two-checkpoints")
+        yield from missing(names, reason, "" if still or len(view.rows) > 1 else "two-checkpoints")
         return
     those = counted(len(items), "matrix", "matrices")
     basis = f"rebuilt from the optimizer's state at {at_step(row)} (learning rate {highest_rate(row):.3g}), {those}"
@@ -245,7 +246,7 @@ def _displacement(view: View) -> Found:
         if distance is not None and start is not None and start.norm > 0 and math.isfinite(distance):
             items[layer.name] = distance / start.norm
     if not items:
-        return Missing("updates.displacement", "no finite matrix of one shape in the first and the last checkpoint", "two-checkpoints")
+        return movement_gap("updates.displacement", view, "no matrix has one shape in the first and the last checkpoint", 2)
     moved = [value for value in items.values() if value > 0]
     basis = f"distance between {at_step(first)} and {at_step(last)} over the norm at {at_step(first)}, median of {len(moved)} that moved"
     return Measurement("updates.displacement", float(np.median(moved)) if moved else 0.0, "share", basis, last.step, items)
@@ -261,8 +262,8 @@ def _cosine(view: View) -> Found:
         if known and layer.name not in decayed and layer.elements >= 16:
             items[layer.name] = float(np.median(known))
     if not items:
-        return Missing(name, "it takes three checkpoints between which weights move by gradients", "two-checkpoints")
-    basis = f"consecutive displacements of {counted(len(items), 'matrix', 'matrices')} over {len(view.rows)} checkpoints"
+        return movement_gap(name, view, "no matrix moved between three checkpoints by anything but weight decay", 3)
+    basis = f"consecutive displacements of {counted(len(items), 'matrix', 'matrices')} over {counted(len(view.rows), 'checkpoint')}"
     return Measurement(name, float(np.median(list(items.values()))), "cosine", basis, view.rows[-1].step, items)
 
 

@@ -97,7 +97,7 @@ def _gap(curve: Smooth, trained: Smooth | None, chance: float | None, lost: dict
         logged = {"logged": ratio(float(curve.values[-1]), float(trained.values[-1]))} | lost
         yield Measurement("validation.gap", ratio(last, trained.last), "ratio", basis, items=logged)
     else:
-        yield Missing("validation.gap", "the losses are not above 0, so that their ratio means nothing", "validation-loss")
+        yield Missing("validation.gap", "the losses do not end above 0, so that their ratio means nothing", "", applies=False)
     scale = chance if chance is not None else max(abs(trained.start), abs(float(curve.values[0])))
     of = "ln C" if chance is not None else "the larger first loss"
     if scale > 0:
@@ -119,7 +119,7 @@ def _last_accuracy(name: str, one: Roled | None, split: str, unit: float) -> Mea
     if values.size < LEAST_ACCURACY_POINTS:
         return Missing(name, f"only {counted(values.size, 'finite point')} of {one.series.tag!r}", "accuracy")
     last = float(np.median(values[-max(3, values.size // 10) :])) / unit
-    basis = f"median of the last tenth of {values.size} points of {one.series.tag!r}"
+    basis = f"median of the last tenth of {counted(values.size, 'point')} of {one.series.tag!r}"
     return Measurement(name, last, "share", basis, int(steps[-1]), {"logged": float(values[-1]) / unit})
 
 

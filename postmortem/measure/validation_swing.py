@@ -28,6 +28,6 @@ def measure_validation_swing(validation: Roled | None) -> Iterator[Measurement |
     if values.size < LEAST_POINTS:
         yield from missing(NAMES, f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}", "longer-curve")
         return
-    basis = f"{where}, {values.size} evaluations"
+    basis = f"{where}, {counted(values.size, 'evaluation')}"
     yield Measurement(NAMES[0], ratio(point_noise(values), abs(float(values[0]))), "ratio", f"over the first, {values[0]:.4g}; {basis}")
     yield Measurement(NAMES[1], float(np.unique(values).size), "values", basis, int(steps[0]), {"evaluations": float(values.size)})

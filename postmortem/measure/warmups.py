@@ -92,7 +92,7 @@ def setback(training: Roled | None, rate: Series | None) -> Measurement | Missin
         return Missing(name, f"only {counted(values.size, 'value')} of the learning rate, or none above 0", "learning-rate")
     places = restarts(values)
     items = {"restarts": float(len(places))}
-    basis = f"{len(places)} restarts among {values.size} points of {rate.tag!r}"
+    basis = f"{len(places)} restarts among {counted(values.size, 'point')} of {rate.tag!r}"
     if not places:
         return Measurement(name, 0.0, "ratio", f"the rate never came back; {basis}", None, items)
     step = int(steps[places[-1]])
@@ -139,7 +139,7 @@ def cut(rate: Series | None) -> Measurement | Missing:
         return Missing(name, f"only {counted(values.size, 'value')} of the learning rate, or none above 0", "learning-rate")
     places = jumps(values)
     items = {"jumps": float(len(places))}
-    basis = f"{len(places)} jumps back to the peak among {values.size} points of {rate.tag!r}"
+    basis = f"{len(places)} jumps back to the peak among {counted(values.size, 'point')} of {rate.tag!r}"
     if len(places) != 1:
         return Measurement(name, 0.0, "share", basis, None, items)
     place = places[0]

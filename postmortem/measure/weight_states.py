@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from postmortem.measure.gaps import movement_gap
 from postmortem.measure.layers import Layer
 from postmortem.measure.table import CheckpointRow, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
@@ -64,20 +65,24 @@ def _doublings(view: View) -> Found:
     name = NAMES[0]
     rows = view.sound_rows
     if len(rows) < 4:
-        return Missing(name, f"{len(rows)} checkpoints with finite weights, four are needed", "two-checkpoints")
+        return Missing(name, f"{counted(len(rows), 'checkpoint')} with finite weights, four are needed", "more-checkpoints")
     items: dict[str, float] = {}
     for layer in view.hidden:
         if layer.elements >= _FEWEST_ELEMENTS and not layer.normalized and all(layer.name in row.tensors for row in rows):
             items[layer.name] = float(streak([row.tensors[layer.name].norm for row in rows]))
     if not items:
-        return Missing(name, "every hidden matrix is followed by a norm, or stands in few checkpoints", "two-checkpoints")
+        free = [layer for layer in view.hidden if layer.elements >= _FEWEST_ELEMENTS and not layer.normalized]
+        if free:
+            return Missing(name, f"no hidden matrix stands in all of {counted(len(rows), 'checkpoint')}", "")
+        small = f"no hidden matrix of {_FEWEST_ELEMENTS} weights is without a normalization behind it, which makes its scale free"
+        return Missing(name, small, "", applies=False)
     longest = max(items.values())
     since = rows[-1 - int(longest)].step if longest else None
     return Measurement(
         name,
         longest,
         "intervals",
-        f"norms of {counted(len(items), 'hidden matrix', 'hidden matrices')} in {len(rows)} checkpoints",
+        f"norms of {counted(len(items), 'hidden matrix', 'hidden matrices')} in {counted(len(rows), 'checkpoint')}",
         since,
         items,
     )
@@ -104,12 +109,12 @@ def _positions(view: View) -> Found:
         return Missing(name, "the net has no table of positions", "checkpoint", applies=False)
     tables = [layer for layer in tables if _trained(view, row, layer)]
     if not tables:
-        return Missing(name, "the optimizer trains no table of positions", "checkpoint")
+        return Missing(name, "the optimizer trains no table of positions", "", applies=False)
     others = [moved for layer in view.matrices if (moved := _relative(row, layer.name)) is not None]
     found = {layer.name: moved for layer in tables if (moved := _relative(row, layer.name)) is not None}
     usual = float(np.median(others)) if others else 0.0
     if not found or not usual > 0:
-        return Missing(name, "it takes two checkpoints between which matrices moved", "two-checkpoints")
+        return movement_gap(name, view, "no matrix moved from the first checkpoint to the last", 2)
     items = {label: moved / usual for label, moved in found.items()}
     those = counted(len(others), "matrix", "matrices")
     basis = f"relative distance from the first checkpoint over that of {those}, {usual:.3g}, at {at_step(row)}"
@@ -138,8 +143,8 @@ def _experts(view: View) -> Found:
     if not any(_EXPERT.fullmatch(layer.name) or "experts" in layer.name for layer in view.parameters):
         return Missing(name, "the net has no experts", "two-checkpoints", applies=False)
     if not items:
-        return Missing(name, "no layer has four experts or more that moved between two checkpoints", "two-checkpoints")
-    return Measurement(name, max(items.values()), "share", f"experts of {len(items)} layers at {at_step(row)}", row.step, items)
+        return movement_gap(name, view, "no layer has four experts or more that moved between two checkpoints", 2)
+    return Measurement(name, max(items.values()), "share", f"experts of {counted(len(items), 'layer')} at {at_step(row)}", row.step, items)
 
 
 def _late_growth(view: View) -> Found:
@@ -147,8 +152,12 @@ def _late_growth(view: View) -> Found:
     name = NAMES[3]
     rows = [row for row in view.sound_rows if row.step is not None]
     heads = [layer for layer in view.matrices if layer.is_head and layer.elements >= _FEWEST_ELEMENTS]
-    if len(rows) < 4 or not heads:
-        return Missing(name, "it takes a head in four finite checkpoints of known steps", "two-checkpoints")
+    if not heads:
+        return Missing(name, f"the net has no head of {_FEWEST_ELEMENTS} weights or more", "", applies=False)
+    if len(rows) < 4:
+        return Missing(
+            name, f"{counted(len(rows), 'checkpoint')} with finite weights and a known step, four are needed", "more-checkpoints"
+        )
     begin, end = rows[0].step or 0, rows[-1].step or 0
     middle = min(rows[1:-1], key=lambda row: abs((row.step or 0) - (begin + _LATE * (end - begin))))
     items = {
@@ -157,7 +166,7 @@ def _late_growth(view: View) -> Found:
         if layer.name in middle.tensors and layer.name in rows[-1].tensors and middle.tensors[layer.name].norm > 0
     }
     if not items:
-        return Missing(name, "the head is zero at two thirds of the run", "two-checkpoints")
+        return Missing(name, "the head is zero at two thirds of the run", "")
     basis = f"norm of the head at {at_step(rows[-1])} over that at {at_step(middle)}"
     return Measurement(name, max(items.values()), "ratio", basis, middle.step, items)
 
@@ -172,14 +181,14 @@ def step_disagreement(checkpoints: Sequence[Checkpoint]) -> Found:
         if match is not None and isinstance(stored, int) and not isinstance(stored, bool):
             told.append((checkpoint.source, int(match[1]), stored))
     if not told:
-        return Missing(name, "no checkpoint has a step both in its name and in the file", "checkpoint")
+        return Missing(name, "no checkpoint has a step both in its name and in the file", "step-in-checkpoint")
     ratios = {round(named / stored, 3) for _, named, stored in told if stored}
     items = {source: float(named - stored) for source, named, stored in told if abs(named - stored) > 1}
     if len(told) >= 2 and len(ratios) == 1 and len(items) < len(told) + 1 and ratios != {1.0}:
         return Measurement(
-            name, 0, "checkpoints", f"names are {ratios.pop():g} times what {len(told)} files store", None, {}, "proportional"
+            name, 0, "checkpoints", f"names are {ratios.pop():g} times what {counted(len(told), 'file')} store", None, {}, "proportional"
         )
-    basis = f"steps in the names of {len(told)} files beside those stored in them"
+    basis = f"steps in the names of {counted(len(told), 'file')} beside those stored in them"
     first = next((source for source in items), "")
     return Measurement(name, len(items), "checkpoints", basis, None, items, first)
 
@@ -195,7 +204,7 @@ def _renamed(table: TensorTable) -> Found:
     if len(table.rows) + len(table.others) < 2:
         return Missing(name, "there are fewer than two checkpoints", "two-checkpoints")
     if not table.others:
-        return Measurement(name, 0, "checkpoints", f"{len(table.rows)} checkpoints with the same names")
+        return Measurement(name, 0, "checkpoints", f"{counted(len(table.rows), 'checkpoint')} with the same names")
     last = table.rows[-1]
     wanted = _suffixes(last)
     items: dict[str, float] = {}
@@ -208,5 +217,5 @@ def _renamed(table: TensorTable) -> Found:
             items[row.source] = float(len(common))
             key = sorted(common)[0]
             example = example or f"{mine[key]} in {row.source} is {wanted[key]} in {last.source}"
-    basis = f"endings and shapes of {len(wanted)} tensors beside {len(table.others)} other checkpoints"
+    basis = f"endings and shapes of {counted(len(wanted), 'tensor')} beside {len(table.others)} other checkpoints"
     return Measurement(name, len(items), "checkpoints", basis, None, items, example)

@@ -52,7 +52,7 @@ def measure_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
         return
     view = view_of(table, checkpoints)
     steps = [row.step for row in view.rows if row.step is not None]
-    yield Measurement("checkpoints.steps", len(view.rows), "checkpoints", f"{len(view.rows)} checkpoints in one series")
+    yield Measurement("checkpoints.steps", len(view.rows), "checkpoints", f"{counted(len(view.rows), 'checkpoint')} in one series")
     if steps:
         yield Measurement("checkpoints.first_step", steps[0], "steps", view.rows[0].source, steps[0])
     else:
@@ -86,7 +86,7 @@ def _nonfinite(view: View, others: Sequence[CheckpointRow]) -> Found:
     ]
     bad = [(row, items) for row, items in found if items]
     if not bad:
-        return Measurement("weights.nonfinite", 0, "elements", f"{len(watched)} tensors in {len(found)} checkpoints")
+        return Measurement("weights.nonfinite", 0, "elements", f"{counted(len(watched), 'tensor')} in {counted(len(found), 'checkpoint')}")
     first, items = bad[0]
     before, last = "no finite checkpoint before it", ""
     if first in view.rows and (position := view.rows.index(first)):
@@ -103,7 +103,7 @@ def _bad(row: CheckpointRow, watched: Sequence[str]) -> dict[str, float]:
 def _sizes(view: View) -> Iterator[Found]:
     parameters = view.parameters
     elements = sum(layer.elements for layer in parameters)
-    yield Measurement("weights.parameters", elements, "elements", f"{len(parameters)} tensors, tied ones counted once")
+    yield Measurement("weights.parameters", elements, "elements", f"{counted(len(parameters), 'tensor')}, tied ones counted once")
     matrices = view.matrices
     yield Measurement("weights.depth", len(matrices), "layers", "linear and convolution weights")
     heads = [layer for layer in matrices if layer.is_head]
@@ -167,12 +167,20 @@ def _variance(view: View, first: CheckpointRow, last: CheckpointRow) -> Iterator
             # A net without such layers has nothing to compare, whatever is saved of it.
             alike = Counter(_work(layer) for layer in view.hidden if layer.elements >= _FEWEST_ELEMENTS)
             deep = max(alike.values(), default=2) >= 2
-            yield Missing(name, "no two hidden layers do the same work at different depths", "checkpoint", applies=deep)
+            known = [row.tensors[layer.name].variance for layer in view.hidden if layer.name in row.tensors]
+            constant = sum(value == 0 for value in known)
+            told = "no two hidden layers do the same work at different depths"
+            if deep and constant:
+                alone = f"{constant} of {counted(len(known), 'hidden matrix', 'hidden matrices')}"
+                told = f"{alone} {'is' if constant == 1 else 'are'} constant at {at_step(row)}: there is no variance to compare"
+            elif deep:
+                told = f"no two hidden layers of one kind are finite at {at_step(row)}"
+            yield Missing(name, told, "", applies=deep and not constant)
             continue
         spreads = [_spread(row, members) for members in families]
         widest = families[spreads.index(max(spreads))]
         items = {label: value for members in families for label, value in _scaled(row, members).items()}
-        basis = f"variance x fan_in at {at_step(row)}, {len(widest)} layers like {widest[0].name}"
+        basis = f"variance x fan_in at {at_step(row)}, {counted(len(widest), 'layer')} like {widest[0].name}"
         yield Measurement(name, max(spreads), "ratio", basis, row.step, items)
     yield _variance_slope(view, last)
     gains = {layer.name: gain(last.tensors[layer.name], layer) for layer in view.matrices if layer.name in last.tensors}

@@ -36,6 +36,10 @@ class Finding:
     first_step: int | None = None
     where: tuple[str, ...] = ()
     """Layer or tag names, worst first."""
+    leaves: tuple[str, ...] = ()
+    """Items of the checklist that this pass does not answer, though a pass of the check may: what it looks for could not have shown."""
+    lacks: tuple[str, ...] = ()
+    """Of one that could not be made for want of measurements, any of which would do: their names. The report tells why each is missing."""
 
 
 @dataclass(frozen=True, slots=True)

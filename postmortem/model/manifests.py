@@ -110,6 +110,8 @@ class Manifest:
     """Rows that were left out because they are broken."""
     seconds: float | None = None
     """Total duration of a speech or video set, where every record gives its own."""
+    names_files: bool | None = None
+    """Whether a column of it names files; None where its format does not tell."""
     files: FilesSeen | None = None
     images: ImageSample | None = None
     given: bool = False

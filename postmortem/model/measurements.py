@@ -32,7 +32,7 @@ class Missing:
     reason: str
     """One clause: which artifact is missing or too short."""
     log_next: str
-    """Key of `log_next.ADVICE`: what to log so that it can be measured next time."""
+    """Key of `log_next.ADVICE`: what to log so that it can be measured next time; empty where nothing that could be logged would do."""
     applies: bool = True
     """False where there is nothing of the kind in this run (no recurrence, no adversarial pair): nothing needs to be logged."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from postmortem.log_next import ADVICE
-from postmortem.model import WORST_FIRST, Outcome, RankedCause, RunReport, number, percent
+from postmortem.model import WORST_FIRST, Outcome, RankedCause, RunReport, multiple, number, percent
 from postmortem.render import wording
 from postmortem.render.wording import certainty, plural, size
 
@@ -22,8 +22,6 @@ ONLY_IN = {
 """Family of checks -> advice that is for its kind of run alone."""
 LOOKED = frozenset({"pass", "warn", "fail"})
 """Statuses of checks that could look."""
-_BARE = frozenset({"", "count", "value", "loss"})
-"""Units that say nothing behind a number."""
 
 
 def worst_first(runs: Sequence[RunReport]) -> list[int]:
@@ -60,9 +58,11 @@ def amount(value: float | None, unit: str) -> str:
         return percent(value)
     if unit == "ratio":
         return f"{number(value)}\u00d7"
+    if unit.startswith(wording.LEVEL):
+        return f"{multiple(value)} {unit.removeprefix(wording.LEVEL)}"
     if value == 1 and (word := re.fullmatch(r"([a-z]+?)(?:(?<=ch)e|(?<=ss)e)?s", unit)):
         return f"1 {word.group(1)}"
-    return number(value) if unit in _BARE else f"{number(value)} {unit}"
+    return number(value) if unit in wording.WITHOUT_NAME else f"{number(value)} {unit}"
 
 
 def sentence(clause: str) -> str:

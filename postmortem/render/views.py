@@ -270,7 +270,10 @@ def _check(outcome: Outcome, figures: Mapping[str, FigureView], pages: Mapping[t
 
 
 def _gauge(finding: Finding) -> Gauge | None:
-    value, limit = finding.value, finding.threshold.value if finding.threshold is not None else None
+    value, limit = (
+        finding.value,
+        finding.threshold.value if finding.threshold is not None and finding.threshold.unit == finding.unit else None,
+    )
     if value is None or limit is None or not (0 < value < math.inf and 0 < limit < math.inf):
         return None
     decades = math.log10(value) - math.log10(limit)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from postmortem.model import Onset, RunReport, Status, TagRole, Verdict
+from postmortem.model import Onset, RunReport, Status, TagRole, Verdict, multiple
 
 SIGNS: dict[Status, str] = {"fail": "x", "warn": "!", "pass": "+", "not-checked": "?", "not-applicable": "-"}
 """One letter a status, for output without colour."""
@@ -32,8 +32,10 @@ HARDLY = 1.25
 """A factor of the odds below this is not worth a number."""
 
 _ODD_SINGULARS = {"matrices": "matrix", "classes": "class"}
-_WITHOUT_NAME = frozenset({"", "count", "value", "loss"})
+WITHOUT_NAME = frozenset({"", "count", "value", "loss", "certainty", "correlation", "cosine", "effect", "gradient norm", "probability"})
 """Units that would only repeat what is measured."""
+LEVEL = "of "
+"""How units begin that name what a number is measured by: `0.87` with `of chance level` is 87 % of it, and 7 is 7 times as much."""
 
 
 def visible(text: str) -> str:
@@ -68,15 +70,17 @@ def number(value: float | int | None, digits: int = 4) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number with its unit; shares as per cent, ratios with a multiplication sign."""
+    """A number with its unit; shares as per cent, ratios with a multiplication sign, levels by what they are measured."""
     if value is None:
         return "not a number"
     if unit == "share" and math.isfinite(value):
         return percent(value)
+    if unit.startswith(LEVEL):
+        return prose(f"{multiple(value)} {unit.removeprefix(LEVEL)}")
     value = _three_digits(value)
     if unit == "ratio":
         return f"{number(value)}\u00d7"
-    if unit in _WITHOUT_NAME:
+    if unit in WITHOUT_NAME:
         return number(value)
     return f"{number(value)} {_singular(unit) if value == 1 else unit}"
 
@@ -123,13 +127,15 @@ def _stands_for(one: TagRole, role: str) -> bool:
 
 
 def percent(share: float) -> str:
-    """A share as per cent. What is neither none nor all is never rounded to 0 or 100."""
+    """A share as per cent. What is neither none nor all is never rounded to 0 or 100; two digits, as sentences have."""
     hundredths = share * 100
     if 0 < hundredths < 0.1:
         return "below 0.1 %"
     if 99.9 < hundredths < 100:
         return "above 99.9 %"
-    if 0.95 <= hundredths <= 99 or not -99 <= hundredths <= 100:
+    if abs(hundredths) < 9.95:
+        return f"{hundredths:.2g} %"
+    if 9.95 <= hundredths <= 99 or not -99 <= hundredths <= 100:
         return f"{hundredths:,.0f} %"
     return f"{hundredths:.1f} %".replace(".0 %", " %")
 

@@ -120,7 +120,7 @@ def test_two_heads_of_one_trunk_are_no_chain(lab: Any) -> None:
     )
     found = signal(lab, net)["signal.silenced"]
     assert isinstance(found, Missing)
-    assert "no plain chain" in found.reason
+    assert "as a plain chain" in found.reason
 
 
 def test_a_few_units_far_out_do_not_make_a_layer_saturated(lab: Any) -> None:

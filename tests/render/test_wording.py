@@ -43,6 +43,8 @@ def test_numbers_have_at_most_four_digits_and_words_for_the_rest(value: float | 
         (0.009, "0.9 %"),
         (0.00002, "below 0.1 %"),
         (0.9999, "above 99.9 %"),
+        (0.00131, "0.13 %"),
+        (0.0342, "3.4 %"),
         (0.995, "99.5 %"),
     ],
 )
@@ -92,6 +94,14 @@ def test_sizes_probabilities_and_odds_are_words() -> None:
     assert odds(-math.log(1.5)) == "lowers the odds 1.5-fold"
     assert odds(math.log(1.1)) == "hardly changes the odds"
     assert odds(13.4) == "raises the odds more than 1,000-fold"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(0.873, "87\u00a0% of chance level"), (1.0, "100\u00a0% of chance level"), (7.0, "7 times chance level")]
+)
+def test_levels_are_told_by_what_they_are_measured_by(value: float, written: str) -> None:
+    """A unit that begins with `of` names it: shares below one and a half, times above, as in sentences."""
+    assert quantity(value, "of chance level") == written
 
 
 def test_hard_wrapped_prose_becomes_paragraphs() -> None:

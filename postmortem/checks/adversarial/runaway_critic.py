@@ -20,7 +20,7 @@ Gulrajani et al. 2017 (arXiv 1704.00028).
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 UNBOUNDED = Threshold(
     5,
@@ -37,7 +37,7 @@ FIGURE = "loss"
 
 def judge(measured: Measured) -> Finding:
     growth = measured["pair.distance_growth"]
-    seen = f"the critic's loss is {number(growth.value)} times what it was in the first fifth of the run ({growth.basis})"
+    seen = f"the critic's loss is {multiple(growth.value)} what it was in the first fifth of the run ({growth.basis})"
     if growth.value >= UNBOUNDED.value:
         return Finding("fail", f"{seen}, above {number(UNBOUNDED.value)}", growth.value, UNBOUNDED, growth.unit, growth.first_step)
     if growth.value >= GROWING.value:

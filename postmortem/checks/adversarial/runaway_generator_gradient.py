@@ -19,7 +19,7 @@ Gulrajani et al. 2017 (arXiv 1704.00028). Own pairs.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 UNBOUNDED = Threshold(
     10,
@@ -35,7 +35,7 @@ NEEDS = ("pair.gradient_growth",)
 
 def judge(measured: Measured) -> Finding:
     growth = measured["pair.gradient_growth"]
-    seen = f"the generator's gradients are {number(growth.value)} times what they were early ({growth.basis})"
+    seen = f"the generator's gradients are {multiple(growth.value)} what they were early ({growth.basis})"
     if growth.value >= UNBOUNDED.value:
         return Finding("fail", f"{seen}, above {number(UNBOUNDED.value)}", growth.value, UNBOUNDED, growth.unit, growth.first_step)
     if growth.value >= GROWING.value:

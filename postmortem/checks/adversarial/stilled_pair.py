@@ -26,12 +26,12 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 STILL = Threshold(
     0.02,
-    "ratio",
+    "of what Adam remembers",
     source="a ninth of pure noise; own pairs: 0.3 and more where they learn, 0.000 to 0.015 where the discriminator had won",
     half="discriminators that still err now and then pass with a warning",
     double="noisy runs after a burst fail",
 )
-QUIET = Threshold(0.05, "ratio", source="a quarter of pure noise", half="as fail", double="runs after a burst are warned")
+QUIET = Threshold(0.05, "of what Adam remembers", source="a quarter of pure noise", half="as fail", double="runs after a burst are warned")
 
 NEEDS = ("pair.coherence",)
 
@@ -41,10 +41,10 @@ def judge(measured: Measured) -> Finding:
     side = min(left.items, key=lambda name: left.items[name])
     seen, usual = f"the {side}'s last gradients are {multiple(left.value)} what Adam remembers of them", "(pure noise gives 18% or more)"
     if left.value < STILL.value:
-        return Finding("fail", f"{seen}, below {percent(STILL.value)} {usual}", left.value, STILL, left.unit, where=(side,))
+        return Finding("fail", f"{seen}, below {percent(STILL.value)} {usual}", left.value, STILL, STILL.unit, where=(side,))
     if left.value < QUIET.value:
-        return Finding("warn", f"{seen}, below {percent(QUIET.value)} {usual}", left.value, QUIET, left.unit, where=(side,))
-    return Finding("pass", f"{seen} {usual}", left.value, STILL, left.unit)
+        return Finding("warn", f"{seen}, below {percent(QUIET.value)} {usual}", left.value, QUIET, QUIET.unit, where=(side,))
+    return Finding("pass", f"{seen} {usual}", left.value, STILL, STILL.unit)
 
 
 def _given(left: float) -> tuple[Measurement, ...]:

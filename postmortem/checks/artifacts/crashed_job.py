@@ -89,6 +89,8 @@ def judge(measured: Measured) -> Finding:
     if after.value > STRAGGLERS.value:
         said = f"{seen}, with {counted(after.value, 'line')} of progress after it, which may be output that was buffered"
         return Finding("warn", said, after.value, STRAGGLERS, after.unit)
+    if after.value > 0:
+        seen += f", with {counted(after.value, 'line')} of progress after it"
     if end.text in DECIDED or (end.text == UNDATED and measured.number("steps.last") is not None):
         return Finding("warn", seen, after.value, STRAGGLERS, after.unit)
     return Finding("fail", seen, after.value, STRAGGLERS, after.unit)

@@ -36,11 +36,11 @@ NEEDS = ("job.nan", "job.nan_end")
 def judge(measured: Measured) -> Finding:
     messages, ended = measured["job.nan"], measured["job.nan_end"]
     if not ended.value < ENDED.value:
-        return Finding("fail", f"the job ended with NaN or infinite numbers: {ended.basis}", ended.value, ENDED, ENDED.unit)
+        return Finding("fail", f"the job ended with NaN or infinite numbers: {ended.basis}", None, ENDED)
     if messages.value > 0:
         seen = f"{counted(messages.value, 'message')} of NaN, after which the job went on: {messages.basis}"
-        return Finding("pass", seen, ended.value, ENDED, ENDED.unit)
-    return Finding("pass", f"no message of NaN in {messages.basis}", ended.value, ENDED, ENDED.unit)
+        return Finding("pass", seen, None, ENDED)
+    return Finding("pass", f"no message of NaN in {messages.basis}", None, ENDED)
 
 
 def _given(messages: float, ended: float) -> tuple[Measurement, ...]:

@@ -86,7 +86,11 @@ def judge(measured: Measured) -> Finding:
     shift, p = measured.get("data.target_shift"), measured.number("data.target_shift_p")
     if shift is not None and p is not None and shift.value == shift.value and p == p:
         return _targets(shift, p)
-    return Finding("not-checked", "no manifest tells classes or targets of two splits with 20 labelled records each")
+    return Finding(
+        "not-checked",
+        "no manifest tells classes or targets of two splits with 20 labelled records each",
+        lacks=("classes.drift", "data.target_shift"),
+    )
 
 
 def _classes(measured: Measured, drift: Measurement, p: float) -> Finding:

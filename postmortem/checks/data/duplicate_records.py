@@ -80,7 +80,8 @@ def _sampled(measured: Measured) -> Finding:
     """What a sample of images tells, where no column tells records apart."""
     identical = measured.get("data.identical_images")
     if identical is None or identical.value != identical.value:
-        return Finding("not-checked", "neither a key column nor a sample of images tells records apart")
+        lacks = ("data.duplicates", "data.identical_images")
+        return Finding("not-checked", "neither a key column nor a sample of images tells records apart", lacks=lacks)
     images = identical.items.get("images", 0.0)
     seen = f"{images:.0f} images of a sample are copies of others ({identical.basis})"
     if images >= SAMPLED.value and identical.value > REPEATED.value:

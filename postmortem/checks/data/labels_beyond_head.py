@@ -47,7 +47,9 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     span, rows = measured["classes.label_span"], measured["weights.head_rows"].value
     beyond = span.value - rows + 1
-    seen = f"labels run from {span.items['lowest']:.0f} to {span.value:.0f}, and the head has {rows:.0f} rows"
+    seen = f"labels run from {span.items['lowest']:.0f} to {span.value:.0f}, and the head has {counted(rows, 'row')}"
+    if beyond >= BEYOND.value:
+        seen += f", {counted(beyond, 'label')} too few"
     if beyond < BEYOND.value:
         return Finding("pass", seen, max(beyond, 0.0), BEYOND, BEYOND.unit)
     if span.items["classes"] > rows + 1:

@@ -27,21 +27,21 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 FEW = Threshold(
     20.0,
-    "records",
+    "records a class",
     source="seeded run with 12 records a class, which overfitted; 50 and more did not",
     half="runs with a dozen records a class pass",
     double="small teaching sets such as Iris are warned about",
 )
 LARGE = Threshold(
     10.0,
-    "ratio",
+    "parameters a record",
     source="the project's own choice: linear models on few records stay unnamed",
     half="models of a few hundred weights are warned about",
     double="small perceptrons on a hundred records pass",
 )
 HUGE = Threshold(
     1000.0,
-    "ratio",
+    "parameters a record",
     source="the project's own choice, above the 220 of ResNet-18 on CIFAR-10",
     half="common image models on common sets are warned about",
     double="a million weights on a few hundred records pass",
@@ -75,8 +75,8 @@ def judge(measured: Measured) -> Finding:
         told = f"{seen}, and {number(records / classes)} records for each of {classes:.0f} classes, fewer than {number(FEW.value)}"
         return Finding("warn", told, records / classes, FEW, FEW.unit)
     if ratio.value > HUGE.value and epochs is not None and epochs > REPEATED.value:
-        return Finding("warn", f"{seen}, above {number(HUGE.value)}, and {number(epochs)} passes over them", ratio.value, HUGE, ratio.unit)
-    return Finding("pass", seen, ratio.value, HUGE, ratio.unit)
+        return Finding("warn", f"{seen}, above {number(HUGE.value)}, and {number(epochs)} passes over them", ratio.value, HUGE, HUGE.unit)
+    return Finding("pass", seen, ratio.value, HUGE, HUGE.unit)
 
 
 def _given(records: float, ratio: float, classes: float, **others: float) -> tuple[Measurement, ...]:

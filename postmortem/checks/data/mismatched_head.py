@@ -57,7 +57,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     difference, classes = measured["classes.head_difference"], measured["classes.count"].value
     rows = classes + difference.value
-    seen = f"the last matrix has {rows:.0f} rows for {classes:.0f} classes"
+    seen = f"the last matrix has {counted(rows, 'row')} for {counted(classes, 'class', 'classes')}"
     if difference.value == 0:
         return Finding("pass", seen, 0.0, SPARE, difference.unit)
     if classes == 2 and rows == 1:
@@ -68,7 +68,7 @@ def judge(measured: Measured) -> Finding:
     if fit is not None and fit.value == 0 and fit.text:
         return Finding("pass", f"{seen}, but {fit.text}", difference.value, SPARE, difference.unit)
     if rows > NO_HEAD.value * classes and rows not in IMAGENET_HEADS:
-        return Finding("not-checked", f"{seen}, so that it is hardly the head", difference.value, NO_HEAD, difference.unit)
+        return Finding("not-checked", f"{seen}, so that it is hardly the head", rows / classes, NO_HEAD, NO_HEAD.unit)
     if difference.value < 0:
         told = f"{seen}: {counted(-difference.value, 'class has', 'classes have')} no unit"
         return Finding("warn", told, difference.value, SPARE, difference.unit)
@@ -78,7 +78,7 @@ def judge(measured: Measured) -> Finding:
 
 def _given(rows: int, classes: int, family: str = "classification") -> tuple[Measurement, ...]:
     return (
-        Measurement("classes.head_difference", float(rows - classes), "rows", f"{rows} rows of the head"),
+        Measurement("classes.head_difference", float(rows - classes), "rows", f"{counted(rows, 'row')} of the head"),
         Measurement("classes.count", float(classes), "classes", "column 'label' of manifest.csv"),
         Measurement("run.family", float("nan"), "", "tags", text=family),
     )

@@ -67,13 +67,15 @@ def judge(measured: Measured) -> Finding:
         told = (
             f"splits share almost no class ({missing.value:.0f} gaps among {classes:.0f} classes), as in few-shot and open-set benchmarks"
         )
-        return Finding("pass", told, missing.value, EXPECTED, "classes")
+        return Finding("pass", told)
     both = [name for name in untrained if name in surprising]
     if both:
         told = f"training lacks {counted(len(untrained), 'class', 'classes')} that other splits hold, among them {both[0][7:47]!r}"
+        told += f", of which an even spread would give it {missing.items[both[0]]:.0f} records"
         return Finding("fail", told, missing.items[both[0]], EXPECTED, EXPECTED.unit, where=tuple(both))
     if untrained:
         told = f"training lacks {counted(len(untrained), 'rare class', 'rare classes')} that other splits hold"
+        told += f", of which an even spread would give it {number(missing.items[untrained[0]], 2)} records"
         return Finding("warn", told, missing.items[untrained[0]], EXPECTED, EXPECTED.unit, where=tuple(untrained))
     if surprising:
         name, expected = surprising[0], missing.items[surprising[0]]

@@ -37,8 +37,8 @@ def judge(measured: Measured) -> Finding:
     refused = measured["job.label_faults"]
     if not refused.value < REFUSED.value:
         seen = f"the loss refused labels outside the head's classes ({counted(refused.value, 'message')}): {refused.basis}"
-        return Finding("fail", seen, refused.value, REFUSED, refused.unit)
-    return Finding("pass", f"no message of a refused label in {refused.basis}", refused.value, REFUSED, refused.unit)
+        return Finding("fail", seen, refused.value, REFUSED, REFUSED.unit)
+    return Finding("pass", f"no message of a refused label in {refused.basis}", refused.value, REFUSED, REFUSED.unit)
 
 
 EXAMPLES = (

@@ -60,7 +60,16 @@ def judge(measured: Measured) -> Finding:
     found = metric is not None and all(metric.items.get(label, 0.0) >= FOUND for label in rarest)
     if rarest and not found and ratio.value >= FAR and len(counts) <= LONG_TAIL:
         return Finding("warn", seen, fewest, FEW, FEW.unit, where=rarest)
-    return Finding("pass", seen, fewest, FEW, FEW.unit)
+    return Finding("pass", f"{seen}{_excuse(len(counts), found, ratio.value) if rarest else ''}", fewest, FEW, FEW.unit)
+
+
+def _excuse(classes: int, found: bool, times: float) -> str:
+    """Why fewer records than the line are no alarm."""
+    if found:
+        return f": fewer than {number(FEW.value)}, and they are found all the same"
+    if times < FAR:
+        return f": fewer than {number(FEW.value)}, but not {number(FAR)} times fewer than the most frequent, as rare classes are"
+    return f": fewer than {number(FEW.value)}, but sets of {classes} classes have such tails by nature"
 
 
 def _given(found: dict[str, float] | None = None, **counts: float) -> tuple[Measurement, ...]:

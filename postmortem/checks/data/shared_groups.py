@@ -23,7 +23,7 @@ temporal, spatial, hierarchical, or phylogenetic structure.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 SHARED = Threshold(
     10.0,
@@ -41,10 +41,10 @@ def judge(measured: Measured) -> Finding:
     shared = measured["data.shared_groups"]
     pairs = tuple(pair.replace("|", " and ") for pair in shared.items)
     if shared.value >= SHARED.value:
-        told = f"{shared.value:.0f} groups stand in two splits ({shared.basis}), at least {number(SHARED.value)}"
+        told = f"{counted(shared.value, 'group stands', 'groups stand')} in two splits ({shared.basis}), at least {number(SHARED.value)}"
         return Finding("warn", told, shared.value, SHARED, shared.unit, where=pairs)
     if shared.value > 0:
-        told = f"{shared.value:.0f} groups stand in two splits ({shared.basis}), fewer than {number(SHARED.value)}"
+        told = f"{counted(shared.value, 'group stands', 'groups stand')} in two splits ({shared.basis}), fewer than {number(SHARED.value)}"
         return Finding("pass", told, shared.value, SHARED, shared.unit)
     if not shared.value <= 0:
         return Finding("not-checked", f"the number of shared groups is no number ({shared.basis})")

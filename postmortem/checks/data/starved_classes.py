@@ -68,7 +68,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", seen, judged[lowest], STARVED, metric.unit)
     names = sorted(starved, key=lambda label: sizes[label])
     shown = ", ".join(f"{label[:40]!r} ({sizes[label]:.0f} records)" for label in names[:3])
-    seen = f"{len(starved)} of {len(judged)} classes have their {metric.text} at {number(STARVED.value)} or below: {shown}"
+    have = "has its" if len(starved) == 1 else "have their"
+    seen = f"{len(starved)} of {len(judged)} classes {have} {metric.text} at {number(STARVED.value)} or below: {shown}"
     if len(starved) == len(judged):
         return Finding("warn", f"{seen}, so that no class was learned at all", judged[lowest], STARVED, metric.unit, where=tuple(names[:5]))
     largest = max(sizes.values())

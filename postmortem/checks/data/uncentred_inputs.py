@@ -30,14 +30,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 OFFSET = Threshold(
     3.0,
-    "ratio",
+    "standard deviations",
     source="the project's own choice, above the 1.7 of images in [0, 1], which train well",
     half="images in [0, 1] are warned about",
     double="inputs whose mean is five times their spread pass",
 )
 OFFSET_COLUMNS = Threshold(
     10.0,
-    "ratio",
+    "standard deviations",
     source="the project's own choice: lengths and temperatures reach 7, and loaders centre",
     half="Iris' columns are warned about",
     double="a column of years with a spread of a century passes",
@@ -86,7 +86,7 @@ def judge(measured: Measured) -> Finding:
         if images is not None:
             seen = f"logged images have a mean of {number(images.value, 2)} of white ({images.basis})"
             nothing += f", {seen}, and whether a loader centres them is not known"
-        return Finding("not-checked", nothing)
+        return Finding("not-checked", nothing, lacks=("inputs.declared_mean", "inputs.feature_mean") if images is None else ())
     rms, raw = measured.number("inputs.rms"), measured.number("inputs.feature_rms")
     if rms is not None and raw is not None and rms < NEAR_UNIT < raw:
         told = f"raw columns reach {number(raw)}, and the model sees inputs with a root mean square of {number(rms)}"
@@ -99,10 +99,10 @@ def judge(measured: Measured) -> Finding:
             f"{seen}, above {number(OFFSET_COLUMNS.value)}, unless the loader centres it",
             columns.value,
             OFFSET_COLUMNS,
-            columns.unit,
+            OFFSET_COLUMNS.unit,
             where=where,
         )
-    return Finding("pass", f"{seen}, within {number(OFFSET_COLUMNS.value)}", columns.value, OFFSET_COLUMNS, columns.unit)
+    return Finding("pass", f"{seen}, within {number(OFFSET_COLUMNS.value)}", columns.value, OFFSET_COLUMNS, OFFSET_COLUMNS.unit)
 
 
 def _sampled(measured: Measured) -> Finding | None:

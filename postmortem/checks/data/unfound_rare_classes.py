@@ -29,21 +29,21 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 AS_MANY = Threshold(
     0.8,
-    "ratio",
+    "errors a record",
     source="all rare records missed but for a fifth, which luck may find",
     half="rare classes of which half is found fail",
     double="only runs with errors on frequent classes too are seen",
 )
 LEARNED = Threshold(
     0.5,
-    "ratio",
+    "of missing them all",
     source="at least half of the rare records must have been found, whatever else went wrong",
     half="runs that found three of four rare records stay open",
     double="runs that found none pass",
 )
 CHEAP = Threshold(
     0.35,
-    "ratio",
+    "of missing them all",
     source="tuning half: 0.55 and above where no rare record was found, 0.27 to 0.40 where half of them were",
     half="runs that learned rare classes stay open",
     double="runs that found none pass",
@@ -60,6 +60,7 @@ MORE = 1.3
 FAR = 100.0
 NEEDS = ("classes.imbalance",)
 USES = ("loss.validation_to_rare", "accuracy.errors_to_rare", "run.class_weights")
+ASIDES = ("run.class_weights",)
 CHECKLIST = ("balanced-classes",)
 LEADS_ITEMS = ("balanced-classes",)
 FIGURE = "classes"
@@ -70,7 +71,8 @@ def judge(measured: Measured) -> Finding:
     counts = {label: records for label, records in imbalance.items.items() if records > 0}
     errors, loss = measured.get("accuracy.errors_to_rare"), measured.get("loss.validation_to_rare")
     if errors is None and loss is None:
-        return Finding("not-checked", "validation holds no records of rare classes, or neither its loss nor its accuracy was logged")
+        lacks = ("accuracy.errors_to_rare", "loss.validation_to_rare")
+        return Finding("not-checked", "neither errors nor the loss of validation are known", lacks=lacks)
     rarest = tuple(sorted(counts, key=lambda label: counts[label])[:5])
     fewest = min(counts.values(), default=float("inf"))
     told = []
@@ -81,11 +83,11 @@ def judge(measured: Measured) -> Finding:
         told.append(f"the validation loss is at best {multiple(loss.value)} what missing them all would cost")
     seen = ", and ".join(told)
     if errors is not None and errors.value < LEARNED.value:
-        return Finding("pass", seen, errors.value, LEARNED, errors.unit)
+        return Finding("pass", seen, errors.value, LEARNED, LEARNED.unit)
     if loss is not None and loss.value < CHEAP.value:
-        return Finding("pass", seen, loss.value, CHEAP, loss.unit)
+        return Finding("pass", seen, loss.value, CHEAP, CHEAP.unit)
     if errors is not None and AS_MANY.value <= errors.value <= MORE:
-        return Finding("fail", seen, errors.value, AS_MANY, errors.unit, where=rarest)
+        return Finding("fail", seen, errors.value, AS_MANY, AS_MANY.unit, where=rarest)
     open_still = errors.value > MORE if errors is not None else loss is not None and loss.value >= 1.0
     if open_still and measured.text("run.class_weights") != "true" and (fewest < FEW.value or imbalance.value >= FAR):
         return Finding(

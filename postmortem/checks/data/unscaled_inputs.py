@@ -35,35 +35,35 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 FAR_TOO_LARGE = Threshold(
     10.0,
-    "units of the input",
+    "rms",
     source="one decade above unit scale, which LeCun et al. 1998 ask for; the project's catalogue, M10",
     half="standardized features with heavy tails and small counts fail",
     double="inputs fifteen times too large are only warned about",
 )
 LARGE = Threshold(
     3.0,
-    "units of the input",
+    "rms",
     source="the project's own choice: three times unit scale, beyond the estimate's factor of 2",
     half="the estimate's own error warns",
     double="inputs five times too large pass",
 )
 SMALL = Threshold(
     0.01,
-    "units of the input",
+    "rms",
     source="two decades below unit scale; sparse one-hot inputs of 1,000 columns have 0.03",
     half="inputs a hundred times too small pass",
     double="one-hot inputs of many columns are warned about",
 )
 UNEVEN = Threshold(
     10.0,
-    "ratio",
+    "times the median one",
     source="the project's own choice: one decade between one input and the median",
     half="images whose border is dark are warned about",
     double="a feature fifteen times the others passes",
 )
 UNEVEN_COLUMNS = Threshold(
     100.0,
-    "ratio",
+    "times the median one",
     source="the project's own choice: two decades between columns that no loader has seen yet",
     half="tables of ordinary measurements are warned about",
     double="a table of shares beside one of hundreds passes",
@@ -151,22 +151,20 @@ def _columns(measured: Measured) -> Finding:
     level, scale = measured.get("inputs.feature_rms"), measured.get("inputs.feature_scale")
     normalized = measured.text("inputs.normalized")
     if level is None:
-        return Finding(
-            "not-checked", "neither settings, nor the optimizer's state of a first Linear layer, nor numeric columns tell the inputs' scale"
-        )
+        return Finding("not-checked", "nothing tells the inputs' scale", lacks=("inputs.rms", "inputs.declared_std", "inputs.feature_rms"))
     if normalized == "true":
         return Finding(
             "pass",
             f"settings say that inputs are normalized (raw columns reach {number(level.value)})",
             level.value,
             FAR_TOO_LARGE,
-            level.unit,
+            FAR_TOO_LARGE.unit,
         )
     large = level.value > FAR_TOO_LARGE.value
     uneven = scale is not None and scale.value > UNEVEN_COLUMNS.value
     if not large and not uneven:
         told = f"numeric columns of the manifest reach a root mean square of {number(level.value)}, within {number(FAR_TOO_LARGE.value)}"
-        return Finding("pass", told, level.value, FAR_TOO_LARGE, level.unit)
+        return Finding("pass", told, level.value, FAR_TOO_LARGE, FAR_TOO_LARGE.unit)
     if large:
         value, limit, names = level.value, FAR_TOO_LARGE, level.items
         told = f"numeric columns of the manifest reach a root mean square of {number(level.value)}, above {number(FAR_TOO_LARGE.value)}"

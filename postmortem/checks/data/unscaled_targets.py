@@ -27,7 +27,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 LARGE = Threshold(
     10.0,
-    "units of the target",
+    "rms",
     source="the project's own choice: one decade above unit scale, as for inputs",
     half="ratings of 1 to 10 are named",
     double="ages with a mean of 15 pass",
@@ -60,19 +60,19 @@ def judge(measured: Measured) -> Finding:
     deviation, level, first = measured["data.target_deviation"], measured["data.target_level"], measured.number("loss.first")
     if deviation.value == VARYING.value:
         told = f"all training targets are {number(measured['data.target_level'].value, 6)} ({level.basis}), with a deviation of 0"
-        return Finding("fail", told, 0.0, VARYING, deviation.unit)
+        return Finding("fail", told, 0.0, VARYING, VARYING.unit)
     seen = f"the targets' root mean square is {number(level.value, 4)}"
     if level.value <= LARGE.value:
-        return Finding("pass", f"{seen}, within {number(LARGE.value)}", level.value, LARGE, level.unit)
+        return Finding("pass", f"{seen}, within {number(LARGE.value)}", level.value, LARGE, LARGE.unit)
     if first is None or not first > 0:
         told = f"{seen}, and no first loss tells whether the model sees them as they stand"
-        return Finding("not-checked", told, level.value, LARGE, level.unit)
+        return Finding("not-checked", told, level.value, LARGE, LARGE.unit)
     for expected, kind in ((level.value**2, "squared"), (level.value, "absolute")):
         if 1 / SAME.value <= first / expected <= SAME.value:
             told = f"{seen}, above {number(LARGE.value)}, and the first loss is {number(first, 4)}, that of an answer of 0 in {kind} error"
-            return Finding("warn", told, level.value, LARGE, level.unit)
+            return Finding("warn", told, level.value, LARGE, LARGE.unit)
     return Finding(
-        "pass", f"{seen} in the file, and the first loss is {number(first, 4)}: scaled on the way", level.value, LARGE, level.unit
+        "pass", f"{seen} in the file, and the first loss is {number(first, 4)}: scaled on the way", level.value, LARGE, LARGE.unit
     )
 
 

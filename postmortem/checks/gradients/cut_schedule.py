@@ -35,6 +35,7 @@ STOOD = Threshold(
 NEEDS = ("lr.cut",)
 USES = ("resume.count",)
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 

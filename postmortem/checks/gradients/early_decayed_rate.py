@@ -33,14 +33,14 @@ DEAD = Threshold(
 )
 HIGH = Threshold(
     0.3,
-    "ratio",
+    "of what a guess costs",
     source="the project's own choice: a third of what a guess costs is left",
     half="nearly converged runs fail",
     double="runs that came halfway pass with a warning",
 )
 SOME = Threshold(
     0.1,
-    "ratio",
+    "of what a guess costs",
     source="the project's own choice",
     half="nearly converged runs are warned",
     double="runs with a fifth of the loss left pass",
@@ -52,6 +52,7 @@ DEAD_LEVEL = 1e-3
 NEEDS = ("lr.dead_share",)
 USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first", "lr.last", "lr.max", "updates.moved")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -70,19 +71,19 @@ def judge(measured: Measured) -> Finding:
     dead = measured["lr.dead_share"]
     if measured.number("lr.max") == 0:
         moved = ", which is not that of the weights that moved" if (measured.number("updates.moved") or 0) > 0 else ": it did not decay"
-        return Finding("pass", f"the learning rate is 0 throughout{moved}", None, DEAD)
+        return Finding("pass", f"the learning rate is 0 throughout{moved}", None, DEAD, DEAD.unit)
     seen = f"for the last {percent(dead.value)} of the run the learning rate is at most a thousandth of its peak"
     if dead.value < DEAD.value:
-        return Finding("pass", seen if dead.value else _alive(measured), dead.value, DEAD, dead.unit)
+        return Finding("pass", seen if dead.value else _alive(measured), dead.value, DEAD, DEAD.unit)
     left = _left(measured)
     if left is None:
-        return Finding("warn", f"{seen}, and no loss shows whether that mattered", dead.value, DEAD, dead.unit, dead.first_step)
+        return Finding("warn", f"{seen}, and no loss shows whether that mattered", dead.value, DEAD, DEAD.unit, dead.first_step)
     seen += f", with {percent(max(0.0, left))} of the starting loss left"
     if left >= HIGH.value:
-        return Finding("fail", seen, dead.value, DEAD, dead.unit, dead.first_step)
+        return Finding("fail", seen, dead.value, DEAD, DEAD.unit, dead.first_step)
     if left >= SOME.value:
-        return Finding("warn", seen, dead.value, DEAD, dead.unit, dead.first_step)
-    return Finding("pass", f"{seen}: the run had converged", dead.value, DEAD, dead.unit)
+        return Finding("warn", seen, dead.value, DEAD, DEAD.unit, dead.first_step)
+    return Finding("pass", f"{seen}: the run had converged", dead.value, DEAD, DEAD.unit)
 
 
 def _alive(measured: Measured) -> str:

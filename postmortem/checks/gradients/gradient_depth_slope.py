@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, multiple, number
 
 STEEP = Threshold(
     0.3,
@@ -38,7 +38,7 @@ STEEP = Threshold(
 )
 LOST = Threshold(
     1e-3,
-    "ratio",
+    "of the last layer's",
     source="AutoTrainer: gradient of the first layer over that of the last",
     half="as good as the same: the slope decides",
     double="as good as the same: the slope decides",
@@ -55,24 +55,24 @@ FIGURE = "gradient-rms"
 
 def judge(measured: Measured) -> Finding:
     slope, ratio = measured.get("gradients.depth_slope"), measured["gradients.first_to_last"]
-    seen = f"the gradient of the first of {len(ratio.items)} hidden layers is {multiple(ratio.value)} the last one's"
+    seen = f"the gradient of the first of {counted(len(ratio.items), 'hidden layer')} is {multiple(ratio.value)} the last one's"
     where = tuple(sorted(ratio.items, key=lambda name: ratio.items[name]))
     if slope is None:
         if ratio.value < LOST.value:
-            return Finding("warn", seen, ratio.value, LOST, ratio.unit, ratio.first_step, where)
+            return Finding("warn", seen, ratio.value, LOST, LOST.unit, ratio.first_step, where)
         if ratio.value >= LOST.value:
-            return Finding("pass", seen, ratio.value, LOST, ratio.unit)
+            return Finding("pass", seen, ratio.value, LOST, LOST.unit)
         return Finding("not-checked", "the gradients' ratio is not a number")
     way = "lose" if slope.value >= 0 else "gain"
     seen = f"gradients {way} {number(abs(slope.value), 2)} decades per layer on the way back, so that {seen}"
     # Many layers that each take a little: the slope of all of them together accounts for the ratio.
     steady = slope.value * (len(ratio.items) - 1) >= -math.log10(LOST.value)
     if (slope.value >= STEEP.value or steady) and ratio.value < LOST.value:
-        return Finding("fail", seen, slope.value, STEEP, slope.unit, slope.first_step, where)
+        return Finding("fail", seen, slope.value, STEEP, STEEP.unit, slope.first_step, where)
     if slope.value >= STEEP.value and ratio.value < WEAK:
-        return Finding("warn", seen, slope.value, STEEP, slope.unit, slope.first_step, where)
+        return Finding("warn", seen, slope.value, STEEP, STEEP.unit, slope.first_step, where)
     if ratio.value >= 0 and (slope.value < STEEP.value or ratio.value >= WEAK):
-        return Finding("pass", seen, slope.value, STEEP, slope.unit)
+        return Finding("pass", seen, slope.value, STEEP, STEEP.unit)
     return Finding("not-checked", "the slope of the gradients is not a number")
 
 

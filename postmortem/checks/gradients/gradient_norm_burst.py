@@ -22,18 +22,18 @@ AUTOTRAINER (ratio of 70 for exploding gradients). Pascanu et al. 2013 (arXiv 12
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, multiple, number, percent
 
 BURST = Threshold(
     100.0,
-    "ratio",
+    "of the usual one",
     source="AUTOTRAINER takes 70; an injected fault gave 3000",
     half="heavy tails of small batches come near it",
     double="gradients a hundred times too large are only warned",
 )
 HIGH = Threshold(
     10.0,
-    "ratio",
+    "of the usual one",
     source="run monitors in use take 10 times the median",
     half="ordinary noise is warned",
     double="moderate bursts pass",
@@ -58,20 +58,20 @@ def judge(measured: Measured) -> Finding:
     burst, infinite = measured["gradnorm.burst"], measured.get("gradnorm.nonfinite_share")
     if infinite is not None and infinite.value > OFTEN_INFINITE.value:
         text = f"{percent(infinite.value)} of the gradient norms are NaN or infinite, the first at step {infinite.first_step}"
-        return Finding("fail", text, infinite.value, OFTEN_INFINITE, infinite.unit, infinite.first_step)
-    seen = f"the highest gradient norm is {number(burst.value)} times the usual one"
+        return Finding("fail", text, infinite.value, OFTEN_INFINITE, OFTEN_INFINITE.unit, infinite.first_step)
+    seen = f"the highest gradient norm is {multiple(burst.value)} the usual one"
     skipped = measured.number("gradnorm.nonfinite")
     beside = f" ({counted(skipped, 'norm is', 'norms are')} not finite, as where a gradient scaler skips steps)" if skipped else ""
     if burst.value < HIGH.value:
-        return Finding("pass", f"{seen}{beside}", burst.value, HIGH, burst.unit)
+        return Finding("pass", f"{seen}{beside}", burst.value, HIGH, HIGH.unit)
     clip = measured.number("run.clip_norm")
     if clip is not None:
         return Finding(
-            "warn", f"{seen}, but gradients are clipped at {number(clip)}{beside}", burst.value, HIGH, burst.unit, burst.first_step
+            "warn", f"{seen}, but gradients are clipped at {number(clip)}{beside}", burst.value, HIGH, HIGH.unit, burst.first_step
         )
     line = BURST if burst.value >= BURST.value else HIGH
     return Finding(
-        "fail" if line is BURST else "warn", f"{seen}, above {number(line.value)}{beside}", burst.value, line, burst.unit, burst.first_step
+        "fail" if line is BURST else "warn", f"{seen}, above {number(line.value)}{beside}", burst.value, line, line.unit, burst.first_step
     )
 
 

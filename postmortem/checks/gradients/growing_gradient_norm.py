@@ -20,18 +20,18 @@ AUTOTRAINER, exploding gradients. Defazio 2025 (arXiv 2506.02285): why gradients
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 EXPLODED = Threshold(
     100.0,
-    "ratio",
+    "of its early level",
     source="two orders of magnitude; AUTOTRAINER takes 70 between layers",
     half="slow starts on a plateau fail",
     double="runs on the way to divergence are only warned",
 )
 GROWN = Threshold(
     10.0,
-    "ratio",
+    "of its early level",
     source="the project's own choice: one order of magnitude",
     half="sound long runs are warned",
     double="a tenfold growth passes",
@@ -50,12 +50,12 @@ LEARNED = 0.9
 
 def judge(measured: Measured) -> Finding:
     growth, fall = measured["gradnorm.growth"], measured.number("loss.improvement")
-    seen = f"the gradient norm ends at {number(growth.value)} times its early level"
+    seen = f"the gradient norm ends at {multiple(growth.value)} its early level"
     if growth.value < GROWN.value:
-        return Finding("pass", seen, growth.value, GROWN, growth.unit)
+        return Finding("pass", seen, growth.value, GROWN, GROWN.unit)
     if growth.value < EXPLODED.value or (fall is not None and fall >= LEARNED):
-        return Finding("warn", f"{seen}, above {number(GROWN.value)}", growth.value, GROWN, growth.unit)
-    return Finding("fail", f"{seen}, above {number(EXPLODED.value)}", growth.value, EXPLODED, growth.unit)
+        return Finding("warn", f"{seen}, above {number(GROWN.value)}", growth.value, GROWN, GROWN.unit)
+    return Finding("fail", f"{seen}, above {number(EXPLODED.value)}", growth.value, EXPLODED, EXPLODED.unit)
 
 
 def _given(growth: float, fall: float) -> tuple[Measurement, ...]:

@@ -25,14 +25,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 SIGNED_RATE = Threshold(
     0.03,
-    "per step",
+    "",
     source="thirty times Adam's default of 1e-3",
     half="quick training of small networks is warned",
     double="the usual rates of SGD pass for Adam",
 )
 PLAIN_RATE = Threshold(
     1.0,
-    "per step",
+    "",
     source="Bengio 2012: the upper end of the usual range",
     half="large rates of normalized networks are warned",
     double="rates twenty times too high pass",
@@ -55,11 +55,11 @@ def judge(measured: Measured) -> Finding:
     seen = f"the highest learning rate is {number(rate.value, 2)} for {name or 'an unknown optimizer'}"
     if rate.value > line.value:
         return Finding(
-            "warn", f"{seen}, above the usual range, which ends at {number(line.value)}", rate.value, line, rate.unit, rate.first_step
+            "warn", f"{seen}, above the usual range, which ends at {number(line.value)}", rate.value, line, line.unit, rate.first_step
         )
     usual = USUAL if name and name not in SIGNED else USUAL_SIGNED
     if rate.value <= usual:
-        return Finding("pass", seen, rate.value, line, rate.unit)
+        return Finding("pass", seen, rate.value, line, line.unit)
     if rate.value <= line.value:
         return Finding("not-checked", f"{seen}: between {number(usual)} and {number(line.value)} a rate may be right or far too high")
     return Finding("not-checked", "the learning rate is not a number")

@@ -24,14 +24,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 FAR = Threshold(
     50.0,
-    "ratio",
+    "of the first loss",
     source="twenty times the largest of healthy runs of the fault corpus' tuning half (0.2 to 3)",
     half="runs whose inputs are some times unit scale fail",
     double="bursts that Adam has half forgotten pass with a warning",
 )
 LARGE = Threshold(
     20.0,
-    "ratio",
+    "of the first loss",
     source="seven times the largest of the same healthy runs",
     half="deep nets at He's scale come near it",
     double="near the line of failure",

@@ -24,14 +24,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 LOST = Threshold(
     0.5,
-    "ratio",
+    "of its progress",
     source="the line that a loss must climb to count as diverged",
     half="runs that were stopped before they made a restart good fail",
     double="only runs that lost all of their progress fail",
 )
 SOME = Threshold(
     0.1,
-    "ratio",
+    "of its progress",
     source="own: a tenth of the progress, beyond eight standard errors of a level",
     half="noise of slow curves is warned",
     double="restarts that cost a fifth of the progress pass",
@@ -40,6 +40,7 @@ SOME = Threshold(
 NEEDS = ("lr.setback",)
 USES = ("run.family",)
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -52,9 +53,9 @@ def judge(measured: Measured) -> Finding:
     found = measured["lr.setback"]
     restarts = found.items.get("restarts", 0.0)
     if found.text == "cycles":
-        return Finding("pass", f"the learning rate came back {times(restarts)}, as in a schedule of cycles", found.value, SOME, found.unit)
+        return Finding("pass", f"the learning rate came back {times(restarts)}, as in a schedule of cycles", found.value, SOME, SOME.unit)
     if not restarts:
-        return Finding("pass", "the learning rate never came back after it had fallen to half of its peak", 0.0, SOME, found.unit)
+        return Finding("pass", "the learning rate never came back after it had fallen to half of its peak", 0.0, SOME, SOME.unit)
     way = "above" if found.value >= 0 else "below"
     seen = (
         f"the learning rate came back at step {found.first_step}, and the loss ended "
@@ -62,9 +63,9 @@ def judge(measured: Measured) -> Finding:
     )
     for status, limit in (("fail", LOST), ("warn", SOME)):
         if found.value >= limit.value:
-            return Finding("fail" if status == "fail" else "warn", seen, found.value, limit, found.unit, found.first_step)
+            return Finding("fail" if status == "fail" else "warn", seen, found.value, limit, limit.unit, found.first_step)
     if found.value < SOME.value:
-        return Finding("pass", seen, found.value, SOME, found.unit)
+        return Finding("pass", seen, found.value, SOME, SOME.unit)
     return Finding("not-checked", "the setback is not a number")
 
 

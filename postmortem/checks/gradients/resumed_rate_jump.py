@@ -40,6 +40,7 @@ OTHER = Threshold(
 
 NEEDS = ("resume.count", "resume.rate_ratio")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 

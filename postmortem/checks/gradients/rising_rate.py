@@ -60,6 +60,7 @@ USES = (
     "loss.divergence_noise",
 )
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 

@@ -26,7 +26,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 OF_LIMIT = Threshold(
     0.2,
-    "ratio",
+    "of the clip norm",
     source="what momentum 0.9 leaves of gradients of the clip norm that are pure noise: 0.23",
     half="runs that are clipped one step in two are told",
     double="clipped runs with noisy gradients pass",

@@ -26,21 +26,21 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 SIGNED_RATE = Threshold(
     3e-5,
-    "per step",
+    "",
     source="a third of the rates of the largest language models, a thirtieth of Adam's default",
     half="rates for fine-tuning pass in training from nothing",
     double="large language models are warned",
 )
 PLAIN_RATE = Threshold(
     3e-4,
-    "per step",
+    "",
     source="a thirtieth of Bengio's default of 0.01",
     half="Adam's small rates pass for SGD",
     double="careful training is warned",
 )
 UNKNOWN_RATE = Threshold(
     1e-5,
-    "per step",
+    "",
     source="a decade below what the largest networks take with Adam, the lowest of the usual optimizers",
     half="rates for fine-tuning pass in training from nothing",
     double="fine-tuning that no setting speaks of is warned",
@@ -76,11 +76,11 @@ def judge(measured: Measured) -> Finding:
     seen = f"the highest learning rate is {number(rate.value, 2)} for {name or 'an unknown optimizer'}"
     if rate.value < line.value:
         return Finding(
-            "warn", f"{seen}, below the usual range, which begins at {number(line.value)}", rate.value, line, rate.unit, rate.first_step
+            "warn", f"{seen}, below the usual range, which begins at {number(line.value)}", rate.value, line, line.unit, rate.first_step
         )
     usual = USUAL_SIGNED if name in SIGNED else USUAL
     if rate.value >= usual:
-        return Finding("pass", seen, rate.value, line, rate.unit)
+        return Finding("pass", seen, rate.value, line, line.unit)
     if rate.value >= line.value:
         return Finding("not-checked", f"{seen}: between {number(line.value)} and {number(usual)} a rate may be right or too low")
     return Finding("not-checked", "the learning rate is not a number")

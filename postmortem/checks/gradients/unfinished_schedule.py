@@ -34,6 +34,7 @@ DONE = Threshold(
 NEEDS = ("lr.schedule_done",)
 USES = ("run.early_stopping", "job.end")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 

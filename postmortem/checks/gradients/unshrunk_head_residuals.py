@@ -28,14 +28,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 STEADY = Threshold(
     0.6,
-    "ratio",
+    "of their early level",
     source="tuning half: 0.65 to 0.95 with labels of which a third to all were others', 0.5 and below in sound runs",
     half="sound runs whose first state is late are warned",
     double="only errors that grow are seen",
 )
 IGNORANT = Threshold(
     0.75,
-    "ratio",
+    "of blind guessing's",
     source="a quarter of what ignorance costs was learned; sound runs of the tuning half end at 0.42 and below",
     half="hard tasks fail",
     double="nothing fails",
@@ -59,12 +59,12 @@ def judge(measured: Measured) -> Finding:
     if brier is not None and known:
         seen += f", and at {multiple(brier.value)} those of blind guessing"
         if brier.value < NOT_SMALL:
-            return Finding("pass", seen, brier.value, IGNORANT, "ratio")
+            return Finding("pass", seen, brier.value, IGNORANT, IGNORANT.unit)
     if trend.value < STEADY.value:
-        return Finding("pass", seen, trend.value, STEADY, trend.unit)
+        return Finding("pass", seen, trend.value, STEADY, STEADY.unit)
     if brier is not None and known and brier.value >= IGNORANT.value:
-        return Finding("fail", seen, brier.value, IGNORANT, "ratio", None, where)
-    return Finding("warn", seen, trend.value, STEADY, trend.unit, None, where)
+        return Finding("fail", seen, brier.value, IGNORANT, IGNORANT.unit, None, where)
+    return Finding("warn", seen, trend.value, STEADY, STEADY.unit, None, where)
 
 
 def _given(trend: float, brier: float | None = None, family: str = "classification") -> tuple[Measurement, ...]:

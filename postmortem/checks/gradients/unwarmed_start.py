@@ -27,7 +27,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 AT_ONCE = Threshold(
     0.9,
-    "ratio",
+    "of its peak",
     source="a rate that begins at nine tenths of its peak was not warmed up",
     half="short warm-ups that were logged late count as none",
     double="no rate begins above its own peak",
@@ -58,6 +58,7 @@ BEGIN = 0.05
 NEEDS = ("lr.first", "lr.max")
 USES = ("weights.attention", "run.family", "steps.last", "loss.early_rise", "gradnorm.early_burst", "loss.last_to_chance", "resume.count")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -79,7 +80,7 @@ def judge(measured: Measured) -> Finding:
     last = measured.number("steps.last")
     late = first.first_step is not None and last is not None and last > 0 and first.first_step > BEGIN * last
     if share < AT_ONCE.value or late or (measured.number("resume.count") or 0) > 0:
-        return Finding("pass", f"{seen}{', in the middle of a run' if late else ''}", share, AT_ONCE, "ratio")
+        return Finding("pass", f"{seen}{', in the middle of a run' if late else ''}", share, AT_ONCE, AT_ONCE.unit)
     rise, burst = measured.get("loss.early_rise"), measured.get("gradnorm.early_burst")
     if rise is None and burst is None:
         return Finding("not-checked", f"{seen}, but neither the first losses nor gradient norms tell what that did")
@@ -93,7 +94,7 @@ def judge(measured: Measured) -> Finding:
             burst.first_step,
         )
     elif share >= AT_ONCE.value:
-        return Finding("pass", f"{seen}, and the first steps went well", share, AT_ONCE, "ratio")
+        return Finding("pass", f"{seen}, and the first steps went well", share, AT_ONCE, AT_ONCE.unit)
     else:
         return Finding("not-checked", "the first learning rate is not a number")
     left = measured.number("loss.last_to_chance")

@@ -33,13 +33,14 @@ FELL = Threshold(
 NEEDS = ("lr.max",)
 USES = ("updates.moved", "loss.improvement")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 
 def judge(measured: Measured) -> Finding:
     rate, moved, fell = measured["lr.max"], measured.number("updates.moved"), measured.number("loss.improvement")
     if rate.value > 0:
-        return Finding("pass", f"the highest learning rate is {number(rate.value)}", rate.value, None, rate.unit)
+        return Finding("pass", f"the highest learning rate is {number(rate.value)}", rate.value)
     if rate.value == 0:
         seen = f"the learning rate is 0 throughout ({rate.basis})"
         if moved:
@@ -47,12 +48,16 @@ def judge(measured: Measured) -> Finding:
                 "pass", f"{seen}, yet {percent(moved)} of the tensors moved: another group's rate was logged", moved, None, "share"
             )
         if moved is None and fell is not None and fell >= FELL.value:
-            return Finding("pass", f"{seen}, and the loss fell by {percent(fell)} all the same", fell, FELL, "share")
+            return Finding("pass", f"{seen}, and the loss fell by {percent(fell)} all the same", fell, FELL, FELL.unit)
         if moved is None and fell is None:
-            return Finding("warn", f"{seen}, and neither weights nor a loss tell whether that mattered", rate.value, FELL, rate.unit)
-        shown = "no tensor moved" if moved is not None else f"the loss did not fall by {percent(FELL.value)}"
-        return Finding("fail", f"{seen}, and {shown}", fell, FELL, "share", rate.first_step)
+            return Finding("warn", f"{seen}, and neither weights nor a loss tell whether that mattered", None, FELL, FELL.unit)
+        shown = "no tensor moved" if moved is not None else _fallen(fell or 0.0)
+        return Finding("fail", f"{seen}, and {shown}", fell, FELL, FELL.unit, rate.first_step)
     return Finding("not-checked", "the highest learning rate is not a number")
+
+
+def _fallen(share: float) -> str:
+    return f"the loss fell by {percent(share)}, less than {percent(FELL.value)}" if share > 0 else "the loss did not fall"
 
 
 def _given(rate: float, moved: float | None = None, fell: float | None = None) -> tuple[Measurement, ...]:

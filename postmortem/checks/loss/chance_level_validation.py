@@ -28,14 +28,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 NEVER = Threshold(
     0.97,
-    "ratio",
+    "of chance level",
     source="a validation loss begins near 1.0 of chance; 3 % is what confident units at the start make of it",
     half="models that generalize badly are taken for models that were never validated right",
     double="no run is above it unless it diverged",
 )
 FITTED = Threshold(
     0.5,
-    "ratio",
+    "of chance level",
     source="the project's own: half of what a guess costs cannot be had from class shares alone on balanced data",
     half="runs that are still learning are not judged",
     double="runs that learned nothing at all are judged",
@@ -72,14 +72,16 @@ def judge(measured: Measured) -> Finding:
     best, last = measured["validation.best_to_chance"], measured["loss.last_to_chance"]
     seen = f"the best validation loss is {multiple(best.value)} chance level, the last training loss {multiple(last.value)} it"
     if best.value < NEVER.value:
-        return Finding("pass", seen, best.value, NEVER, best.unit)
+        return Finding("pass", seen, best.value, NEVER, NEVER.unit)
     learned = _learned(measured)
     if learned:
-        return Finding("pass", f"{seen}, and the accuracy on validation data is better than naming one class", best.value, NEVER, best.unit)
+        return Finding(
+            "pass", f"{seen}, and the accuracy on validation data is better than naming one class", best.value, NEVER, NEVER.unit
+        )
     if learned is None:
-        return Finding("warn", f"{seen}, but no accuracy was logged to confirm it", best.value, NEVER, best.unit, best.first_step)
+        return Finding("warn", f"{seen}, but no accuracy was logged to confirm it", best.value, NEVER, NEVER.unit, best.first_step)
     if best.value >= NEVER.value:
-        return Finding("fail", f"{seen}, and accuracy is that of naming one class", best.value, NEVER, best.unit, best.first_step)
+        return Finding("fail", f"{seen}, and accuracy is that of naming one class", best.value, NEVER, NEVER.unit, best.first_step)
     return Finding("not-checked", "the best validation loss is not a number")
 
 

@@ -20,11 +20,11 @@ Own reasoning: of 200 records over 10 classes guessing misses so many that 0.3 o
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, accuracy_end, kind_of_run, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, accuracy_end, kind_of_run, multiple
 
 BELOW = Threshold(
     0.3,
-    "ratio",
+    "of guessing",
     source="the lower tail of 200 guesses over 10 classes: once in ten thousand",
     half="small offsets that leave some classes in place pass",
     double="small validation sets of weak models fail",
@@ -48,7 +48,7 @@ def judge(measured: Measured) -> Finding:
     accuracy, count = measured["accuracy.validation_last"], measured["classes.count"].value
     share = accuracy.value * count
     ends = accuracy_end(accuracy.value, accuracy.items.get("logged"))
-    seen = f"the validation accuracy {ends}, {number(share, 2)} times that of guessing among {count:.0f} classes"
+    seen = f"the validation accuracy {ends}, {multiple(share)} that of guessing among {count:.0f} classes"
     train, left = measured.number("accuracy.train_last"), measured.number("loss.last_to_chance")
     if share >= BELOW.value:
         return Finding("pass", seen, share, BELOW, BELOW.unit)

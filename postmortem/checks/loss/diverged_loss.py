@@ -27,21 +27,21 @@ from postmortem.model import Example, Finding, Measured, Measurement, Status, Th
 
 LOST = Threshold(
     0.5,
-    "ratio",
+    "of its progress",
     source="run monitors that use the progress scale take 0.5; drawn falling curves with the noise of batches of 4 stay below 0.21",
     half="the last cycle of warm restarts fails",
     double="only runs that end above their start fail",
 )
 LOST_SOME = Threshold(
     0.25,
-    "ratio",
+    "of its progress",
     source="half of the line for failing",
     half="slow drifts late in a run are warned",
     double="is the line for failing",
 )
 NOISES = Threshold(
     8.0,
-    "ratio",
+    "of its noise",
     source="flat drawn curves with heavy noise reach 5",
     half="flat noisy curves are warned",
     double="divergence in curves of 20 points goes unseen",
@@ -50,6 +50,7 @@ NOISES = Threshold(
 NEEDS = ("loss.divergence", "loss.divergence_noise")
 USES = ("run.family",)
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 LEADS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
@@ -65,10 +66,10 @@ def judge(measured: Measured) -> Finding:
     if rise.value >= LOST_SOME.value and noises.value >= NOISES.value:
         status: Status = "fail" if rise.value >= LOST.value else "warn"
         line = LOST if status == "fail" else LOST_SOME
-        return Finding(status, f"{seen}, above {percent(line.value)}{levels}", rise.value, line, rise.unit, rise.first_step)
+        return Finding(status, f"{seen}, above {percent(line.value)}{levels}", rise.value, line, line.unit, rise.first_step)
     if rise.value >= LOST_SOME.value:
-        return Finding("pass", f"{seen}, but only {number(noises.value, 2)} times its noise{levels}", noises.value, NOISES, noises.unit)
-    return Finding("pass", seen if rise.value > 0 else "the loss ends at its lowest level", rise.value, LOST, rise.unit)
+        return Finding("pass", f"{seen}, but only {number(noises.value, 2)} times its noise{levels}", noises.value, NOISES, NOISES.unit)
+    return Finding("pass", seen if rise.value > 0 else "the loss ends at its lowest level", rise.value, LOST, LOST.unit)
 
 
 def _given(rise: float, noises: float, family: str = "classification") -> tuple[Measurement, ...]:

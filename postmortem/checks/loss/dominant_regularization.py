@@ -28,14 +28,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 DOMINANT = Threshold(
     10.0,
-    "ratio",
+    "of the data loss",
     source="the cause's definition: ten times the data loss or more, for long",
     half="strong but sound weight decay fails",
     double="penalties that halve the weights each epoch are only warned",
 )
 LARGE = Threshold(
     3.0,
-    "ratio",
+    "of the data loss",
     source="the project's own choice; sound weight decay of small nets stays near 1",
     half="ordinary weight decay at a low data loss is warned",
     double="only failing runs are warned",
@@ -70,15 +70,17 @@ def judge(measured: Measured) -> Finding:
         begins = (
             f"the regularization loss begins at {number(start.value)} times the data loss, which ends at {percent(left.value)} of its start"
         )
-        return Finding("fail", f"{begins}: weights were shrunk, nothing was learned", start.value, DOMINANT, start.unit, start.first_step)
+        return Finding(
+            "fail", f"{begins}: weights were shrunk, nothing was learned", start.value, DOMINANT, DOMINANT.unit, start.first_step
+        )
     if high.value < LARGE.value:
         low = f"for four fifths of the run the regularization loss is at most {multiple(high.value, 3)} the data loss"
-        return Finding("pass", low if high.value else "the logged regularization loss is 0", high.value, LARGE, high.unit)
+        return Finding("pass", low if high.value else "the logged regularization loss is 0", high.value, LARGE, LARGE.unit)
     if left.value <= FITTED.value:
-        return Finding("pass", f"{seen}, yet the data loss fell to {percent(left.value)} of its start", left.value, FITTED, left.unit)
+        return Finding("pass", f"{seen}, yet the data loss fell to {percent(left.value)} of its start", left.value, FITTED, FITTED.unit)
     if high.value < DOMINANT.value or measured.text("run.family") in ("vae", "rl", "gan"):
-        return Finding("warn", f"{seen}, above {number(LARGE.value)}", high.value, LARGE, high.unit, high.first_step)
-    return Finding("fail", f"{seen}, above {number(DOMINANT.value)}", high.value, DOMINANT, high.unit, high.first_step)
+        return Finding("warn", f"{seen}, above {number(LARGE.value)}", high.value, LARGE, LARGE.unit, high.first_step)
+    return Finding("fail", f"{seen}, above {number(DOMINANT.value)}", high.value, DOMINANT, DOMINANT.unit, high.first_step)
 
 
 def _given(middle: float, high: float, left: float) -> tuple[Measurement, ...]:

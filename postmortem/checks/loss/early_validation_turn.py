@@ -67,7 +67,7 @@ GOING_ON = Threshold(
 )
 NOISES = Threshold(
     2.5,
-    "ratio",
+    "of its noise",
     source="2 standard deviations, and the search of the best point; tuning half: 3.0 and above with wrong labels",
     half="the best of many noisy evaluations looks like a turn",
     double="a third of wrong labels passes",
@@ -93,17 +93,17 @@ def judge(measured: Measured) -> Finding:
     if fall is not None and fall >= ACCURACY_FALL:
         seen += f", and validation accuracy lost {percent(fall)}"
     if rise < RISE.value and (fall is None or fall < ACCURACY_FALL):
-        return Finding("pass", seen, rise, RISE, best.unit)
+        return Finding("pass", seen, rise, RISE, RISE.unit)
     noises = measured.number("validation.rise_noise")
     if noises is not None and noises < NOISES.value and (fall is None or fall < ACCURACY_FALL):
-        return Finding("pass", f"{seen}, a rise of {number(noises, 2)} times its noise", noises, NOISES, "ratio")
+        return Finding("pass", f"{seen}, a rise of {number(noises, 2)} times its noise", noises, NOISES, NOISES.unit)
     if beside.value < UNFITTED.value:
-        return Finding("pass", seen, beside.value, UNFITTED, beside.unit)
+        return Finding("pass", seen, beside.value, UNFITTED, UNFITTED.unit)
     if train.value < STILL.value:
-        return Finding("pass", seen, train.value, STILL, train.unit)
+        return Finding("pass", seen, train.value, STILL, STILL.unit)
     if going.value < GOING_ON.value:
-        return Finding("pass", f"{seen}, where it has settled", going.value, GOING_ON, going.unit)
-    return Finding("fail", seen, beside.value, UNFITTED, beside.unit, best.first_step)
+        return Finding("pass", f"{seen}, where it has settled", going.value, GOING_ON, GOING_ON.unit)
+    return Finding("fail", seen, beside.value, UNFITTED, UNFITTED.unit, best.first_step)
 
 
 def _given(beside: float, train: float, best: float, last: float, going: float) -> tuple[Measurement, ...]:

@@ -36,21 +36,21 @@ LEAST_FALL = Threshold(
 )
 LEAST_NOISES = Threshold(
     2.0,
-    "ratio",
+    "of its noise",
     source="of drawn flat curves of 60 to 50,000 points 19 in 20 stay below 2.5; falling ones with the noise of batches of 4 reach 3",
     half="flat curves with heavy noise pass",
     double="short curves of small batches fail",
 )
 CLEAR_NOISES = Threshold(
     3.0,
-    "ratio",
+    "of its noise",
     source="drawn curves, as above",
     half="below the line for failing",
     double="noisy curves of 60 points are warned",
 )
 NEVER_BELOW = Threshold(
     0.97,
-    "ratio",
+    "of chance level",
     source="a cross-entropy at ln C is that of a guess, whatever it fell from; 3 % for noise",
     half="sound models of hard tasks fail",
     double="nothing fails",
@@ -68,7 +68,6 @@ USES = (
     "steps.last",
     "loss.divergence",
 )
-CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 VITAL = True
 
@@ -92,7 +91,7 @@ def judge(measured: Measured) -> Finding:
     fall, noises = measured["loss.improvement"], measured["loss.improvement_noise"]
     first, last_step = measured.get("loss.first"), measured.number("steps.last")
     begin = first.first_step if first is not None else None
-    seen = f"the {fall.text or 'loss'} did not fall"
+    seen = _rise(fall.text or "loss", fall.value)
     if fall.value > 0:
         seen = f"the {fall.text or 'loss'} fell {_fallen(measured)}, {_beside_noise(noises.value)}"
     to_chance, chance, lowest = measured.number("loss.last_to_chance"), measured.number("loss.chance"), measured.number("loss.lowest")
@@ -100,42 +99,47 @@ def judge(measured: Measured) -> Finding:
         least = min(to_chance, lowest / chance)
         if least >= NEVER_BELOW.value:
             lowest_share = "" if AT_CHANCE[0] <= least < AT_CHANCE[1] else f"{multiple(least)} "
-            return Finding("fail", f"{seen}, and never came below {lowest_share}chance level", least, NEVER_BELOW, "ratio", begin)
+            return Finding("fail", f"{seen}, and never came below {lowest_share}chance level", least, NEVER_BELOW, NEVER_BELOW.unit, begin)
     if fall.value >= LEAST_FALL.value and noises.value >= CLEAR_NOISES.value:
-        return Finding("pass", seen, fall.value, LEAST_FALL, fall.unit)
+        return Finding("pass", seen, fall.value, LEAST_FALL, LEAST_FALL.unit)
     if to_chance is not None and to_chance <= FITTED:
         return Finding(
             "pass",
             f"{seen}, and stays at {multiple(to_chance)} chance level: it was learned before the log begins",
             fall.value,
             LEAST_FALL,
-            fall.unit,
+            LEAST_FALL.unit,
         )
     noisy = noises.value < LEAST_NOISES.value and fall.value < LARGE_FALL
     if measured.text("run.goes_on") == "true" and fall.value > -LEAST_FALL.value and (noisy or fall.value < LEAST_FALL.value):
         seen += f", in a model that goes on with its earlier task ({measured['run.goes_on'].basis}) and may have fitted already"
-        return Finding("warn", seen, fall.value, LEAST_FALL, fall.unit, begin)
+        return Finding("warn", seen, fall.value, LEAST_FALL, LEAST_FALL.unit, begin)
     if fall.value < LEAST_FALL.value:
         if begin is not None and last_step and begin > LATE_START * last_step:
-            return Finding("warn", f"{seen}, in a log that begins only at step {begin}", fall.value, LEAST_FALL, fall.unit, begin)
+            return Finding("warn", f"{seen}, in a log that begins only at step {begin}", fall.value, LEAST_FALL, LEAST_FALL.unit, begin)
         return Finding(
-            "fail", f"{seen}, and less than {percent(LEAST_FALL.value)} is no learning", fall.value, LEAST_FALL, fall.unit, begin
+            "fail", f"{seen}, and less than {percent(LEAST_FALL.value)} is no learning", fall.value, LEAST_FALL, LEAST_FALL.unit, begin
         )
     if noisy and (back := _came_back(measured)):
         told = f"{back}: its levels fell by {number(noises.value, 2)} times its noise, below {number(LEAST_NOISES.value)}"
-        return Finding("fail", told, noises.value, LEAST_NOISES, noises.unit, int(measured["loss.lowest"].items["logged_step"]))
+        return Finding("fail", told, noises.value, LEAST_NOISES, LEAST_NOISES.unit, int(measured["loss.lowest"].items["logged_step"]))
     if noisy:
         return Finding(
             "fail",
             f"{seen}: below {number(LEAST_NOISES.value)} times it cannot be told from no fall",
             noises.value,
             LEAST_NOISES,
-            noises.unit,
+            LEAST_NOISES.unit,
             begin,
         )
     return Finding(
-        "warn", f"{seen}: below {number(CLEAR_NOISES.value)} times it is uncertain", noises.value, CLEAR_NOISES, noises.unit, begin
+        "warn", f"{seen}: below {number(CLEAR_NOISES.value)} times it is uncertain", noises.value, CLEAR_NOISES, CLEAR_NOISES.unit, begin
     )
+
+
+def _rise(name: str, share: float) -> str:
+    """Of a loss that ends no lower than it began."""
+    return f"the {name} did not fall but rose by {percent(-share)}" if share < 0 else f"the {name} did not fall"
 
 
 def _beside_noise(noises: float) -> str:

@@ -24,7 +24,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 HIGH = Threshold(
     0.7,
-    "ratio",
+    "of what a guess costs",
     source="the line of plateaued-loss: less than a third of chance was learned away",
     half="well trained models of hard tasks are told",
     double="nothing is told",
@@ -52,9 +52,9 @@ def judge(measured: Measured) -> Finding:
     last, end = measured["loss.last"], loss_end(measured)
     level, seen = end.share, end.said
     if level >= HIGH.value:
-        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", last.first_step)
+        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, HIGH.unit, last.first_step)
     if level < HIGH.value:
-        return Finding("pass", seen, level, HIGH, "ratio")
+        return Finding("pass", seen, level, HIGH, HIGH.unit)
     return Finding("not-checked", "the last level is not a number")
 
 

@@ -30,14 +30,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 FAR_OFF = Threshold(
     4.0,
-    "ratio",
+    "of chance level",
     source="corpus: 14 and above where weights, inputs or the reduction are wrong, up to 2.8 in sound runs",
     half="new heads on features that were learned elsewhere fail",
     double="a first loss of 18 for 10 classes is only warned",
 )
 OFF = Threshold(
     1.5,
-    "ratio",
+    "of chance level",
     source="CS231n's test, with room for He initialization of the last layer (about 1.4 for 10 classes)",
     half="every run is warned",
     double="outputs of deviation 3 pass",
@@ -86,22 +86,22 @@ def judge(measured: Measured) -> Finding:
                 f"{seen}, above {number(OFF.value)} times{as_sum}, but weights of "
                 f"{number(heaviest)} to 1 on the classes can raise it so far"
             )
-            return Finding("warn", told, ratio.value, OFF, ratio.unit, ratio.first_step)
+            return Finding("warn", told, ratio.value, OFF, OFF.unit, ratio.first_step)
         if ratio.value > FAR_OFF.value:
             return Finding(
-                "fail", f"{seen}, above {number(FAR_OFF.value)} times{as_sum}", ratio.value, FAR_OFF, ratio.unit, ratio.first_step
+                "fail", f"{seen}, above {number(FAR_OFF.value)} times{as_sum}", ratio.value, FAR_OFF, FAR_OFF.unit, ratio.first_step
             )
-        return Finding("warn", f"{seen}, above {number(OFF.value)} times{as_sum}", ratio.value, OFF, ratio.unit, ratio.first_step)
+        return Finding("warn", f"{seen}, above {number(OFF.value)} times{as_sum}", ratio.value, OFF, OFF.unit, ratio.first_step)
     if ratio.value < 1 - NEAR and (shares := _at_the_shares(measured)):
-        return Finding("pass", f"{seen}: {shares}", ratio.value, OFF, ratio.unit)
+        return Finding("pass", f"{seen}: {shares}", ratio.value, OFF, OFF.unit)
     if ratio.value < LOW:
         why = (
             "pre-trained weights"
             if measured.text("run.pretrained") == "true"
             else "a resumed or pre-trained model, a mean over an epoch, or a leak"
         )
-        return Finding("pass", f"{seen}, which is low, as from {why}", ratio.value, OFF, ratio.unit)
-    return Finding("pass", seen, ratio.value, OFF, ratio.unit)
+        return Finding("pass", f"{seen}, which is low, as from {why}", ratio.value, OFF, OFF.unit)
+    return Finding("pass", seen, ratio.value, OFF, OFF.unit)
 
 
 def _at_the_shares(measured: Measured) -> str:

@@ -19,11 +19,11 @@ A guess among C classes is right with probability 1/C.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, accuracy_end, kind_of_run, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, accuracy_end, kind_of_run, multiple
 
 BELOW = Threshold(
     0.3,
-    "ratio",
+    "of guessing",
     source="of 100 records and ten classes a guess is right 3 times or fewer in one run of a hundred",
     half="records that happen to be right hide it",
     double="models at chance fail by bad luck",
@@ -44,7 +44,7 @@ def judge(measured: Measured) -> Finding:
     classes = 2.718281828459045**chance
     times = accuracy.value * classes
     ends = accuracy_end(accuracy.value, accuracy.items.get("logged"))
-    seen = f"the validation accuracy {ends}, {number(times, 2)} times that of guessing among {classes:.0f} classes"
+    seen = f"the validation accuracy {ends}, {multiple(times)} that of guessing among {classes:.0f} classes"
     if classes < 2.5 or times > BELOW.value:
         return Finding("pass", seen, times, BELOW, BELOW.unit)
     train, share = measured.number("accuracy.train_last"), measured.number("fit.train_share")

@@ -23,7 +23,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 BELOW = Threshold(
     0.2,
-    "ratio",
+    "of the training loss",
     source="own: half of what dropout of 0.5 and usual augmentation leave between the two",
     half="sums over batches of five to ten pass",
     double="strong augmentation is warned",
@@ -44,9 +44,9 @@ def judge(measured: Measured) -> Finding:
     gap = measured["validation.gap"]
     seen = f"the validation loss {end_of(gap, multiple)} the training loss"
     if 0 < gap.value < BELOW.value:
-        return Finding("warn", f"{seen}, below {percent(BELOW.value)}", gap.value, BELOW, gap.unit)
+        return Finding("warn", f"{seen}, below {percent(BELOW.value)}", gap.value, BELOW, BELOW.unit)
     if gap.value >= BELOW.value:
-        return Finding("pass", seen, gap.value, BELOW, gap.unit)
+        return Finding("pass", seen, gap.value, BELOW, BELOW.unit)
     return Finding("not-checked", "the ratio of both losses is not a number above 0")
 
 

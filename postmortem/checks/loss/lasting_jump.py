@@ -24,14 +24,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 HALF_LOST = Threshold(
     0.5,
-    "ratio",
+    "of its progress",
     source="the project's own choice: half of what was learned is gone at once",
     half="jumps between stages of data fail",
     double="jumps that lose nearly all are warned only",
 )
 QUARTER_LOST = Threshold(
     0.25,
-    "ratio",
+    "of its progress",
     source="the line from which a spike that stays is one (spiky-loss)",
     half="wobbles of a settled loss are warned",
     double="below the line for failing",
@@ -53,19 +53,19 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     jump = measured["loss.jump"]
     if jump.value <= 0:
-        return Finding("pass", "the loss never jumped to a lasting higher level", 0.0, QUARTER_LOST, jump.unit)
+        return Finding("pass", "the loss never jumped to a lasting higher level", 0.0, QUARTER_LOST, QUARTER_LOST.unit)
     before, after = jump.items["before"], jump.items["after"]
     seen = (
         f"at step {jump.first_step} the loss jumped from {number(before)} to {number(after)}, losing {percent(jump.value)} of its progress"
     )
     learned = (after - before) / jump.value
     if jump.items["end"] < before + CAME_BACK * min(after - before, learned):
-        return Finding("pass", f"{seen}, and came back", jump.value, QUARTER_LOST, jump.unit)
+        return Finding("pass", f"{seen}, and came back", jump.value, QUARTER_LOST, QUARTER_LOST.unit)
     if jump.value >= HALF_LOST.value:
-        return Finding("fail", seen, jump.value, HALF_LOST, jump.unit, jump.first_step)
+        return Finding("fail", seen, jump.value, HALF_LOST, HALF_LOST.unit, jump.first_step)
     if jump.value >= QUARTER_LOST.value:
-        return Finding("warn", seen, jump.value, QUARTER_LOST, jump.unit, jump.first_step)
-    return Finding("pass", seen, jump.value, QUARTER_LOST, jump.unit)
+        return Finding("warn", seen, jump.value, QUARTER_LOST, QUARTER_LOST.unit, jump.first_step)
+    return Finding("pass", seen, jump.value, QUARTER_LOST, QUARTER_LOST.unit)
 
 
 def _given(rise: float, family: str = "classification", end: float | None = None) -> tuple[Measurement, ...]:

@@ -2,7 +2,7 @@
 
 ## What it looks for
 A loss that made at least 0.5 of its start good, and then rose again by 0.5 of that progress or more and stayed there, or ends above
-its start.
+its start (above 1 of its first level).
 
 ## Why it matters
 A rate that is too high shows from its first steps. Where a run learned well for long at the same rate, something else came up:
@@ -25,10 +25,17 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 ROSE = Threshold(
     0.5,
-    "progress",
+    "of its progress",
     source="half of the progress is gone, as the check diverged-loss has it",
     half="ordinary swings fail",
     double="a loss that lost all it had won just fails",
+)
+RELAPSED = Threshold(
+    1.0,
+    "of its first level",
+    source="by definition: above where it began, a loss has given back more than it ever won",
+    half="losses that end below their start fail",
+    double="a loss that ends at 1.9 times its start passes here",
 )
 FELL = 0.5
 """Share of the loss that must be gone before; chance to half of chance, say."""
@@ -36,6 +43,7 @@ FELL = 0.5
 NEEDS = ("loss.divergence", "loss.improvement")
 USES = ("run.family", "loss.divergence_noise", "loss.relapse", "loss.negative")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 NOISES = 5.0
@@ -56,9 +64,9 @@ def judge(measured: Measured) -> Finding:
     if rise.value >= ROSE.value and fall.value >= FELL and clear:
         return Finding("fail", f"{seen}, above {percent(ROSE.value)}", rise.value, ROSE, ROSE.unit, rise.first_step)
     back = measured.get("loss.relapse")
-    if back is not None and back.value > 1 and back.items.get("lowest", 1.0) <= 1 - FELL:
+    if back is not None and back.value > RELAPSED.value and back.items.get("lowest", 1.0) <= 1 - FELL:
         told = f"{_low(back)}, and ends at {multiple(back.value)} that level"
-        return Finding("fail", told, back.value, ROSE, "ratio", back.first_step)
+        return Finding("fail", told, back.value, RELAPSED, RELAPSED.unit, back.first_step)
     if rise.value < ROSE.value or fall.value < FELL or not clear:
         kept = f"the {name} fell by {percent(fall.value)} and gave nothing back"
         return Finding("pass", seen if rise.value > 0 else kept, rise.value, ROSE, ROSE.unit)

@@ -22,7 +22,7 @@ Cross-entropy of probabilities p taken for logits: ln sum exp(p) - p of the clas
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, multiple, number, percent
 
 ON_FORMULA = Threshold(
     0.12,
@@ -33,14 +33,14 @@ ON_FORMULA = Threshold(
 )
 NEAR = Threshold(
     0.05,
-    "ratio",
+    "share",
     source="the first loss of small heads lies within a few percent of the logarithm",
     half="larger first weights hide it",
     double="losses that are off for other reasons are called by this name",
 )
 TINY = Threshold(
     0.2,
-    "ratio",
+    "of chance level",
     source="a mean that is divided by a batch of 5 or more once again",
     half="batches of 5 to 9 pass",
     double="means over a first epoch of quick learning fail",
@@ -77,26 +77,26 @@ def judge(measured: Measured) -> Finding:
     if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below":
         told = f"the loss lies within {number(doubled.value, 2)} of what softmax applied twice gives at this accuracy ({doubled.basis})"
         known_to_be_sure = max(accuracy or 0.0, measured.number("accuracy.validation_last") or 0.0) >= SURE
-        return Finding("fail" if known_to_be_sure else "warn", told, doubled.value, ON_FORMULA, doubled.unit)
+        return Finding("fail" if known_to_be_sure else "warn", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
     near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
     if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
         told = (
-            f"the first loss is {multiple(to_batch.value)} ln(batch size) and {number(to_chance.value)} "
+            f"the first loss is within {percent(abs(to_batch.value - 1))} of ln(batch size) and {number(to_chance.value)} "
             "times chance level (ln C): the softmax runs over the records of a batch"
         )
-        return Finding("fail", told, abs(to_batch.value - 1), NEAR, to_batch.unit, to_batch.first_step)
+        return Finding("fail", told, abs(to_batch.value - 1), NEAR, NEAR.unit, to_batch.first_step)
     known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
     if to_chance is not None and to_chance.value < TINY.value and not known and accuracy is not None and accuracy < LEARNED:
         told = (
             f"the first loss is {multiple(to_chance.value)} chance level, which nothing "
             "but a loss that is divided twice gives an untrained model"
         )
-        return Finding("fail", told, to_chance.value, TINY, to_chance.unit, to_chance.first_step)
+        return Finding("fail", told, to_chance.value, TINY, TINY.unit, to_chance.first_step)
     if doubled is None and to_chance is None:
         return Finding("not-checked", "neither an accuracy beside the loss nor a first loss with a known number of classes was logged")
     if doubled is not None:
         told = f"the loss lies {number(doubled.value, 2)} from what softmax applied twice gives at this accuracy"
-        return Finding("pass", told, doubled.value, ON_FORMULA, doubled.unit)
+        return Finding("pass", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
     return Finding("pass", "the first loss is that of no mistake that is known here")
 
 

@@ -21,7 +21,7 @@ The Deep Checker, catalogue of pitfalls (binary cross-entropy on values that are
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
 
 OFTEN = Threshold(
     0.1,
@@ -53,7 +53,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     negative, points = measured["loss.negative"], measured["loss.points"]
     share = negative.value / max(1.0, points.value)
-    seen = f"{negative.value:.0f} of {points.value:.0f} training losses are below 0"
+    seen = f"{negative.value:.0f} of {points.value:.0f} training losses ({percent(share)}) are below 0"
     if negative.value == 0:
         return Finding("pass", "no training loss is below 0", share, OFTEN, "share")
     last = measured.number("loss.last")

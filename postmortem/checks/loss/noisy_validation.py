@@ -22,7 +22,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 NOISY = Threshold(
     0.15,
-    "ratio",
+    "of its fall",
     source="trainspotter; at that noise two points a third of the progress apart are told from each other",
     half="usual validation sets of a thousand records are warned",
     double="curves whose best point is luck pass as sound",
@@ -42,9 +42,9 @@ def judge(measured: Measured) -> Finding:
     found = measured["validation.jitter"]
     seen = f"the validation loss jitters from point to point by {multiple(found.value)} its whole fall"
     if found.value >= NOISY.value:
-        return Finding("warn", f"{seen}, above {percent(NOISY.value)}", found.value, NOISY, found.unit)
+        return Finding("warn", f"{seen}, above {percent(NOISY.value)}", found.value, NOISY, NOISY.unit)
     if found.value < NOISY.value:
-        return Finding("pass", seen, found.value, NOISY, found.unit)
+        return Finding("pass", seen, found.value, NOISY, NOISY.unit)
     return Finding("not-checked", "the noise of the validation loss is not a number")
 
 

@@ -54,7 +54,7 @@ def judge(measured: Measured) -> Finding:
     if tail.value > ENDS_SO.value:
         return Finding(
             "fail",
-            f"the loss became NaN or infinite at step {bad.first_step}{after}, and ended so",
+            f"the loss became NaN or infinite at step {bad.first_step}{after}, and ended so: {percent(tail.value)} of its last tenth",
             tail.value,
             ENDS_SO,
             tail.unit,

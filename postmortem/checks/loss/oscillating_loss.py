@@ -27,14 +27,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 WIDE = Threshold(
     1.0,
-    "ratio",
+    "of its progress",
     source="swings as large as all that was learned; drawn healthy curves with batches of 4 stay below 0.4",
     half="noisy small-batch runs come near it",
     double="runs at twice the highest stable rate pass",
 )
 ABOVE_CHANCE = Threshold(
     1.5,
-    "ratio",
+    "of chance level",
     source="a model that guesses stays at 1; only weights that are thrown about lift the mean above",
     half="every run that has not learned fails",
     double="only diverged runs fail",
@@ -43,6 +43,7 @@ ABOVE_CHANCE = Threshold(
 NEEDS = ("loss.oscillation", "loss.first")
 USES = ("run.family", "loss.chance")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 LEAST_OF_LEVEL = 0.25
@@ -63,17 +64,17 @@ def judge(measured: Measured) -> Finding:
     lag1, lag1_noise = swings.items["lag1"], swings.items["lag1_noise"]
     seen = f"in its second half the loss swings by {multiple(swings.value)} its progress ({number(deviation)} about {number(level)})"
     if swings.value < WIDE.value or deviation < LEAST_OF_LEVEL * abs(level):
-        return Finding("pass", seen, swings.value, WIDE, swings.unit)
+        return Finding("pass", seen, swings.value, WIDE, WIDE.unit)
     chance, first = measured.number("loss.chance"), measured["loss.first"].value
     start = chance if chance is not None else first
     if chance is not None and level > ABOVE_CHANCE.value * chance:
         text = f"{seen}, and stands at {multiple(level / chance)} chance level"
-        return Finding("fail", text, level / chance, ABOVE_CHANCE, "ratio", swings.first_step)
+        return Finding("fail", text, level / chance, ABOVE_CHANCE, ABOVE_CHANCE.unit, swings.first_step)
     together = abs(lag1) > max(LEAST_LAG1, NOISES * lag1_noise)
     if together or (start > 0 and level > ABOVE_CHANCE.value * start):
         how = f"neighbouring points are correlated by {number(lag1, 2)}" if together else f"the level is above its start of {number(start)}"
-        return Finding("warn", f"{seen}, and {how}", swings.value, WIDE, swings.unit, swings.first_step)
-    return Finding("pass", f"{seen}, as independent from point to point as the noise of small batches", swings.value, WIDE, swings.unit)
+        return Finding("warn", f"{seen}, and {how}", swings.value, WIDE, WIDE.unit, swings.first_step)
+    return Finding("pass", f"{seen}, as independent from point to point as the noise of small batches", swings.value, WIDE, WIDE.unit)
 
 
 def _given(ratio: float, deviation: float, level: float, lag1: float = 0.0, chance: float | None = 2.3026) -> tuple[Measurement, ...]:

@@ -34,14 +34,14 @@ LONG = Threshold(
 )
 HIGH = Threshold(
     0.7,
-    "ratio",
+    "of what a guess costs",
     source="the project's own choice: less than a third of chance was learned away",
     half="sound models of hard tasks are warned",
     double="no level is above it unless the loss rose",
 )
 AT_CHANCE = Threshold(
     0.9,
-    "ratio",
+    "of what a guess costs",
     source="nine tenths of what guessing gives",
     half="sound models of hard tasks fail",
     double="nothing fails",
@@ -51,7 +51,6 @@ NEEDS = ("loss.plateau_last", "loss.last", "loss.first")
 USES = ("loss.last_to_chance", "run.family")
 HALF = 0.5
 """A smaller share of the whole fall is called only so much."""
-CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -76,12 +75,12 @@ def judge(measured: Measured) -> Finding:
     else:
         seen = f"for {part} the loss stays about {number(measured['loss.last'].value, 4)}, {end.beside}"
     if plateau.value < LONG.value:
-        return Finding("pass", f"{seen}, which is no long plateau", plateau.value, LONG, plateau.unit)
+        return Finding("pass", f"{seen}, which is no long plateau", plateau.value, LONG, LONG.unit)
     if level < HIGH.value:
-        return Finding("pass", f"{seen}, where it settled low", level, HIGH, "ratio")
+        return Finding("pass", f"{seen}, where it settled low", level, HIGH, HIGH.unit)
     if level < AT_CHANCE.value or to_chance is None:
-        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, "ratio", begin)
-    return Finding("fail", f"{seen}, above {percent(AT_CHANCE.value)}", level, AT_CHANCE, "ratio", begin)
+        return Finding("warn", f"{seen}, above {percent(HIGH.value)}", level, HIGH, HIGH.unit, begin)
+    return Finding("fail", f"{seen}, above {percent(AT_CHANCE.value)}", level, AT_CHANCE, AT_CHANCE.unit, begin)
 
 
 def _begin(plateau: Measurement) -> int | None:

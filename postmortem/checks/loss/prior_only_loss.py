@@ -31,14 +31,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 AT_PRIOR = Threshold(
     0.95,
-    "ratio",
+    "of the class-prior entropy",
     source="seeded run with 97 % of one class: 0.236 of 0.227 on training, validation alike",
     half="models that have learned half of what there is fail",
     double="nothing fails",
 )
 TOO_HIGH = Threshold(
     1.5,
-    "ratio",
+    "of the class-prior entropy",
     source="the project's own choice: above it the loss says nothing about class shares",
     half="no run is judged",
     double="diverged runs are blamed on their classes",
@@ -98,24 +98,24 @@ def judge(measured: Measured) -> Finding:
     seen = f"the mean of the training loss over its last points is {multiple(last.value)} the class-prior entropy"
     proof = _learned(measured)
     if proof or last.value + (error if last.value < AT_PRIOR.value else 0.0) < AT_PRIOR.value:
-        return Finding("pass", f"{seen}, but {proof}" if last.value >= AT_PRIOR.value else seen, last.value, AT_PRIOR, last.unit)
+        return Finding("pass", f"{seen}, but {proof}" if last.value >= AT_PRIOR.value else seen, last.value, AT_PRIOR, AT_PRIOR.unit)
     if measured.text("run.class_weights") == "true":
         to_chance = measured.number("loss.last_to_chance")
         if to_chance is None or to_chance < AT_PRIOR.value:
             seen += ", but classes are weighted, which puts a model that ignores its input anywhere from there to chance"
-            return Finding("not-checked", seen, last.value, AT_PRIOR, last.unit)
+            return Finding("not-checked", seen, last.value, AT_PRIOR, AT_PRIOR.unit)
         told = f"{seen}, and at {multiple(to_chance)} chance level, where class weights put a model that ignores its input"
-        return Finding("warn", told, to_chance, AT_PRIOR, "ratio")
+        return Finding("warn", told, to_chance, AT_PRIOR, AT_PRIOR.unit)
     confirmed = _confirmed(measured)
     seen += ", which a model reaches that ignores its input"
     if confirmed:
-        return Finding("fail", f"{seen}, and {confirmed}", last.value, AT_PRIOR, last.unit)
+        return Finding("fail", f"{seen}, and {confirmed}", last.value, AT_PRIOR, AT_PRIOR.unit)
     noise = f"{seen}, and two standard errors of the mean are {number(error, 2)}"
     if last.value >= AT_PRIOR.value:
         if error > NOISY.value:
-            return Finding("warn", noise, error, NOISY, last.unit)
-        return Finding("fail", seen, last.value, AT_PRIOR, last.unit)
-    return Finding("pass" if error <= NOISY.value else "not-checked", noise, last.value, AT_PRIOR, last.unit)
+            return Finding("warn", noise, error, NOISY, NOISY.unit)
+        return Finding("fail", seen, last.value, AT_PRIOR, AT_PRIOR.unit)
+    return Finding("pass" if error <= NOISY.value else "not-checked", noise, last.value, AT_PRIOR, AT_PRIOR.unit)
 
 
 def _confirmed(measured: Measured) -> str:

@@ -34,7 +34,6 @@ FITTED = 0.1
 
 NEEDS = ("loss.repeated",)
 USES = ("run.family",)
-CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
 

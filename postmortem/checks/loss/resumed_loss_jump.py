@@ -27,14 +27,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 LOST = Threshold(
     0.5,
-    "ratio",
+    "of its progress",
     source="the project's own choice: half of all progress lost; resumed healthy runs of the fault corpus lose none",
     half="a resume with a reset learning rate fails",
     double="a resume that starts anew is only warned about",
 )
 JUMP = Threshold(
     0.1,
-    "ratio",
+    "of its progress",
     source="the project's own choice: a tenth of all progress lost is more than another order of the data brings",
     half="resumes with another seed are warned about",
     double="a resume that loses a seventh of the progress passes",
@@ -57,13 +57,13 @@ def judge(measured: Measured) -> Finding:
     jump = measured["resume.loss_jump"]
     if jump.value <= JUMP.value:
         seen = f"the loss went on where the run was resumed ({jump.basis.rsplit(': ', 1)[-1]} over the same steps)"
-        return Finding("pass", seen, jump.value, JUMP, jump.unit)
+        return Finding("pass", seen, jump.value, JUMP, JUMP.unit)
     above = f"the loss stood {multiple(jump.value)} its progress above its own earlier record"
     seen = f"resumed at step {jump.first_step}, {above} ({jump.basis.rsplit(': ', 1)[-1]} over the same steps)"
     if jump.value > LOST.value:
-        return Finding("fail", seen, jump.value, LOST, jump.unit, jump.first_step)
+        return Finding("fail", seen, jump.value, LOST, LOST.unit, jump.first_step)
     if jump.value > JUMP.value:
-        return Finding("warn", seen, jump.value, JUMP, jump.unit, jump.first_step)
+        return Finding("warn", seen, jump.value, JUMP, JUMP.unit, jump.first_step)
     return Finding("not-checked", "the jump of the loss is not a number")
 
 

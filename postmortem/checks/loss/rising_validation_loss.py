@@ -47,7 +47,7 @@ NOTABLE = Threshold(
 )
 NOISES = Threshold(
     3.0,
-    "ratio",
+    "of its noise",
     source="2 standard deviations are usual; 3 allow for the search of the best point",
     half="rises within noise are warned",
     double="rises in curves of 10 points go unseen",
@@ -81,15 +81,15 @@ def judge(measured: Measured) -> Finding:
         else "the validation loss ends at its best level"
     )
     if rise.value < NOTABLE.value:
-        return Finding("pass", seen, rise.value, NOTABLE, rise.unit)
+        return Finding("pass", seen, rise.value, NOTABLE, NOTABLE.unit)
     if noises.value < NOISES.value:
-        return Finding("pass", f"{seen}, {number(noises.value, 2)} times its noise", noises.value, NOISES, noises.unit)
+        return Finding("pass", f"{seen}, {number(noises.value, 2)} times its noise", noises.value, NOISES, NOISES.unit)
     of_progress = measured.number("validation.rise_progress")
     if of_progress is not None and of_progress < OF_PROGRESS:
-        return Finding("pass", f"{seen}, but that is only {percent(of_progress)} of the fall before", rise.value, NOTABLE, rise.unit)
+        return Finding("pass", f"{seen}, but that is only {percent(of_progress)} of the fall before", rise.value, NOTABLE, NOTABLE.unit)
     falling = measured.number("validation.train_fall_after_best")
     if falling is not None and falling < STILL_FALLING:
-        return Finding("pass", f"{seen}, while the training loss did not fall either", rise.value, NOTABLE, rise.unit)
+        return Finding("pass", f"{seen}, while the training loss did not fall either", rise.value, NOTABLE, NOTABLE.unit, leaves=CHECKLIST)
     if falling is not None:
         seen += f", while the training loss fell by {percent(falling)}"
     degree = 2 if rise.value >= LARGE.value else 1
@@ -100,8 +100,8 @@ def judge(measured: Measured) -> Finding:
         seen += f", and {told} changed by {accuracy * 100:+.1f} percentage points"
         degree -= accuracy > -WORSE and rise.value < DOUBLED.value
     if degree == 0:
-        return Finding("pass", f"{seen}, no worse than before", rise.value, line, rise.unit)
-    return Finding("fail" if degree == 2 else "warn", seen, rise.value, line, rise.unit, step)
+        return Finding("pass", f"{seen}, no worse than before", rise.value, line, line.unit)
+    return Finding("fail" if degree == 2 else "warn", seen, rise.value, line, line.unit, step)
 
 
 def _given(

@@ -28,21 +28,21 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 LASTING = Threshold(
     0.25,
-    "ratio",
+    "of its progress",
     source="the project's own drawn curves: a quarter of the progress lost at once and not regained",
     half="steps of the level where data changes fail",
     double="a lasting loss of a third of the progress passes",
 )
 HIGH = Threshold(
     0.5,
-    "ratio",
+    "of its progress",
     source="half of all progress gone in one step",
     half="ordinary spikes of large language models are warned",
     double="only spikes up to the first loss are warned",
 )
 SMALL = Threshold(
     0.1,
-    "ratio",
+    "of its progress",
     source="twice the least height that is called a spike",
     half="heavy-tailed noise near zero is warned",
     double="series of middling spikes pass",
@@ -64,7 +64,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     spikes, lasting = measured["loss.spikes"], measured["loss.spikes_unrecovered"]
     if not spikes.items:
-        return Finding("pass", "the loss never jumps far out of its noise", 0.0, HIGH, "ratio")
+        return Finding("pass", "the loss never jumps far out of its noise", 0.0, HIGH, HIGH.unit)
     highest = max(spikes.items.values())
     step = max(spikes.items, key=lambda key: spikes.items[key])
     where = step if step.startswith("step") else f"step {step}"
@@ -76,9 +76,9 @@ def judge(measured: Measured) -> Finding:
     stays = max(lasting.items.values(), default=0.0)
     if stays >= LASTING.value:
         text = f"{seen}, and did not come back after step {lasting.first_step}"
-        return Finding("fail", text, stays, LASTING, "ratio", lasting.first_step)
+        return Finding("fail", text, stays, LASTING, LASTING.unit, lasting.first_step)
     if highest >= HIGH.value:
-        return Finding("warn", f"{seen}, and {back}", highest, HIGH, "ratio", spikes.first_step)
+        return Finding("warn", f"{seen}, and {back}", highest, HIGH, HIGH.unit, spikes.first_step)
     notable = sum(height >= SMALL.value for height in spikes.items.values())
     if notable >= MANY:
         return Finding(
@@ -86,10 +86,10 @@ def judge(measured: Measured) -> Finding:
             f"{seen}, {notable} times by more than {percent(SMALL.value)}, and {back}",
             highest,
             SMALL,
-            "ratio",
+            SMALL.unit,
             spikes.first_step,
         )
-    return Finding("pass", f"{seen}, and {back}", highest, HIGH, "ratio")
+    return Finding("pass", f"{seen}, and {back}", highest, HIGH, HIGH.unit)
 
 
 def _given(heights: dict[str, float], lasting: dict[str, float], family: str = "classification") -> tuple[Measurement, ...]:

@@ -36,14 +36,14 @@ STEEP = Threshold(
 )
 ABOVE_CHANCE = Threshold(
     2.0,
-    "ratio",
+    "of chance level",
     source="catalogue of injected faults: an initialization 12 times too large began at 1200 times chance",
     half="every run is above it",
     double="initializations 3 times too large pass",
 )
 FAR_ABOVE_CHANCE = Threshold(
     3.0,
-    "ratio",
+    "of chance level",
     source="He initialization of a last layer gives about 1.4; nothing sound gives 3",
     half="He initialization of the last layer comes near it",
     double="initializations 4 times too large are only warned",
@@ -82,21 +82,21 @@ def judge(measured: Measured) -> Finding:
         else f"the loss did not fall {until} ({number(first.value, 4)} at first, {number(after, 4)} there)"
     )
     if drop.value < STEEP.value:
-        return Finding("pass", seen, drop.value, STEEP, drop.unit)
+        return Finding("pass", seen, drop.value, STEEP, STEEP.unit)
     to_chance = measured.get("loss.first_to_chance")
     if to_chance is not None:
         line = FAR_ABOVE_CHANCE if to_chance.value >= FAR_ABOVE_CHANCE.value else ABOVE_CHANCE
         said = f"{seen}, from a first {to_chance.text or 'loss'} of {multiple(to_chance.value, 3)} chance level"
         if to_chance.value < ABOVE_CHANCE.value:
-            return Finding("pass", f"{said}, a healthy start{_of_shares(measured)}", to_chance.value, ABOVE_CHANCE, "ratio")
+            return Finding("pass", f"{said}, a healthy start{_of_shares(measured)}", to_chance.value, ABOVE_CHANCE, ABOVE_CHANCE.unit)
         status: Status = "fail" if line is FAR_ABOVE_CHANCE else "warn"
-        return Finding(status, said, to_chance.value, line, "ratio", drop.first_step)
+        return Finding(status, said, to_chance.value, line, line.unit, drop.first_step)
     if drop.value >= UNKNOWN_STEEP and after > 0 and first.value / after >= FACTOR.value:
         factor = first.value / after
         return Finding(
-            "warn", f"{seen}, a factor of {number(factor)}, and chance level is not known", factor, FACTOR, "ratio", drop.first_step
+            "warn", f"{seen}, a factor of {number(factor)}, and chance level is not known", factor, FACTOR, FACTOR.unit, drop.first_step
         )
-    return Finding("pass", f"{seen}: steep, but from a start that is not known to be too high", drop.value, STEEP, drop.unit)
+    return Finding("pass", f"{seen}: steep, but from a start that is not known to be too high", drop.value, STEEP, STEEP.unit)
 
 
 def _of_shares(measured: Measured) -> str:

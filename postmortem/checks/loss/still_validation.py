@@ -24,7 +24,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 STILL = Threshold(
     1e-3,
-    "ratio",
+    "of its first value",
     source="half the least of the healthy runs of the tuning half; runs that are held back have 0.00001 to 0.0014",
     half="rates a hundred times too low pass",
     double="quiet fine-tuning is warned",
@@ -51,9 +51,9 @@ def judge(measured: Measured) -> Finding:
             if swing.value == 0
             else f"{seen}, below {percent(STILL.value)}"
         )
-        return Finding("warn", told, swing.value, STILL, swing.unit)
+        return Finding("warn", told, swing.value, STILL, STILL.unit)
     if swing.value >= STILL.value:
-        return Finding("pass", seen, swing.value, STILL, swing.unit)
+        return Finding("pass", seen, swing.value, STILL, STILL.unit)
     return Finding("not-checked", "the swing is not a number")
 
 

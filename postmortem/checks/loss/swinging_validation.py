@@ -24,7 +24,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 SWINGS = Threshold(
     0.05,
-    "ratio",
+    "of its first value",
     source="a twentieth of what guessing costs, between two looks at the same records",
     half="slow runs with batch normalization are warned",
     double="half of the rates a hundred times too high pass",
@@ -34,6 +34,7 @@ LEARNED = 0.5
 NEEDS = ("validation.swing",)
 USES = ("run.family", "loss.improvement")
 CHECKLIST = ("learning-rate",)
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -48,11 +49,11 @@ def judge(measured: Measured) -> Finding:
     if swing.value == 0:
         seen = "from one evaluation to the next the validation loss does not jitter about its trend"
     if swing.value > SWINGS.value and fell is not None and fell >= LEARNED:
-        return Finding("pass", f"{seen}, in a run that learned", swing.value, SWINGS, swing.unit)
+        return Finding("pass", f"{seen}, in a run that learned", swing.value, SWINGS, SWINGS.unit)
     if swing.value > SWINGS.value:
-        return Finding("warn", f"{seen}, above {percent(SWINGS.value)}", swing.value, SWINGS, swing.unit)
+        return Finding("warn", f"{seen}, above {percent(SWINGS.value)}", swing.value, SWINGS, SWINGS.unit)
     if swing.value <= SWINGS.value:
-        return Finding("pass", seen, swing.value, SWINGS, swing.unit)
+        return Finding("pass", seen, swing.value, SWINGS, SWINGS.unit)
     return Finding("not-checked", "the swing is not a number")
 
 

@@ -26,28 +26,28 @@ from postmortem.model import Example, Finding, LossEnd, Measured, Measurement, T
 
 STEADY = Threshold(
     0.35,
-    "ratio",
+    "of the first half's fall",
     source="an exponential fall with an eighth of its way left gives 0.35, a finished one (95 %) 0.22, a straight line 1",
     half="finished runs are told",
     double="only lines that are nearly straight are told",
 )
 CLEAR_NOISES = Threshold(
     3.0,
-    "ratio",
+    "of its noise",
     source="three standard errors of the difference of two levels",
     half="noise of flat curves is told",
     double="steady falls of noisy losses pass",
 )
 HIGH = Threshold(
     0.5,
-    "ratio",
+    "of chance level",
     source="the project's own choice: less than half of what there is to learn was learned",
     half="well trained runs are told",
     double="nothing is told",
 )
 FAR = Threshold(
     0.7,
-    "ratio",
+    "of chance level",
     source="the project's own choice: less than a third was learned",
     half="runs that are half-way fail",
     double="nothing fails",
@@ -55,7 +55,6 @@ FAR = Threshold(
 
 NEEDS = ("loss.late_fall", "loss.late_fall_noise", "loss.last", "loss.first")
 USES = ("loss.last_to_chance", "run.family", "run.goes_on")
-CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -78,15 +77,15 @@ def judge(measured: Measured) -> Finding:
     end = loss_end(measured)
     level, seen = end.share, f"{_brought(late, end)}, and {end.said}"
     if late.value < STEADY.value:
-        return Finding("pass", seen, late.value, STEADY, late.unit)
+        return Finding("pass", seen, late.value, STEADY, STEADY.unit)
     if noises.value < CLEAR_NOISES.value:
-        return Finding("pass", f"{seen}, but the fall is within the noise", noises.value, CLEAR_NOISES, noises.unit)
+        return Finding("pass", f"{seen}, but the fall is within the noise", noises.value, CLEAR_NOISES, CLEAR_NOISES.unit)
     if level < HIGH.value:
-        return Finding("pass", f"{seen}, which is learned", level, HIGH, "ratio")
+        return Finding("pass", f"{seen}, which is learned", level, HIGH, HIGH.unit)
     # Without a chance level the constant part of a loss is not known: of a sum of many terms a small share may be all.
     if level < FAR.value or to_chance is None:
-        return Finding("warn", f"{seen}: it was still on its way", late.value, STEADY, late.unit, last.first_step)
-    return Finding("fail", f"{seen}: learning had only begun", late.value, STEADY, late.unit, last.first_step)
+        return Finding("warn", f"{seen}: it was still on its way", late.value, STEADY, STEADY.unit, last.first_step)
+    return Finding("fail", f"{seen}: learning had only begun", late.value, STEADY, STEADY.unit, last.first_step)
 
 
 def _brought(late: Measurement, end: LossEnd) -> str:

@@ -26,14 +26,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 NEVER_BELOW = Threshold(
     0.98,
-    "ratio",
+    "of the class-prior entropy",
     source="seeded run with shuffled labels: best validation loss at 1.00 of the entropy",
     half="models that generalize badly are blamed on their labels",
     double="no run is above it unless it diverged",
 )
 LEARNED = Threshold(
     0.9,
-    "ratio",
+    "of the class-prior entropy",
     source="the same run: the training loss came to 0.88 of the entropy",
     half="slow memorizing passes unseen",
     double="runs that learned nothing count as well",
@@ -68,17 +68,17 @@ def judge(measured: Measured) -> Finding:
         f"the validation loss at best to {level(validation.value)}"
     )
     if validation.value < NEVER_BELOW.value:
-        return Finding("pass", seen, validation.value, NEVER_BELOW, validation.unit)
+        return Finding("pass", seen, validation.value, NEVER_BELOW, NEVER_BELOW.unit)
     accuracy, largest = measured.number("accuracy.validation_last"), measured.number("classes.largest_share")
     gap = measured.get("accuracy.majority_gap")
     if gap is not None:  # of the validation records themselves
         accuracy, largest = gap.items["accuracy"], gap.items["share"]
     if accuracy is None or largest is None:
-        return Finding("warn", f"{seen}, but no accuracy was logged to confirm it", validation.value, NEVER_BELOW, validation.unit)
+        return Finding("warn", f"{seen}, but no accuracy was logged to confirm it", validation.value, NEVER_BELOW, NEVER_BELOW.unit)
     seen += f", with a validation accuracy of {percent(accuracy, 3)} where the largest class has {percent(largest, 3)}"
     if accuracy > largest + BETTER:
-        return Finding("pass", f"{seen}: better than guessing", validation.value, NEVER_BELOW, validation.unit)
-    return Finding("fail", seen, validation.value, NEVER_BELOW, validation.unit)
+        return Finding("pass", f"{seen}: better than guessing", validation.value, NEVER_BELOW, NEVER_BELOW.unit)
+    return Finding("fail", seen, validation.value, NEVER_BELOW, NEVER_BELOW.unit)
 
 
 def _given(train: float, validation: float, accuracy: float | None) -> tuple[Measurement, ...]:

@@ -34,7 +34,7 @@ WIDE = Threshold(
 )
 UNLEARNED = Threshold(
     0.5,
-    "ratio",
+    "of the class-prior entropy",
     source="the project's own choice: less than half of the task was learned for any record but those learned by heart",
     half="sound models of hard tasks with many classes fail",
     double="only validation at chance fails, which labels without information explain better",
@@ -71,15 +71,15 @@ def judge(measured: Measured) -> Finding:
     if share.value > 0:
         seen += f", a gap of {percent(share.value)} of the first level"
     if share.value < WIDE.value or gap.value < TWICE:
-        return Finding("pass", seen, share.value, WIDE, share.unit)
+        return Finding("pass", seen, share.value, WIDE, WIDE.unit)
     if left is not None and left > FITTED:
-        return Finding("pass", f"{seen}, but the training data is not fitted yet", share.value, WIDE, share.unit)
+        return Finding("pass", f"{seen}, but the training data is not fitted yet", share.value, WIDE, WIDE.unit)
     best = measured.number("loss.validation_to_prior")
     if best is not None and best >= UNLEARNED.value and to_chance is not None and to_chance <= BY_HEART.value:
         told = f"the validation loss {_ends(gap)} the training loss, and never came below {percent(best)} of the "
         told += f"class-prior entropy, above {percent(UNLEARNED.value)}"
-        return Finding("fail", told, best, UNLEARNED, "ratio")
-    return Finding("warn", f"{seen}, above {percent(WIDE.value)}", share.value, WIDE, share.unit)
+        return Finding("fail", told, best, UNLEARNED, UNLEARNED.unit)
+    return Finding("warn", f"{seen}, above {percent(WIDE.value)}", share.value, WIDE, WIDE.unit)
 
 
 def _ends(gap: Measurement) -> str:

@@ -23,14 +23,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 ABOVE = Threshold(
     1.1,
-    "ratio",
+    "of chance level",
     source="a guess pays 1; a tenth for noise, label smoothing and class weights",
     half="every run that has not learned is warned",
     double="only runs that are thrown far off are told",
 )
 FAR_ABOVE = Threshold(
     1.5,
-    "ratio",
+    "of chance level",
     source="half more than a guess pays",
     half="every run that learned little fails",
     double="runs at twice the highest stable rate are warned only",
@@ -38,7 +38,6 @@ FAR_ABOVE = Threshold(
 
 NEEDS = ("loss.last_to_chance",)
 USES = ("run.family",)
-CHECKLIST = ("learning-rate",)
 FIGURE = "loss"
 
 
@@ -51,11 +50,11 @@ def judge(measured: Measured) -> Finding:
     level = measured["loss.last_to_chance"]
     seen = loss_share_end(measured)
     if level.value >= FAR_ABOVE.value:
-        return Finding("fail", f"{seen}, above {number(FAR_ABOVE.value)} times", level.value, FAR_ABOVE, level.unit, level.first_step)
+        return Finding("fail", f"{seen}, above {number(FAR_ABOVE.value)} times", level.value, FAR_ABOVE, FAR_ABOVE.unit, level.first_step)
     if level.value >= ABOVE.value:
-        return Finding("warn", f"{seen}, above {percent(ABOVE.value)}", level.value, ABOVE, level.unit, level.first_step)
+        return Finding("warn", f"{seen}, above {percent(ABOVE.value)}", level.value, ABOVE, ABOVE.unit, level.first_step)
     if level.value < ABOVE.value:
-        return Finding("pass", seen, level.value, ABOVE, level.unit)
+        return Finding("pass", seen, level.value, ABOVE, ABOVE.unit)
     return Finding("not-checked", "the last level is not a number")
 
 

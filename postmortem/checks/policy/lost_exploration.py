@@ -22,18 +22,18 @@ Williams and Peng 1991, the entropy bonus. Mnih et al. 2016 (arXiv 1602.01783), 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number, percent
 
 LEFT = Threshold(
     0.1,
-    "share",
+    "of its first value",
     source="own agents: 0.6 and more where they learn, 0.02 and less where they had collapsed",
     half="collapses that leave a little pass",
     double="policies that learn fast and settle fail where their return is noisy",
 )
 GROWN = Threshold(
     3.0,
-    "ratio",
+    "of its first value",
     source="a deviation of actions starts at 1 where the range of actions is about 1, and falls while a policy learns",
     half="policies that widen for a while are warned",
     double="a policy of noise passes",
@@ -50,24 +50,24 @@ def judge(measured: Measured) -> Finding:
     left = measured["policy.exploration"]
     start, last = left.items["start"], left.items["last"]
     what = "entropy" if left.text == "entropy" else "deviation of its actions"
-    seen = f"the policy's {what} went from {number(start)} to {number(last)}"
+    seen = f"the policy's {what} went from {number(start)} to {number(last)}, {multiple(left.value)} that"
     if "position" not in left.items:
         if left.text == "deviation" and left.value >= GROWN.value and not _learned(measured):
-            return Finding("warn", f"{seen}: its actions are ever more noise", left.value, GROWN, left.unit)
-        return Finding("pass", seen, left.value, LEFT, left.unit)
+            return Finding("warn", f"{seen}: its actions are ever more noise", left.value, GROWN, GROWN.unit)
+        return Finding("pass", seen, left.value, LEFT, LEFT.unit)
     position = left.items["position"]
     seen += f", for good at step {left.first_step}, {percent(position)} into the run"
     if measured.get("policy.learned") is None:
         if position <= EARLY:
-            return Finding("warn", f"{seen}, and no return tells whether it had learned", left.value, LEFT, left.unit, left.first_step)
-        return Finding("pass", f"{seen}, and no return tells whether it had learned", left.value, LEFT, left.unit)
+            return Finding("warn", f"{seen}, and no return tells whether it had learned", left.value, LEFT, LEFT.unit, left.first_step)
+        return Finding("pass", f"{seen}, and no return tells whether it had learned", left.value, LEFT, LEFT.unit)
     risen = left.items.get("return_share", 0.0)
     if _learned(measured) and risen >= HALF_RISEN:
-        return Finding("pass", f"{seen}, when {percent(risen)} of the return's rise was made", left.value, LEFT, left.unit)
+        return Finding("pass", f"{seen}, when {percent(risen)} of the return's rise was made", left.value, LEFT, LEFT.unit)
     if _learned(measured) and start > 0 and position > EARLY:
-        return Finding("warn", f"{seen}, when {percent(risen)} of the return's rise was made", left.value, LEFT, left.unit, left.first_step)
+        return Finding("warn", f"{seen}, when {percent(risen)} of the return's rise was made", left.value, LEFT, LEFT.unit, left.first_step)
     text = f"{seen}, when {percent(max(0.0, risen))} of the return's rise was made"
-    return Finding("fail", text, left.value, LEFT, left.unit, left.first_step)
+    return Finding("fail", text, left.value, LEFT, LEFT.unit, left.first_step)
 
 
 def _learned(measured: Measured) -> bool:

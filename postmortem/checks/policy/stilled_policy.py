@@ -25,12 +25,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 STILL = Threshold(
     0.02,
-    "ratio",
+    "of what Adam remembers",
     source="a ninth of pure noise; own agents: 0.2 and more where they learn, 0.000 to 0.01 where they had collapsed",
     half="collapses of the last few updates pass with a warning",
     double="noisy runs after a burst fail",
 )
-QUIET = Threshold(0.05, "ratio", source="a quarter of pure noise", half="as fail", double="usual runs at their end are warned")
+QUIET = Threshold(
+    0.05, "of what Adam remembers", source="a quarter of pure noise", half="as fail", double="usual runs at their end are warned"
+)
 
 NEEDS = ("policy.coherence",)
 USES = ("policy.learned",)
@@ -40,12 +42,12 @@ def judge(measured: Measured) -> Finding:
     left = measured["policy.coherence"]
     seen, usual = f"the policy's last gradients are {multiple(left.value)} what Adam remembers of them", "(pure noise gives 18%)"
     if measured.number("policy.learned") == 1:
-        return Finding("pass", f"{seen} {usual}, but its return rose", left.value, STILL, left.unit)
+        return Finding("pass", f"{seen} {usual}, but its return rose", left.value, STILL, STILL.unit)
     if left.value < STILL.value:
-        return Finding("fail", f"{seen}, below {percent(STILL.value)} {usual}", left.value, STILL, left.unit)
+        return Finding("fail", f"{seen}, below {percent(STILL.value)} {usual}", left.value, STILL, STILL.unit)
     if left.value < QUIET.value:
-        return Finding("warn", f"{seen}, below {percent(QUIET.value)} {usual}", left.value, QUIET, left.unit)
-    return Finding("pass", f"{seen} {usual}", left.value, STILL, left.unit)
+        return Finding("warn", f"{seen}, below {percent(QUIET.value)} {usual}", left.value, QUIET, QUIET.unit)
+    return Finding("pass", f"{seen} {usual}", left.value, STILL, STILL.unit)
 
 
 def _given(left: float, learned: bool | None = None) -> tuple[Measurement, ...]:

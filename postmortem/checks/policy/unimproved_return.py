@@ -24,7 +24,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 CLEAR = Threshold(
     5,
-    "errors",
+    "standard errors",
     source="five standard errors; own agents that learned stand at 20 to 46",
     half="a random policy's wobble passes for learning now and then",
     double="slow learners are warned",
@@ -41,10 +41,10 @@ def judge(measured: Measured) -> Finding:
     start, last, share = gain.items["start"], gain.items["last"], gain.items["share"]
     seen = f"the return went from {number(start, 4)} to {number(last, 4)}, {number(gain.value)} standard errors of the difference"
     if gain.value >= CLEAR.value and share >= LEAST_SHARE:
-        return Finding("pass", seen, gain.value, CLEAR, gain.unit)
+        return Finding("pass", seen, gain.value, CLEAR, CLEAR.unit)
     if gain.value <= -CLEAR.value and share <= -LEAST_SHARE:
-        return Finding("fail", f"{seen}: it fell clearly", gain.value, CLEAR, gain.unit, gain.first_step)
-    return Finding("warn", f"{seen}: no clear rise", gain.value, CLEAR, gain.unit)
+        return Finding("fail", f"{seen}: it fell clearly", gain.value, CLEAR, CLEAR.unit, gain.first_step)
+    return Finding("warn", f"{seen}: no clear rise", gain.value, CLEAR, CLEAR.unit)
 
 
 def _given(gain: float, start: float, last: float) -> tuple[Measurement, ...]:

@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number, percent
 
 HALF = Threshold(
     0.5,
@@ -48,14 +48,14 @@ MANY = Threshold(
 )
 FAR_TANH = Threshold(
     5,
-    "ratio",
+    "rms",
     source="DeepDiagnosis: pre-activations beyond 5",
     half="tanh nets late in training fail, whose histograms would pass",
     double="nets without any slope left pass unseen",
 )
 FAR_SIGMOID = Threshold(
     8,
-    "ratio",
+    "rms",
     source="own: sigmoid is half as steep as tanh",
     half="sigmoid nets late in training fail, whose histograms would pass",
     double="nets without any slope left pass unseen",
@@ -63,7 +63,7 @@ FAR_SIGMOID = Threshold(
 
 AT_ENDS = Threshold(
     0.97,
-    "ratio",
+    "rms",
     source="tanh units of which six in seven are at their ends and one is at 0.8",
     half="healthy tanh layers, and many of ReLU, fail",
     double="no bounded unit gives more than 1: nothing would be told",
@@ -112,11 +112,11 @@ def judge(measured: Measured) -> Finding:
         where = tuple(sorted((tag for tag in seen.items if seen.items[tag] > MANY.value), key=lambda tag: -seen.items[tag]))
         told = f"{percent(seen.value)} of the activations{f' under {where[0]}' if where else ''} are at the ends of their range"
         if seen.value > HALF.value:
-            return Finding("fail", f"{told}, above {percent(HALF.value)}", seen.value, HALF, seen.unit, seen.first_step, where)
+            return Finding("fail", f"{told}, above {percent(HALF.value)}", seen.value, HALF, HALF.unit, seen.first_step, where)
         if seen.value > MANY.value:
-            return Finding("warn", f"{told}, above {percent(MANY.value)}", seen.value, MANY, seen.unit, seen.first_step, where)
+            return Finding("warn", f"{told}, above {percent(MANY.value)}", seen.value, MANY, MANY.unit, seen.first_step, where)
         if seen.value <= MANY.value:
-            return Finding("pass", told, seen.value, MANY, seen.unit)
+            return Finding("pass", told, seen.value, MANY, MANY.unit)
     if predicted is not None:
         limit = FAR_SIGMOID if measured.text("run.settings_activation") == "sigmoid" else FAR_TANH
         told = f"the weights predict pre-activations of rms {number(predicted.value, 2)}"
@@ -124,16 +124,16 @@ def judge(measured: Measured) -> Finding:
             where = tuple(
                 sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
             )
-            return Finding(
-                "fail", f"{told}, above {number(limit.value)}", predicted.value, limit, predicted.unit, predicted.first_step, where
-            )
+            return Finding("fail", f"{told}, above {number(limit.value)}", predicted.value, limit, limit.unit, predicted.first_step, where)
         if predicted.value <= limit.value:
-            return Finding("pass", f"{told} ({predicted.basis})", predicted.value, limit, predicted.unit)
+            return Finding("pass", f"{told} ({predicted.basis})", predicted.value, limit, limit.unit)
     return (
         _at_ends(measured)
         or _assumed(measured)
         or _final(measured)
-        or Finding("not-checked", "no histogram of activations, and the activation or the weights are not known well enough to predict it")
+        or Finding(
+            "not-checked", "nothing tells the activations", lacks=("units.saturated", "units.preactivation_rms", "signal.preactivation_rms")
+        )
     )
 
 
@@ -146,8 +146,10 @@ def _at_ends(measured: Measured) -> Finding | None:
     if len(where) < FEWEST_LAYERS or 2 * len(where) < len(given.items):
         return None
     least = min(given.items[name] for name in where)
-    told = f"hidden units before {len(where)} layers have a root mean square of {number(least, 2)} to 1, above {number(AT_ENDS.value)}"
-    return Finding("fail", f"{told}, which is tanh at its ends", least, AT_ENDS, "ratio", given.first_step, where)
+    told = f"hidden units before {counted(len(where), 'layer')} have a root mean square of {number(least, 2)} to 1"
+    return Finding(
+        "fail", f"{told}, above {number(AT_ENDS.value)}, which is tanh at its ends", least, AT_ENDS, AT_ENDS.unit, given.first_step, where
+    )
 
 
 def _assumed(measured: Measured) -> Finding | None:
@@ -165,7 +167,7 @@ def _assumed(measured: Measured) -> Finding | None:
         "the initial weights and biases predict pre-activations of rms "
         f"{number(predicted.value, 2)}, above {number(limit.value)}, and {shown}"
     )
-    return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
+    return Finding("fail", told, predicted.value, limit, limit.unit, predicted.first_step, where)
 
 
 def _final(measured: Measured) -> Finding | None:
@@ -180,7 +182,7 @@ def _final(measured: Measured) -> Finding | None:
         sorted((name for name in predicted.items if predicted.items[name] > limit.value), key=lambda name: -predicted.items[name])
     )
     told = f"the last weights predict pre-activations of rms {number(predicted.value, 2)} of bounded units, above {number(limit.value)}"
-    return Finding("fail", told, predicted.value, limit, predicted.unit, predicted.first_step, where)
+    return Finding("fail", told, predicted.value, limit, limit.unit, predicted.first_step, where)
 
 
 def _bounded(measured: Measured, cells: str) -> str:

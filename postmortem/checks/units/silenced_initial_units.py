@@ -35,6 +35,7 @@ HALF = Threshold(
 NEEDS = ("signal.silenced",)
 USES = ("run.settings_activation", "run.pretrained")
 CHECKLIST = ("dead-relus", "init-shallow")
+LEADS_ITEMS = ("dead-relus",)
 DOUBTS_ITEMS = ("dead-relus",)
 FIGURE = "dead-units"
 NEVER_SILENT = {"tanh", "sigmoid", "gelu", "silu", "swish", "elu", "selu", "leaky_relu", "leakyrelu", "softplus", "mish"}

@@ -66,7 +66,7 @@ USES = (
     "policy.learned",
     "weights.nonfinite",
 )
-ASIDES = ("loss.improvement", "loss.divergence", "policy.learned")
+ASIDES = ("loss.improvement", "loss.divergence", "policy.learned", "run.settings_activation", "units.dead", "units.dead_since")
 CHECKLIST = ("dead-relus",)
 LEADS_ITEMS = ("dead-relus",)
 FIGURE = "dead-units"
@@ -113,7 +113,7 @@ def judge(measured: Measured) -> Finding:
         silent = zeros.value >= WHOLE and not _learned(measured) and measured.number("loss.improvement") is not None
         return Finding("fail" if silent else "warn", reason, zeros.value, ZEROS, zeros.unit, zeros.first_step, tags)
     if (measured.number("weights.nonfinite") or 0) > 0:
-        return Finding("not-checked", "weights are NaN or infinite, and no such unit can be told from one that fires")
+        return Finding("not-checked", "weights are NaN or infinite, and no silent unit can be told from one that fires")
     if dead is not None and dead.value < HALF.value:
         return Finding(
             "pass",
@@ -123,10 +123,12 @@ def judge(measured: Measured) -> Finding:
             dead.value,
             MANY,
             dead.unit,
+            leaves=CHECKLIST if measured.text("run.settings_activation") in NEVER_EXACTLY_SILENT else (),
         )
     if dead is None and zeros is not None and zeros.value < ZEROS.value:
         return Finding("pass", f"at most {percent(zeros.value)} of a tag's activations are exactly zero", zeros.value, ZEROS, zeros.unit)
-    return Finding("not-checked", "neither two checkpoints with the optimizer's state nor histograms of activations tell of silent units")
+    lacks = ("units.dead", "units.zero_activation")
+    return Finding("not-checked", "neither the optimizer's state nor histograms of activations tell of silent units", lacks=lacks)
 
 
 def _learned(measured: Measured) -> bool:

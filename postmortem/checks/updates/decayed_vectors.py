@@ -19,11 +19,11 @@ Own reasoning: scales shrink by 1 - lr x decay a step. Loshchilov and Hutter 201
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 STRONG = Threshold(
     1.0,
-    "per step",
+    "",
     source="ten times the largest decay that is usual (0.1)",
     half="a few strong and sound decays are warned",
     double="a decay of 1 on every norm passes as usual",
@@ -31,16 +31,18 @@ STRONG = Threshold(
 
 NEEDS = ("optimizer.decayed_vectors",)
 
+_NAMES = ("bias or normalization scale has", "biases and normalization scales have")
+
 
 def judge(measured: Measured) -> Finding:
     found = measured["optimizer.decayed_vectors"]
     highest = max(found.items.values(), default=0.0)
     if highest >= STRONG.value:
         where = tuple(name for name in found.items if found.items[name] >= STRONG.value)
-        seen = f"{len(where)} biases and normalization scales have a weight decay of {number(highest)}, above {number(STRONG.value)}"
+        seen = f"{counted(len(where), *_NAMES)} a weight decay of {number(highest)}, above {number(STRONG.value)}"
         return Finding("warn", seen, highest, STRONG, STRONG.unit, found.first_step, where)
     if found.value >= 0:
-        seen = f"{found.value:.0f} biases and normalization scales have a weight decay, of at most {number(highest)}"
+        seen = f"{counted(found.value, *_NAMES)} a weight decay, of at most {number(highest)}"
         return Finding(
             "pass", seen if found.value else "no bias and no normalization scale has a weight decay", highest, STRONG, STRONG.unit
         )

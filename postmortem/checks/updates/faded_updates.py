@@ -32,7 +32,7 @@ LONG = Threshold(
 )
 HIGH = Threshold(
     0.3,
-    "ratio",
+    "of what a guess costs",
     source="the line of the check on learning rates that reached zero too early",
     half="nearly converged runs fail",
     double="runs that came halfway pass",
@@ -41,6 +41,7 @@ HIGH = Threshold(
 NEEDS = ("updates.faded",)
 USES = ("run.family", "loss.last_to_chance", "loss.last", "loss.first")
 CHECKLIST = ("learning-rate", "update-ratio")
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "update-ratio"
 
 
@@ -58,14 +59,14 @@ def judge(measured: Measured) -> Finding:
     faded = measured["updates.faded"]
     seen = f"for the last {percent(faded.value)} of the run the weights moved at less than a thousandth of their fastest pace"
     if faded.value < LONG.value:
-        return Finding("pass", seen if faded.value else "the weights kept moving to the end of the run", faded.value, LONG, faded.unit)
+        return Finding("pass", seen if faded.value else "the weights kept moving to the end of the run", faded.value, LONG, LONG.unit)
     left = _left(measured)
     if left is None:
-        return Finding("warn", f"{seen}, and no loss shows whether that mattered", faded.value, LONG, faded.unit, faded.first_step)
+        return Finding("warn", f"{seen}, and no loss shows whether that mattered", faded.value, LONG, LONG.unit, faded.first_step)
     seen += f", with {percent(max(0.0, left))} of the starting loss left"
     if left < HIGH.value:
-        return Finding("pass", f"{seen}: the run had converged", left, HIGH, "ratio")
-    return Finding("fail", seen, faded.value, LONG, faded.unit, faded.first_step)
+        return Finding("pass", f"{seen}: the run had converged", left, HIGH, HIGH.unit)
+    return Finding("fail", seen, faded.value, LONG, LONG.unit, faded.first_step)
 
 
 def _given(faded: float, left: float | None) -> tuple[Measurement, ...]:

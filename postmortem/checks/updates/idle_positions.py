@@ -21,11 +21,11 @@ OPT logbook, 10 % update: learned positions that began at sinusoids of a large n
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 IDLE = Threshold(
     0.01,
-    "ratio",
+    "of the median matrix",
     source="the catalogue's line, after the OPT logbook",
     half="tables that all but stand still pass",
     double="tables that train slowly are warned",
@@ -39,12 +39,12 @@ FIGURE = "tensors"
 
 def judge(measured: Measured) -> Finding:
     found = measured["weights.positions"]
-    seen = f"the position table moved {number(found.value, 2)} times as far as the median matrix, relative to its norm"
+    seen = f"the position table moved {multiple(found.value)} the way of the median matrix, relative to its norm"
     if 0 < found.value < IDLE.value:
         where = tuple(name for name in found.items if found.items[name] < IDLE.value)
-        return Finding("warn", f"{seen}, below {number(IDLE.value)}", found.value, IDLE, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, below {number(IDLE.value)}", found.value, IDLE, IDLE.unit, found.first_step, where)
     if found.value >= 0:
-        return Finding("pass", seen, found.value, IDLE, found.unit)
+        return Finding("pass", seen, found.value, IDLE, IDLE.unit)
     return Finding("not-checked", "the movement of the positions is not a number")
 
 

@@ -49,10 +49,10 @@ def judge(measured: Measured) -> Finding:
             f"{counted(found.value, 'optimizer setting is', 'optimizer settings are')} unusual: {told}",
             found.value,
             ODD,
-            found.unit,
+            ODD.unit,
         )
     if found.value < ODD.value:
-        return Finding("pass", f"the optimizer's epsilon and decay rates are usual ({found.basis})", found.value, ODD)
+        return Finding("pass", f"the optimizer's epsilon and decay rates are usual ({found.basis})", found.value, ODD, ODD.unit)
     return Finding("not-checked", "the number of unusual settings is not a number")
 
 

@@ -51,19 +51,21 @@ def judge(measured: Measured) -> Finding:
     lag = measured["optimizer.step_lag"]
     seen = f"the optimizer's counter lacks {percent(lag.value)} of the steps" if lag.value > 0 else "the optimizer has counted every step"
     if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value and _is_stage(measured):
-        return Finding("pass", f"{seen}: one with another base rate has counted since, as in a second stage", lag.value, RESTARTED)
+        return Finding(
+            "pass", f"{seen}: one with another base rate has counted since, as in a second stage", lag.value, RESTARTED, RESTARTED.unit
+        )
     if lag.text in {"restart", "constant"} and lag.value > RESTARTED.value:
         since = f", as if started anew at step {lag.first_step}" if lag.first_step is not None else ""
-        return Finding("fail", f"{seen}{since}", lag.value, RESTARTED, lag.unit, lag.first_step)
+        return Finding("fail", f"{seen}{since}", lag.value, RESTARTED, RESTARTED.unit, lag.first_step)
     if lag.text == "growing" and lag.value > SKIPPED.value:
-        return Finding("warn", f"{seen}, and more with every checkpoint", lag.value, SKIPPED, lag.unit, lag.first_step)
+        return Finding("warn", f"{seen}, and more with every checkpoint", lag.value, SKIPPED, SKIPPED.unit, lag.first_step)
     if lag.text == "one checkpoint" and lag.value > RESTARTED.value:
         return Finding("not-checked", f"{seen}, but one checkpoint cannot tell a restart from gradient accumulation")
     if lag.text == "replaced":
-        return Finding("pass", f"{seen}: another optimizer, of other parameters, has counted since", lag.value, RESTARTED, lag.unit)
+        return Finding("pass", f"{seen}: another optimizer, of other parameters, has counted since", lag.value, RESTARTED, RESTARTED.unit)
     accumulated = ", a fixed part, as gradient accumulation makes it" if lag.text == "proportional" else ""
     if lag.text in {"proportional", "none"} or lag.value <= SKIPPED.value:
-        return Finding("pass", f"{seen}{accumulated}", lag.value, RESTARTED, lag.unit)
+        return Finding("pass", f"{seen}{accumulated}", lag.value, RESTARTED, RESTARTED.unit)
     return Finding("not-checked", "the optimizer's lag is not a number")
 
 

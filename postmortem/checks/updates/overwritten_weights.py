@@ -26,14 +26,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 FAST = Threshold(
     0.2,
-    "per root of step",
+    "norms per root of a step",
     source="a random walk with steps of 5 % of the weights, The Deep Checker's upper bound halved; healthy own runs reach 0.14",
     half="fast healthy recurrent networks are warned",
     double="rates thirty times too high pass",
 )
 FASTEST = Threshold(
     0.5,
-    "per root of step",
+    "norms per root of a step",
     source="a random walk with steps of 11 % of the weights, The Deep Checker's upper bound",
     half="runs that still learn something fail",
     double="only divergence fails",
@@ -45,6 +45,7 @@ CAME_BACK = 0.5
 NEEDS = ("updates.overwritten",)
 USES = ("loss.improvement", "loss.divergence")
 CHECKLIST = ("update-ratio", "learning-rate")
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "tensors"
 
 
@@ -54,16 +55,16 @@ def judge(measured: Measured) -> Finding:
     seen = f"weights moved {pace.basis}: {number(pace.value, 2)} norms per root of a step"
     learned = (measured.number("loss.improvement") or 0) >= LEARNED and (measured.number("loss.divergence") or 0) < CAME_BACK
     if learned and pace.value > FAST.value:
-        return Finding("pass", f"{seen}, and the run learned", pace.value, FAST, pace.unit)
+        return Finding("pass", f"{seen}, and the run learned", pace.value, FAST, FAST.unit)
     if pace.value > FASTEST.value and (measured.number("loss.improvement") or 0) < HALF:
-        return Finding("fail", f"{seen}, above {number(FASTEST.value)}", pace.value, FASTEST, pace.unit, pace.first_step, where)
+        return Finding("fail", f"{seen}, above {number(FASTEST.value)}", pace.value, FASTEST, FASTEST.unit, pace.first_step, where)
     if pace.value > FAST.value:
-        return Finding("warn", f"{seen}, above {number(FAST.value)}", pace.value, FAST, pace.unit, pace.first_step, where)
+        return Finding("warn", f"{seen}, above {number(FAST.value)}", pace.value, FAST, FAST.unit, pace.first_step, where)
     if pace.value == 0:
         still = "most matrices" if any(pace.items.values()) else "all matrices"
-        return Finding("pass", f"{still} stood still between checkpoints, so that they were not overwritten", 0.0, FAST, pace.unit)
+        return Finding("pass", f"{still} stood still between checkpoints, so that they were not overwritten", 0.0, FAST, FAST.unit)
     if pace.value <= FAST.value:
-        return Finding("pass", seen, pace.value, FAST, pace.unit)
+        return Finding("pass", seen, pace.value, FAST, FAST.unit)
     return Finding("not-checked", "the distance is not a number")
 
 

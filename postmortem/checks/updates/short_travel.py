@@ -26,14 +26,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 SHORT = Threshold(
     0.1,
-    "ratio",
+    "of their norm",
     source="lazy training at width 100",
     half="rates a hundred times too low pass",
     double="careful fine-tuning is warned",
 )
 SHORTEST = Threshold(
     0.03,
-    "ratio",
+    "of their norm",
     source="lazy training at width 1,000",
     half="rates 300 times too low are warned only",
     double="rates fifty times too low fail",
@@ -43,6 +43,7 @@ LEARNED = 0.5
 NEEDS = ("updates.displacement",)
 USES = ("loss.improvement", "run.pretrained", "run.goes_on")
 CHECKLIST = ("update-ratio", "learning-rate")
+DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "tensors"
 
 
@@ -61,14 +62,14 @@ def judge(measured: Measured) -> Finding:
     digits = 3 if percent(moved.value) in (percent(SHORT.value), percent(SHORTEST.value)) else 2
     seen = f"over the run the weights moved by {multiple(moved.value, digits)} their norm"
     if (measured.number("loss.improvement") or 0.0) >= LEARNED:
-        return Finding("pass", f"{seen}, which was enough to learn", moved.value, SHORT, moved.unit)
+        return Finding("pass", f"{seen}, which was enough to learn", moved.value, SHORT, SHORT.unit)
     where = tuple(sorted((name for name, value in moved.items.items() if 0 < value < SHORT.value), key=lambda name: moved.items[name]))
     if moved.value < SHORTEST.value:
-        return Finding("fail", f"{seen}, below {percent(SHORTEST.value)}", moved.value, SHORTEST, moved.unit, moved.first_step, where)
+        return Finding("fail", f"{seen}, below {percent(SHORTEST.value)}", moved.value, SHORTEST, SHORTEST.unit, moved.first_step, where)
     if moved.value < SHORT.value:
-        return Finding("warn", f"{seen}, below {percent(SHORT.value)}", moved.value, SHORT, moved.unit, moved.first_step, where)
+        return Finding("warn", f"{seen}, below {percent(SHORT.value)}", moved.value, SHORT, SHORT.unit, moved.first_step, where)
     if moved.value >= SHORT.value:
-        return Finding("pass", seen, moved.value, SHORT, moved.unit)
+        return Finding("pass", seen, moved.value, SHORT, SHORT.unit)
     return Finding("not-checked", "the distance is not a number")
 
 

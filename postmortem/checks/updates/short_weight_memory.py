@@ -39,7 +39,7 @@ LEADS_ITEMS = ("regularization-loss",)
 def judge(measured: Measured) -> Finding:
     found = measured["optimizer.decay_memory"]
     if found.value >= 1e9:
-        return Finding("pass", "no weight decay is in force", found.value, SHORT, found.unit)
+        return Finding("pass", "no weight decay is in force", None, SHORT)
     seen, where = f"weight decay alone shrinks the weights to 37% in {number(found.value)} steps", f" ({found.basis})"
     if found.value < SHORT.value:
         return Finding("fail", f"{seen}, fewer than {number(SHORT.value)}{where}", found.value, SHORT, found.unit)

@@ -25,14 +25,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 GONE = Threshold(
     0.01,
-    "ratio",
+    "of its first norm",
     source="own: such a layer passes a hundredth of its signal on; in 16 healthy runs no layer lost norm",
     half="a layer on its way to nothing passes with a warning",
     double="a strongly regularized layer that still works fails",
 )
 SHRUNK = Threshold(
     0.1,
-    "ratio",
+    "of its first norm",
     source="one decade above the line of failure",
     half="layers that weight decay is eating pass unseen",
     double="strong but sound weight decay is warned",
@@ -57,14 +57,14 @@ def judge(measured: Measured) -> Finding:
                 f"{len(gone)} of {len(found.items)} hidden matrices shrank below {percent(limit.value)} "
                 f"of their first norm, {gone[0]} to {percent(value)}"
             )
-            return Finding("fail" if status == "fail" else "warn", reason, value, limit, found.unit, None, gone)
+            return Finding("fail" if status == "fail" else "warn", reason, value, limit, limit.unit, None, gone)
     if found.value >= 0:
         return Finding(
             "pass",
             f"no hidden matrix collapsed: the most shrunk one ends at {multiple(found.value)} its first norm",
             found.value,
             SHRUNK,
-            found.unit,
+            SHRUNK.unit,
         )
     return Finding("not-checked", "the shrinkage of the weights is not a number")
 

@@ -27,14 +27,14 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 DRIFTED = Threshold(
     16,
-    "epsilons",
+    "rounding units",
     source="own: one update that differs in its last bit moves a tensor by less than one epsilon of its norm; sums over a run by a few",
     half="drift of rounding over a long run is called a failure, not a warning",
     double="the same cases, a few hundred updates later",
 )
 ANY = Threshold(
     0,
-    "epsilons",
+    "rounding units",
     source="by definition: equal updates of equal weights are equal to the last bit",
     half="the same: there is no half of no difference",
     double="the same: one bit is a difference",
@@ -59,9 +59,9 @@ def judge(measured: Measured) -> Finding:
         line = f"{number(found.value)} rounding units of their type, above {number(limit.value)}"
         reason = f"{seen}: {line}"
         drifted = found.value > DRIFTED.value
-        return Finding("fail" if drifted else "warn", reason, found.value, limit, found.unit, tensors.first_step, where)
+        return Finding("fail" if drifted else "warn", reason, found.value, limit, limit.unit, tensors.first_step, where)
     if found.value <= ANY.value:
-        return Finding("pass", f"all replicas are equal to the last bit ({found.basis})", found.value, ANY, found.unit)
+        return Finding("pass", f"all replicas are equal to the last bit ({found.basis})", found.value, ANY, ANY.unit)
     return Finding("not-checked", "the distance of the replicas is not a number")
 
 

@@ -20,7 +20,7 @@ OPT logbook on the norm of activations. Own runs: at most 1.6 in healthy trainin
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 GROWN = Threshold(
     10,
@@ -36,7 +36,7 @@ FIGURE = "tensors"
 
 def judge(measured: Measured) -> Finding:
     found = measured["norms.scale_growth"]
-    seen = f"the median scale of a normalization layer ends at up to {number(found.value)} times what it was"
+    seen = f"the median scale of a normalization layer ends at up to {multiple(found.value)} what it was"
     if found.value > GROWN.value:
         where = tuple(sorted((name for name in found.items if found.items[name] > GROWN.value), key=lambda name: -found.items[name]))
         return Finding("warn", f"{seen}, above {number(GROWN.value)}", found.value, GROWN, found.unit, found.first_step, where)

@@ -24,7 +24,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 GROWN = Threshold(
     2,
-    "ratio",
+    "of its earlier norm",
     source="own: a third of a run that undoes a halving; sound trainings have done most of their growing by then",
     half="every head that grows at all is warned",
     double="heads that tripled in a third of the run pass",
@@ -41,11 +41,11 @@ def judge(measured: Measured) -> Finding:
     seen = f"the head ends at {multiple(found.value)} its norm two thirds into the run"
     if found.value > GROWN.value:
         if left is not None and left < FITTED:
-            return Finding("pass", f"{seen}, with the loss at {multiple(left)} chance level", found.value, GROWN, found.unit)
+            return Finding("pass", f"{seen}, with the loss at {multiple(left)} chance level", found.value, GROWN, GROWN.unit)
         where = tuple(name for name in found.items if found.items[name] > GROWN.value)
-        return Finding("warn", f"{seen}, above {number(GROWN.value)} times", found.value, GROWN, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, above {number(GROWN.value)} times", found.value, GROWN, GROWN.unit, found.first_step, where)
     if found.value <= GROWN.value:
-        return Finding("pass", seen, found.value, GROWN, found.unit)
+        return Finding("pass", seen, found.value, GROWN, GROWN.unit)
     return Finding("not-checked", "the growth of the head is not a number")
 
 

@@ -21,11 +21,11 @@ Own reasoning: after n steps a decay of d has moved 1 - d^n of the way; 1e-3 of 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, multiple, number
 
 STILL = Threshold(
     0.001,
-    "ratio",
+    "of the model's movement",
     source="one step of an average with a decay of 0.999, ten of 0.9999",
     half="an average that is nearly as still passes unseen",
     double="averages of slow decay over a few steps are warned",
@@ -37,12 +37,12 @@ USES = ("averages.distance",)
 
 def judge(measured: Measured) -> Finding:
     found = measured["averages.movement"]
-    seen = f"the moving average moved {number(found.value, 2)} times as far as the model"
+    seen = f"the moving average moved {multiple(found.value)} the way of the model"
     if found.value < STILL.value:
         where = tuple(name for name in found.items if found.items[name] < STILL.value)
-        return Finding("warn", f"{seen}, below {number(STILL.value)}", found.value, STILL, found.unit, found.first_step, where)
+        return Finding("warn", f"{seen}, below {number(STILL.value)}", found.value, STILL, STILL.unit, found.first_step, where)
     if found.value >= STILL.value:
-        return Finding("pass", seen, found.value, STILL, found.unit)
+        return Finding("pass", seen, found.value, STILL, STILL.unit)
     return Finding("not-checked", "the movement of the average is not a number")
 
 

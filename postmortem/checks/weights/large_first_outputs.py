@@ -24,7 +24,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 FAR = Threshold(
     10.0,
-    "ratio",
+    "rms",
     source="one decade above outputs of unit scale; He's initialization gives 1.4 and torch's default 0.2",
     half="wide heads under He's initialization by fan_out come near it",
     double="first losses of two hundred times that of knowing nothing pass",
@@ -58,18 +58,18 @@ def judge(measured: Measured) -> Finding:
     seen = f"{begun}, and the first loss is {number(first.value)}"
     to_chance = measured.number("loss.first_to_chance")
     if output > FAR.value and to_chance is not None and to_chance < AT_CHANCE:
-        return Finding("pass", f"{seen}, {multiple(to_chance)} chance level: what the layers give is bounded", output, FAR, found.unit)
+        return Finding("pass", f"{seen}, {multiple(to_chance)} chance level: what the layers give is bounded", output, FAR, FAR.unit)
     if output > FAR.value and first.value >= EXPLAINED * output:
         return Finding(
             "fail",
             f"{begun}, above {number(FAR.value)}, and the first loss is {number(first.value)}",
             output,
             FAR,
-            found.unit,
+            FAR.unit,
             found.first_step,
         )
     if output <= FAR.value or first.value < EXPLAINED * output:
-        return Finding("pass", seen, output, FAR, found.unit)
+        return Finding("pass", seen, output, FAR, FAR.unit)
     return Finding("not-checked", "outputs or first loss are no number")
 
 

@@ -24,7 +24,7 @@ calls labels uneven below an effective number of classes of half (exp(H)/C < 0.5
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, kind_of_run, number, percent
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, kind_of_run, number, percent
 
 UNEVEN = Threshold(
     0.7,
@@ -47,8 +47,8 @@ def judge(measured: Measured) -> Finding:
     found = measured["head.effective_classes"]
     largest = max(found.items, key=lambda unit: found.items[unit], default="")
     units = len(found.items)
-    seen = f"errors at the head are spread as over {number(found.value * units, 2)} of its {units} units"
-    seen += f", fewer than {number(UNEVEN.value * units, 2)}" if found.value < UNEVEN.value else ""
+    seen = f"errors at the head are spread as over {number(found.value * units, 2)} of its {counted(units, 'unit')}, {percent(found.value)}"
+    seen += f", below {percent(UNEVEN.value)}" if found.value < UNEVEN.value else ""
     if largest:
         seen += f", and {largest} has {percent(found.items[largest])} of the squared gradients"
     where = (found.text,) if found.text else ()

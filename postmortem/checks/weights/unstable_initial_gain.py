@@ -23,7 +23,7 @@ He, Zhang, Ren, Sun 2015 (arXiv 1502.01852), section 2.2. AutoTrainer (first to 
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, counted, number
 
 VANISHED = Threshold(
     -4,
@@ -76,7 +76,7 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found = measured["weights.initial_depth_gain"]
     way = "shrinks" if found.value < 0 else "grows"
-    seen = f"before training the signal {way} by {number(abs(found.value), 2)} decades over {len(found.items)} hidden layers"
+    seen = f"before training the signal {way} by {number(abs(found.value), 2)} decades over {counted(len(found.items), 'hidden layer')}"
     worst = tuple(sorted((name for name in found.items if found.items[name] * found.value > 0), key=lambda name: -abs(found.items[name])))
     for limit in (VANISHED, EXPLODED):
         if _beyond(found.value, limit):

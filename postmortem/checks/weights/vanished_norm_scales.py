@@ -22,7 +22,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 
 GONE = Threshold(
     0.1,
-    "ratio",
+    "of what it was",
     source="a decade; own healthy trainings stay above 0.7",
     half="norms on their way to nothing pass unseen",
     double="strongly regularized and sound models are warned",
@@ -41,9 +41,9 @@ def judge(measured: Measured) -> Finding:
             f"the median scale of {len(where)} of {len(found.items)} normalization layers fell below "
             f"{percent(GONE.value)} of what it was, to {percent(found.value)} at worst"
         )
-        return Finding("warn", told, found.value, GONE, found.unit, found.first_step, where)
+        return Finding("warn", told, found.value, GONE, GONE.unit, found.first_step, where)
     if found.value >= GONE.value:
-        return Finding("pass", seen, found.value, GONE, found.unit)
+        return Finding("pass", seen, found.value, GONE, GONE.unit)
     return Finding("not-checked", "the shrinkage of the norms' scales is not a number")
 
 

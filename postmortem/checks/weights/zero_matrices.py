@@ -52,7 +52,8 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     found, fell = measured["weights.zero_share"], measured.number("loss.improvement")
     where = tuple(name for name in found.items if found.items[name] == 1.0)
-    seen = f"{len(where)} of {counted(len(found.items), 'weight matrix', 'weight matrices')} hold nothing but zeros"
+    hold = "holds" if len(where) == 1 else "hold"
+    seen = f"{len(where)} of {counted(len(found.items), 'weight matrix', 'weight matrices')} {hold} nothing but zeros"
     if len(where) >= ANY.value:
         if fell is not None and fell < LEARNED.value:
             reason = f"{seen}, and the loss fell by only {percent(fell)}"

@@ -81,6 +81,7 @@ def merged(group: Sequence[Manifest]) -> Manifest:
         declared=any(each.declared for each in group),
         rejected=sum(each.rejected for each in group),
         seconds=_sum([each.seconds for each in group]),
+        names_files=_any_names_files([each.names_files for each in group]),
         files=_joined_files([each.files for each in group if each.files is not None]),
         images=next((each.images for each in sorted(group, key=_is_training) if each.images is not None), None),
     )
@@ -89,6 +90,11 @@ def merged(group: Sequence[Manifest]) -> Manifest:
 def _is_training(manifest: Manifest) -> bool:
     """False, which sorts first, for the file of the training split."""
     return next(iter(manifest.records), "") != "train"
+
+
+def _any_names_files(parts: Sequence[bool | None]) -> bool | None:
+    """True where one part does, False where none does, None where that is not known of all."""
+    return True if True in parts else None if None in parts else False
 
 
 def _joined_files(parts: Sequence[FilesSeen]) -> FilesSeen | None:

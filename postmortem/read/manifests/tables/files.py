@@ -104,7 +104,7 @@ def _read(connection: duckdb.DuckDBPyConnection, found: Source, file: FoundFile,
     manifest = _manifest(connection, found, file, columns, labels, records, "" if columns.split is not None else named, notes)
     # Without labels a table still tells of records and of keys that splits share, where it has splits.
     kept = labels is not None or text or (columns.key is not None and len(manifest.records) > 1)
-    whole = replace(manifest, rejected=broken) if kept else None
+    whole = replace(manifest, rejected=broken, names_files=file_column(found, columns) is not None) if kept else None
     names = _file_names(connection, found, file, columns, named) if kept else {}
     return ManifestData(whole, tuple(problems), _said(file, notes), is_other=is_other, file_names=names)
 
