@@ -30,7 +30,10 @@ EVIDENCE = (
     Evidence(6.0, "no parameter changed between checkpoints", alarm=("unmoved-weights",)),
     Evidence(1.5, "the loss stayed flat while no parameter changed", alarm=("flat-loss", "unmoved-weights")),
     Evidence(5.0, "the optimizer's state is empty: no step of it ever reached the parameters", alarm=("empty-optimizer-state",)),
-    Evidence(4.0, "the loss stayed flat while the optimizer's state is empty", alarm=("empty-optimizer-state", "flat-loss")),
+    Evidence(3.0, "the loss stayed flat while the optimizer's state is empty", alarm=("empty-optimizer-state", "flat-loss")),
+    Evidence(
+        -8.0, "a gradient scaler that skips every step leaves the state empty", alarm=("collapsed-loss-scale", "empty-optimizer-state")
+    ),
     Evidence(6.0, "the learning rate is 0 throughout", alarm=("zero-rate",)),
     Evidence(6.0, "the validation loss has one value throughout", alarm=("unchanging-validation",)),
     Evidence(-4.0, "the validation loss changes", passed=("unchanging-validation",)),
@@ -69,6 +72,11 @@ EXAMPLES = (
     CauseExample("one checkpoint whose optimizer never stepped", "likely", fail=("flat-loss",), warn=("empty-optimizer-state",)),
     CauseExample("state that is empty beside weights that moved", "unlikely", warn=("empty-optimizer-state",), passed=("unmoved-weights",)),
     CauseExample("a scaler that skipped every step", "unlikely", fail=("unmoved-weights", "collapsed-loss-scale")),
+    CauseExample(
+        "a scaler that skipped every step before the first state was made",
+        "unlikely",
+        fail=("unmoved-weights", "empty-optimizer-state", "collapsed-loss-scale", "flat-loss"),
+    ),
     CauseExample("logs only: one validation loss throughout", "likely", fail=("flat-loss", "unchanging-validation")),
     CauseExample("weights that moved", "unlikely", passed=("unmoved-weights",)),
     CauseExample("nothing is known", "unlikely"),

@@ -77,40 +77,56 @@ def _scaled_variance(row: CheckpointRow, layer: Layer) -> float:
 
 
 def _updates(view: View, matrices: Sequence[Layer]) -> Iterator[Heatmap]:
-    usable = [row for row in view.rows if any(math.isfinite(_update_ratio(row.updates.get(layer.name))) for layer in matrices)]
-    rows = spread(usable)
-    if rows:
-        values = tuple(tuple(_update_ratio(row.updates.get(layer.name)) for row in rows) for layer in matrices)
-        what = "last update over weight"
-        caption = (
-            "Norm of the optimizer's last update before each checkpoint over the norm of the weight matrix, rebuilt from the "
-            "optimizer's state."
-        )
-    else:
-        usable = [row for row in view.rows if any(layer.name in row.deltas for layer in matrices)]
-        rows = spread(usable)
-        if not rows:
-            return
-        before = {row.source: previous for previous, row in zip(view.rows, view.rows[1:], strict=False)}
-        values = tuple(tuple(_displacement(before[row.source], row, layer.name) for row in rows) for layer in matrices)
-        what, why = "distance moved per step over weight", why_no_state(view.checkpoints).reason
-        if any(row.updates for row in view.rows):
-            why = "the optimizer's state does not give the last update"
-        caption = (
-            f"{why[0].upper()}{why[1:]}: this is the distance between two checkpoints per step over the weight's norm, which is "
-            "less than single updates are, for steps that turn back cancel."
-        )
-    if not any(math.isfinite(value) for row_values in values for value in row_values):
+    """Last updates where the state gives any at a learning rate above 0, else distances between checkpoints, else what there is."""
+    last, moved = _last_updates(view, matrices), _distances(view, matrices)
+    idle = {row.source for row in view.rows if row.updates and all(update.lr == 0 for update in row.updates.values())}
+    exact = bool(last) and (not moved or any(row.source not in idle for row in last))
+    usable = last if exact else moved
+    rows = spread(list(usable))
+    if not rows:
         return
+    values = tuple(zip(*(usable[row] for row in rows), strict=True))
+    what = "last update over weight" if exact else "distance moved per step over weight"
+    caption = (
+        "Norm of the optimizer's last update before each checkpoint over the norm of the weight matrix, rebuilt from the optimizer's state."
+        if exact
+        else _why_distances(view, bool(last))
+    )
     if len(rows) < len(usable):
         caption += f" {len(rows)} of {len(usable)} checkpoints are shown, evenly chosen."
-    names = tuple(layer.name for layer in matrices)
     columns = tuple(map(at_step, rows))
-    idle = {at_step(row) for row in rows if row.updates and all(update.lr == 0 for update in row.updates.values())}
-    if idle:
-        caption += f" The learning rate was 0 at {', '.join(sorted(idle))}: nothing moves there."
-    title = update_title(what, columns, values, USUAL_RATIOS["usual"], idle)
+    stopped = {at_step(row) for row in rows if exact and row.source in idle}
+    if stopped:
+        caption += f" The learning rate was 0 at {', '.join(sorted(stopped))}: nothing moves there."
+    title = update_title(what, columns, values, USUAL_RATIOS["usual"], stopped)
+    names = tuple(layer.name for layer in matrices)
     yield Heatmap("update-ratio", "layers", title, _and_cut(caption, view), "per step", names, columns, values, USUAL_RATIOS)
+
+
+def _last_updates(view: View, matrices: Sequence[Layer]) -> dict[CheckpointRow, tuple[float, ...]]:
+    """Last update over weight by layer, of checkpoints whose state gives any."""
+    found = {row: tuple(_update_ratio(row.updates.get(layer.name)) for layer in matrices) for row in view.rows}
+    return {row: values for row, values in found.items() if any(map(math.isfinite, values))}
+
+
+def _distances(view: View, matrices: Sequence[Layer]) -> dict[CheckpointRow, tuple[float, ...]]:
+    """Distance moved per step over weight by layer, of checkpoints before which another one lies."""
+    pairs = zip(view.rows, view.rows[1:], strict=False)
+    found = {row: tuple(_displacement(before, row, layer.name) for layer in matrices) for before, row in pairs}
+    return {row: values for row, values in found.items() if any(map(math.isfinite, values))}
+
+
+def _why_distances(view: View, idle: bool) -> str:
+    """The caption of a figure of distances: why not of updates, and what a distance is."""
+    why = why_no_state(view.checkpoints).reason
+    if idle:
+        why = "the optimizer's state was saved only where the learning rate was 0"
+    elif any(row.updates for row in view.rows):
+        why = "the optimizer's state does not give the last update"
+    return (
+        f"{why[0].upper()}{why[1:]}: this is the distance between two checkpoints per step over the weight's norm, which is "
+        "less than single updates are, for steps that turn back cancel."
+    )
 
 
 def _update_ratio(update: UpdateStats | None) -> float:

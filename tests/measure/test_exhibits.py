@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -266,6 +267,19 @@ def test_state_that_does_not_give_the_last_update_leaves_the_distance_moved() ->
     assert isinstance(plot, Heatmap)
     assert plot.values[0] == (4.0 / 8.0 / 50,)
     assert plot.caption.startswith("The optimizer's state does not give the last update: this is the distance")
+
+
+def test_updates_at_a_rate_of_zero_leave_the_distance_moved() -> None:
+    """A schedule that ended before each checkpoint makes every last update 0, though the weights had moved."""
+    delta = DeltaStats(4.0, 0, math.nan, 0.9, None)
+    still = replace(_update(0.0), lr=0.0)
+    table = TensorTable((_row(0), _row(50, {"fc1.weight": still}, deltas={"fc1.weight": delta})), "as written")
+    plot = _build(table=table)["update-ratio"]
+    assert isinstance(plot, Heatmap)
+    assert plot.values[0] == (4.0 / 8.0 / 50,)
+    assert "saved only where the learning rate was 0" in plot.caption
+    alone = _build(table=TensorTable((_row(50, {"fc1.weight": still}),), "as written"))["update-ratio"]
+    assert alone.title == "The last update over weight is known only where the learning rate was 0"
 
 
 def test_checkpoints_of_unknown_step_give_no_speed() -> None:

@@ -49,6 +49,7 @@ HALF_TYPES = ("bfloat16", "float16")
 
 NEEDS = ("precision.stored",)
 USES = ("precision.stuck", "updates.equal_share", "updates.moved", "loss.improvement", "lr.last", "lr.max")
+FIGURE = "tensors"
 
 
 def applies(measured: Measured) -> str:
