@@ -49,7 +49,7 @@ EVIDENCE = (
         passed=("halted-batchnorm",),
     ),
 )
-EXPLAINS = ("overfitting", "label-noise")
+EXPLAINS = ("overfitting",)
 
 
 def summary(case: Case) -> str:

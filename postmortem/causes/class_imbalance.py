@@ -51,7 +51,7 @@ EVIDENCE = (
     Evidence(-3.0, "nothing was updated", alarm=("unmoved-weights",)),
     Evidence(-8.0, "the weights hardly moved, so that no class was learned yet", alarm=("short-travel",)),
 )
-EXPLAINS = ("underfitting", "overfitting")
+EXPLAINS = ("overfitting",)
 USES = ("classes.imbalance",)
 
 

@@ -62,7 +62,7 @@ EVIDENCE = (
     Evidence(-4.0, "the gradient norm varies", passed=("constant-gradient-norm",)),
     Evidence(-2.0, "updates are large enough", passed=("small-updates",)),
 )
-EXPLAINS = ("lr-too-low", "underfitting")
+EXPLAINS = ("lr-too-low",)
 USES = ("gradnorm.median",)
 
 

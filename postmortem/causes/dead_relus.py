@@ -49,7 +49,7 @@ EVIDENCE = (
     Evidence(2.5, "layers before silent units never moved", alarm=("silent-units", "unmoved-layers")),
     Evidence(-3.0, "gradients were cut short, so that units are where they started", alarm=("short-gradients",)),
 )
-EXPLAINS = ("underfitting", "vanishing-gradients", "class-imbalance", "frozen-parameters", "lr-too-low")
+EXPLAINS = ("underfitting", "vanishing-gradients", "frozen-parameters", "lr-too-low")
 
 
 def summary(case: Case) -> str:

@@ -57,7 +57,7 @@ EVIDENCE = (
     Evidence(-2.0, "updates are too large for the weights at the usual gradient", alarm=("large-updates",)),
     Evidence(-5.0, "weights were too large from the start", alarm=("large-initial-weights",)),
 )
-EXPLAINS = ("loss-spike", "dead-relus", "underfitting", "saturated-activations")
+EXPLAINS = ("loss-spike", "dead-relus", "saturated-activations")
 USES = ("gradnorm.median", "weights.nonfinite")
 
 

@@ -47,16 +47,7 @@ EVIDENCE = (
     Evidence(-2.0, "the samples are as good as ever", passed=("worsening-samples",)),
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
 )
-EXPLAINS = (
-    "dead-relus",
-    "exploding-gradients",
-    "loss-spike",
-    "lr-too-high",
-    "lr-too-low",
-    "saturated-activations",
-    "underfitting",
-    "vanishing-gradients",
-)
+EXPLAINS = ("dead-relus", "exploding-gradients", "loss-spike", "lr-too-high", "lr-too-low", "saturated-activations", "vanishing-gradients")
 USES = ("pair.rate_ratio", "pair.certainty")
 
 FAR_APART = 4.0

@@ -47,15 +47,7 @@ EVIDENCE = (
     Evidence(-2.0, "the inputs are far from unit scale, which lifts the first loss too", alarm=("unscaled-inputs",)),
     Evidence(-2.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
 )
-EXPLAINS = (
-    "saturated-activations",
-    "exploding-gradients",
-    "dead-relus",
-    "loss-spike",
-    "vanishing-gradients",
-    "lr-too-high",
-    "underfitting",
-)
+EXPLAINS = ("saturated-activations", "exploding-gradients", "dead-relus", "loss-spike", "vanishing-gradients", "lr-too-high")
 USES = ("weights.initial_gain", "loss.first", "loss.chance")
 
 

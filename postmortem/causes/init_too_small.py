@@ -38,7 +38,7 @@ EVIDENCE = (
     Evidence(-4.0, "hidden weights started large enough", passed=("small-initial-weights",)),
     Evidence(-1.5, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
 )
-EXPLAINS = ("vanishing-gradients", "lr-too-low", "underfitting", "dead-relus", "lr-too-high", "frozen-parameters", "label-noise")
+EXPLAINS = ("vanishing-gradients", "lr-too-low", "dead-relus", "lr-too-high", "frozen-parameters")
 USES = ("weights.initial_gain",)
 
 

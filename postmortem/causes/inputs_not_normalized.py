@@ -83,7 +83,6 @@ EXPLAINS = (
     "dead-relus",
     "exploding-gradients",
     "lr-too-high",
-    "underfitting",
     "init-too-large",
     "loss-spike",
     "vanishing-gradients",

@@ -84,7 +84,7 @@ EVIDENCE = (
         alarm=("constant-validation-accuracy",),
     ),
 )
-EXPLAINS = ("overfitting", "underfitting")
+EXPLAINS = ("overfitting",)
 
 
 def summary(case: Case) -> str:

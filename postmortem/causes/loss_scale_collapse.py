@@ -31,7 +31,7 @@ EVIDENCE = (
     Evidence(1.0, "weights are at the ends of half precision's range", alarm=("clipped-weights",)),
     Evidence(-5.0, "the gradient scale is in its usual range", passed=("collapsed-loss-scale",)),
 )
-EXPLAINS = ("not-training", "underfitting", "lr-too-low", "exploding-gradients", "dead-relus", "vanishing-gradients")
+EXPLAINS = ("not-training", "lr-too-low", "exploding-gradients", "dead-relus", "vanishing-gradients")
 
 
 def summary(case: Case) -> str:

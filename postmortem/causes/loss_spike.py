@@ -41,7 +41,7 @@ EVIDENCE = (
     Evidence(-1.0, "the loss diverged for good", alarm=("diverged-loss",)),
     Evidence(-1.0, "the loss bounces throughout", alarm=("oscillating-loss",)),
 )
-EXPLAINS = ("dead-relus", "underfitting")
+EXPLAINS = ("dead-relus",)
 USES = ("checkpoint.before_rise",)
 
 

@@ -43,7 +43,7 @@ EVIDENCE = (
     Evidence(-5.0, "the validation loss has one value throughout, from the start", alarm=("unchanging-validation",)),
     Evidence(-4.0, "no parameter changed at all, so that the rate was 0 from the start", alarm=("unmoved-weights",)),
 )
-EXPLAINS = ("underfitting", "not-training", "frozen-parameters", "lr-too-high", "lr-too-low")
+EXPLAINS = ("not-training", "frozen-parameters", "lr-too-high", "lr-too-low")
 USES = ("lr.max", "lr.dead_share", "steps.last")
 
 

@@ -46,7 +46,7 @@ EVIDENCE = (
     Evidence(0.5, "the moving average of the weights stands still", alarm=("halted-average",)),
     Evidence(-3.0, "the loss fell, so that other weights than those saved were trained", alarm=("stale-copies",)),
 )
-EXPLAINS = ("frozen-parameters", "underfitting")
+EXPLAINS = ("frozen-parameters",)
 USES = ("lr.max",)
 
 

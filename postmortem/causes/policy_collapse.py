@@ -44,15 +44,7 @@ EVIDENCE = (
     Evidence(-3.0, "nothing was updated at all", alarm=("unmoved-weights",)),
     Evidence(-2.0, "updates are too small for the weights to move", alarm=("small-updates",)),
 )
-EXPLAINS = (
-    "dead-relus",
-    "exploding-gradients",
-    "loss-spike",
-    "lr-too-high",
-    "saturated-activations",
-    "underfitting",
-    "vanishing-gradients",
-)
+EXPLAINS = ("dead-relus", "exploding-gradients", "loss-spike", "lr-too-high", "saturated-activations", "vanishing-gradients")
 USES = ("lr.max", "policy.divergence", "policy.return_fall", "policy.exploration")
 
 USUAL_DIVERGENCE = 0.01

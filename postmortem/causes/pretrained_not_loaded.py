@@ -31,7 +31,6 @@ EVIDENCE = (
     Evidence(3.0, "the same tensors stand under other names, which loading that is not strict passes over", alarm=("renamed-tensors",)),
     Evidence(1.5, "weights were never filled", alarm=("zero-matrices",)),
 )
-EXPLAINS = ("underfitting",)
 
 
 def summary(case: Case) -> str:

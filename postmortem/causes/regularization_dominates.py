@@ -38,17 +38,7 @@ EVIDENCE = (
     Evidence(2.5, "scales of norms went to nothing", alarm=("vanished-norm-scales",)),
     Evidence(1.5, "norms are decayed ten times as strongly as is usual", alarm=("decayed-vectors",)),
 )
-EXPLAINS = (
-    "lr-too-high",
-    "resume-lost-state",
-    "underfitting",
-    "vanishing-gradients",
-    "class-imbalance",
-    "init-too-large",
-    "label-noise",
-    "dead-relus",
-    "symmetric-init",
-)
+EXPLAINS = ("lr-too-high", "vanishing-gradients", "dead-relus")
 USES = ("regularization.ratio_start", "regularization.ratio_p80")
 SHARE = 0.1
 """What is left to a penalty beside the data loss."""

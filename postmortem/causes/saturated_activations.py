@@ -35,7 +35,7 @@ EVIDENCE = (
     Evidence(-3.0, "the weights themselves blew up", alarm=("late-divergence", "growing-weights")),
     Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
 )
-EXPLAINS = ("vanishing-gradients", "underfitting", "lr-too-low", "dead-relus", "frozen-parameters", "not-training")
+EXPLAINS = ("vanishing-gradients", "lr-too-low", "dead-relus", "frozen-parameters", "not-training")
 USES = ("weights.initial_gain",)
 
 

@@ -33,7 +33,7 @@ EVIDENCE = (
     Evidence(1.0, "the optimizer's moments are kept in half precision", alarm=("half-precision-moments",)),
     Evidence(2.0, "second moments vanished in half precision", alarm=("underflowed-moments",)),
 )
-EXPLAINS = ("lr-too-low", "not-training", "frozen-parameters", "underfitting")
+EXPLAINS = ("lr-too-low", "not-training", "frozen-parameters")
 USES = ("lr.max",)
 
 

@@ -35,17 +35,7 @@ EVIDENCE = (
     Evidence(1.0, "whole matrices are zero", alarm=("identical-units", "zero-matrices")),
     Evidence(-3.0, "the units of every hidden layer differ", passed=("identical-units",)),
 )
-EXPLAINS = (
-    "vanishing-gradients",
-    "frozen-parameters",
-    "dead-relus",
-    "underfitting",
-    "class-imbalance",
-    "lr-too-low",
-    "label-noise",
-    "init-too-small",
-    "not-training",
-)
+EXPLAINS = ("vanishing-gradients", "frozen-parameters", "dead-relus", "underfitting", "not-training")
 
 
 def summary(case: Case) -> str:

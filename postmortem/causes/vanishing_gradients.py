@@ -41,7 +41,7 @@ EVIDENCE = (
     Evidence(-2.5, "units never fire, which stops the gradient", alarm=("silent-units",), passed=("unstable-initial-gain",)),
     Evidence(-1.0, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
 )
-EXPLAINS = ("underfitting", "lr-too-low", "frozen-parameters")
+EXPLAINS = ("lr-too-low", "frozen-parameters")
 
 
 def summary(case: Case) -> str:
