@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from postmortem.measure.table import CheckpointRow
 from postmortem.measure.view import EARLIEST_JUDGED_STEP, Found, View, at_step
@@ -73,6 +73,18 @@ def why_no_state(checkpoints: Mapping[str, Checkpoint]) -> NoState:
     if all(optimizer.algorithm == "sgd" and optimizer.group_of for optimizer in optimizers):
         return NoState("SGD without momentum keeps no state", "optimizer-state", False)
     return NoState("the optimizer was saved without any state of its parameters", "optimizer-state", True)
+
+
+def true_advice(gaps: Sequence[Missing], checkpoints: Sequence[Checkpoint]) -> tuple[Missing, ...]:
+    """The same gaps, none of which asks for state that was saved: of an empty state they ask for steps, of a whole one for nothing."""
+    why = why_no_state({checkpoint.source: checkpoint for checkpoint in checkpoints})
+    late = [checkpoint for checkpoint in checkpoints if checkpoint.step is None or checkpoint.step >= EARLIEST_JUDGED_STEP]
+    whole = bool(late) and all(
+        any(optimizer.slots and any("lr" in group for group in optimizer.groups) for optimizer in checkpoint.optimizers)
+        for checkpoint in late
+    )
+    instead = "" if whole else why.log_next
+    return tuple(replace(gap, log_next=instead) if gap.log_next == "optimizer-state" else gap for gap in gaps)
 
 
 def why_no_squares(checkpoints: Mapping[str, Checkpoint], otherwise: str) -> NoState:

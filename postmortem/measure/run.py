@@ -31,6 +31,7 @@ from postmortem.measure.heads import measure_heads
 from postmortem.measure.image_samples import measure_image_samples, raw_settings
 from postmortem.measure.incidents import measure_incidents
 from postmortem.measure.inputs import measure_inputs
+from postmortem.measure.kept_state import true_advice
 from postmortem.measure.logged_layers import measure_logged_layers
 from postmortem.measure.misread_loss import measure_misread
 from postmortem.measure.optimizer import measure_optimizer
@@ -157,7 +158,7 @@ def measure_run(run: RunData) -> RunMeasurements:
         name=run.name,
         path=run.path,
         measurements=tuple(found.values.values()),
-        missing=tuple(gap for name, gap in found.missing.items() if name not in found.values),
+        missing=true_advice([gap for name, gap in found.missing.items() if name not in found.values], run.checkpoints),
         exhibits=exhibits.build(run, roled, table, found.values),
         artifacts=_artifacts(run),
         inputs=_inputs(run),

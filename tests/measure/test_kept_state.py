@@ -10,7 +10,7 @@ import torch
 
 from postmortem import rules
 from postmortem.diagnose import run_check
-from postmortem.measure.kept_state import keeps_state, why_no_squares, why_no_state
+from postmortem.measure.kept_state import keeps_state, true_advice, why_no_squares, why_no_state
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, Outcome
 
 
@@ -102,6 +102,21 @@ def test_reasons_tell_no_optimizer_from_an_empty_one(lab: Any) -> None:
     assert why_no_state(empty).reason == "Adam was saved, and its state is empty"
     assert why_no_squares(momentum, "").reason == "SGD keeps no squares of gradients"
     assert (why_no_state(none).applies, why_no_state(empty).applies, why_no_squares(momentum, "").applies) == (True, True, False)
+
+
+def test_advice_asks_for_no_state_that_was_saved(lab: Any) -> None:
+    """What a whole state does not tell is not had by saving it; an empty one wants steps; one without rates is asked for."""
+    gaps = [Missing("a", "not told", "optimizer-state"), Missing("b", "not logged", "checkpoint")]
+    files = trained(lab)
+    bare = [replace(one, groups=()) for one in files[-1].optimizers]
+
+    def asked(checkpoints: list[Checkpoint]) -> list[str]:
+        return [gap.log_next for gap in true_advice(gaps, checkpoints)]
+
+    assert asked(files) == ["", "checkpoint"]
+    assert asked(stripped(files)) == ["stepped-optimizer", "checkpoint"]
+    assert asked([replace(one, optimizers=()) for one in files]) == ["optimizer-state", "checkpoint"]
+    assert asked([replace(files[-1], optimizers=tuple(bare))]) == ["optimizer-state", "checkpoint"]
 
 
 @pytest.mark.parametrize("id", ["epsilon-bound-updates", "coherent-gradients", "odd-optimizer-settings"])

@@ -20,7 +20,8 @@ does not apply.
 
 ## References
 PyTorch documentation of torch.optim.Optimizer.state_dict. accelerate issues 2665 and 3209; pytorch issue 149205 (an optimizer that holds
-stale parameters).
+stale parameters). Tuning half of the fault corpus: it fails in 9 of 12 runs that kept checkpoints and in which nothing was updated (the
+others stepped at a rate of 0), in 3 whose gradient scaler skipped every step, and in none of 615 healthy ones.
 """
 
 from __future__ import annotations
