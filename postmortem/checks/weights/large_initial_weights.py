@@ -10,7 +10,7 @@ Each layer stretches the signal by about its gain. The first outputs are then hu
 is far above chance, falls steeply while the weights shrink, and tanh or sigmoid units start at their extremes.
 
 ## What to do
-Divide the initial weights by the gain over 1.41, or use He's initialization (standard deviation sqrt(2 / fan_in)).
+Divide the initial weights by their gain by fan_in over 1.41, or use He's initialization (standard deviation sqrt(2 / fan_in)).
 
 ## When it is wrong
 Layers with normalization behind them are blind to the scale of their weights: there it is a warning only. Pre-trained weights are
