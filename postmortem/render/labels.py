@@ -6,11 +6,10 @@ The script places them in the same way when a plot is zoomed.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
-
-import numpy as np
 
 LETTER, LINE = 6.2, 13.0
 """Width of a letter and height of a line, in pixels of the drawing."""
@@ -84,13 +83,21 @@ def _cost(box: _Box, curves: Sequence[Drawn], lines: Sequence[float], taken: Seq
     """Samples along the label at which something else is drawn in its box."""
     if box.top < frame.top - LINE or box.bottom > frame.bottom:
         return math.inf
-    samples = np.arange(box.left, box.right + _STRIDE, _STRIDE)
-    cost = float(samples.size * sum(box.top < line < box.bottom for line in lines))
-    cost += samples.size * sum(
+    samples = [box.left + _STRIDE * index for index in range(math.ceil((box.right - box.left) / _STRIDE) + 1)]
+    cost = float(len(samples) * sum(box.top < line < box.bottom for line in lines))
+    cost += len(samples) * sum(
         box.left < other.right and other.left < box.right and box.top < other.bottom and other.top < box.bottom for other in taken
     )
-    for xs, ys in curves:
-        if len(xs):
-            heights = np.interp(samples, xs, ys, left=math.nan, right=math.nan)
-            cost += int(np.count_nonzero((heights > box.top) & (heights < box.bottom)))
-    return cost
+    return cost + sum(box.top < _height(curve, x) < box.bottom for curve in curves for x in samples)
+
+
+def _height(curve: Drawn, x: float) -> float:
+    """Height of a curve between its points; NaN beside it, and in a gap."""
+    xs, ys = curve
+    after = bisect_left(xs, x)
+    if after == len(xs) or (after == 0 and xs[0] != x):
+        return math.nan
+    if xs[after] == x:
+        return ys[after]
+    share = (x - xs[after - 1]) / (xs[after] - xs[after - 1])
+    return ys[after - 1] + share * (ys[after] - ys[after - 1])
