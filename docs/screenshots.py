@@ -38,7 +38,7 @@ class Shot:
 
 ONE_RUN = ("analyze", "sample_runs/pebble", "-o", "failed.html")
 SHOTS = (
-    Shot("failed", ONE_RUN, "failed.html", "Failed: sample_runs/pebble", 1000),
+    Shot("failed", ONE_RUN, "failed.html", "Failed: sample_runs/pebble", 1180),
     Shot("figures", ONE_RUN, "failed.html", "Failed: sample_runs/pebble", 1000, "#figure-update-ratio"),
     Shot("healthy", ("analyze", "sample_runs/willow", "-o", "healthy.html"), "healthy.html", "Healthy: sample_runs/willow", 720),
     Shot("fleet", ("scan", "sample_runs", "-o", "archive"), "archive/index.html", "19 of 26 runs failed", 980),
