@@ -300,7 +300,8 @@ def _causes(
             evidence=tuple(check for check in speaking if check.status in ALARMS and first_under[check.outcome.id] == cause.id),
             evidence_above=tuple(check for check in speaking if check.status in ALARMS and first_under[check.outcome.id] != cause.id),
             agreeing=tuple(check for check in speaking if check.status not in ALARMS),
-            against=tuple(checks[id] for id in cause.against if id in checks),
+            # One that speaks for it alone, and against it together with others, stands once; both arguments are listed.
+            against=tuple(checks[id] for id in cause.against if id in checks and id not in cause.evidence),
             arguments_for=_strongest_first(argument for argument in cause.arguments if argument.log_odds > 0),
             arguments_against=_strongest_first(argument for argument in cause.arguments if argument.log_odds < 0),
             still=still_of(check.figure for check in speaking if check.status in ALARMS),

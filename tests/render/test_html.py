@@ -168,6 +168,15 @@ def test_the_strongest_arguments_stand_and_the_others_are_folded(rich_run: RunRe
     assert "It is not." in shown
 
 
+def test_a_check_that_speaks_for_a_cause_is_not_shown_against_it(rich_run: RunReport) -> None:
+    """Where an argument of several checks speaks against it, the argument says so; the check stands among the evidence alone."""
+    first = rich_run.causes[0]
+    both = replace(first, against=(*first.evidence[:1], *first.against))
+    plain, doubled = (render_html(Report("1", (replace(rich_run, causes=(cause,)),))) for cause in (first, both))
+    shown = doubled[doubled.index("What speaks against it") :]
+    assert shown[: shown.index("</ul>")] == plain[plain.index("What speaks against it") :][: shown.index("</ul>")]
+
+
 def test_evidence_of_several_causes_stands_in_full_once(rich_report: Report) -> None:
     """Under later causes one line leads to it."""
     page = render_html(rich_report)
