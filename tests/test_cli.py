@@ -289,6 +289,23 @@ def test_cut_event_file_keeps_its_whole_records(cut: int, healthy_run: Path, cap
     assert run["verdict"] == "healthy"
 
 
+def test_what_a_damaged_checkpoint_may_hold_stays_open(healthy_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No whole checkpoint holds adapters or an average: that settles it only where every checkpoint is whole."""
+    statuses = []
+    for name in ("whole", "cut"):
+        shutil.copytree(healthy_run, name)
+        if name == "cut":
+            last = sorted(Path(name).rglob("*.pt"))[-1]
+            last.write_bytes(last.read_bytes()[:1000])
+        main(["analyze", name, "--format", "json"])
+        checks = run_of(capsys.readouterr().out)["checks"]
+        assert isinstance(checks, list)
+        found = {check["id"]: check for check in checks}
+        statuses.append([found[id]["status"] for id in ("idle-adapters", "halted-average", "poisoned-average")])
+    assert statuses == [["not-applicable"] * 3, ["not-checked"] * 3]
+    assert "1 checkpoint file could not be read whole" in found["idle-adapters"]["reason"]
+
+
 def test_run_of_one_bad_file_is_unreadable(capsys: pytest.CaptureFixture[str]) -> None:
     """A single file that cannot be read gives the verdict `unreadable` and exit code 3."""
     Path("broken.pt").write_bytes(b"PK\x03\x04 and then nothing")
