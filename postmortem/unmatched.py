@@ -39,6 +39,7 @@ def addresses(paths: Sequence[Path]) -> tuple[str, ...]:
 
 def idle_folders(paths: Sequence[Path], measured: Sequence[RunMeasurements]) -> tuple[str, ...]:
     """One sentence for each folder that was given beside others and holds nothing of a training run."""
-    runs = [Path(run.path) for run in measured]
-    idle = [path for path in paths if path.is_dir() and not any(run == path or path in run.parents for run in runs)]
+    # A run that two of the folders hold is named by one of them alone.
+    runs = [Path(run.path).resolve() for run in measured]
+    idle = [path for path in paths if path.is_dir() and not any(path.resolve() in (run, *run.parents) for run in runs)]
     return tuple(f"{path} holds nothing of a training run" for path in idle)

@@ -209,6 +209,8 @@ def test_a_folder_without_a_run_is_said_where_others_have_one(healthy_run: Path,
     Path("empty").mkdir()
     assert main(["analyze", "empty", str(healthy_run), "--format", "json"]) == EXIT_CLEAR
     assert capsys.readouterr().err == "postmortem: warning: empty holds nothing of a training run\n"
+    assert main(["analyze", str(healthy_run), str(healthy_run / ".." / healthy_run.name), "--format", "json"]) == EXIT_CLEAR
+    assert capsys.readouterr().err == ""
     assert main(["analyze", str(healthy_run.parent / healthy_run.name), "--format", "json"]) == EXIT_CLEAR
     assert capsys.readouterr().err == ""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from postmortem.measure.gaps import COUPLED, optimizers_of, written
+from postmortem.measure.gaps import COUPLED, optimizers_of
+from postmortem.measure.kept_state import algorithm_words
 from postmortem.measure.layers import Layer
 from postmortem.measure.settings import RATE, number_of
 from postmortem.measure.table import TensorTable
@@ -77,7 +78,7 @@ def _memory(view: View | None, known: Mapping[str, Plain]) -> Found:
             kinds = {str(one.algorithm) for one in optimizers_of(view)} if view is not None else set()
             coupled = next((one for one in (kinds or {algorithm}) & COUPLED), "") if len(kinds) <= 1 else ""
             if coupled:
-                told = f"the optimizer is {written(coupled)}, in which weight decay is a part of the gradients"
+                told = f"the optimizer is {algorithm_words(coupled)}, in which weight decay is a part of the gradients"
                 return Missing(name, told, "", applies=False)
             told = "neither a checkpoint nor the settings tell the optimizer, its learning rate and its weight decay"
             return Missing(name, told, "optimizer-settings")

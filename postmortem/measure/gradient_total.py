@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from postmortem.measure.gaps import ADAPTIVE, written
+from postmortem.measure.gaps import ADAPTIVE
+from postmortem.measure.kept_state import algorithm_words
 from postmortem.measure.table import TensorTable
 from postmortem.measure.view import Found, View, at_step, span, view_of
 from postmortem.model import Checkpoint, Measurement, Missing, counted
@@ -24,7 +25,7 @@ def measure_gradient_total(table: TensorTable, checkpoints: Sequence[Checkpoint]
         yield Missing(NAME, "the run has no readable checkpoint", "checkpoint")
     elif algorithm != "sgd":
         if algorithm in ADAPTIVE:
-            told = f"{written(algorithm)} takes gradients by their own size, so that short ones hold nothing back"
+            told = f"{algorithm_words(algorithm)} takes gradients by their own size, so that short ones hold nothing back"
             yield Missing(NAME, told, "", applies=False)
         else:
             told = "neither a checkpoint nor a setting tells an optimizer that is known to keep its gradients' length"

@@ -75,16 +75,24 @@ def why_no_state(checkpoints: Mapping[str, Checkpoint]) -> NoState:
     return NoState("the optimizer was saved without any state of its parameters", "optimizer-state", True)
 
 
-def true_advice(gaps: Sequence[Missing], checkpoints: Sequence[Checkpoint]) -> tuple[Missing, ...]:
-    """The same gaps, none of which asks for state that was saved: of an empty state they ask for steps, of a whole one for nothing."""
+def true_advice(gaps: Sequence[Missing], checkpoints: Sequence[Checkpoint], moved: Measurement | None) -> tuple[Missing, ...]:
+    """The same gaps, none of which asks for state that was saved: of a whole one they ask for nothing.
+
+    Of an empty state they ask for steps, but where parameters moved: there were steps, and the state was left out when it was saved.
+
+    Args:
+        moved: `updates.moved`; None where no two checkpoints tell.
+    """
     why = why_no_state({checkpoint.source: checkpoint for checkpoint in checkpoints})
     late = [checkpoint for checkpoint in checkpoints if checkpoint.step is None or checkpoint.step >= EARLIEST_JUDGED_STEP]
     whole = bool(late) and all(
         any(optimizer.slots and any("lr" in group for group in optimizer.groups) for optimizer in checkpoint.optimizers)
         for checkpoint in late
     )
-    instead = "" if whole else why.log_next
-    return tuple(replace(gap, log_next=instead) if gap.log_next == "optimizer-state" else gap for gap in gaps)
+    stepped = moved is None or moved.value > 0
+    instead = "" if whole else "optimizer-state" if stepped else why.log_next
+    of_state = ("optimizer-state", "stepped-optimizer")
+    return tuple(replace(gap, log_next=instead) if gap.log_next in of_state else gap for gap in gaps)
 
 
 def why_no_squares(checkpoints: Mapping[str, Checkpoint], otherwise: str) -> NoState:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from postmortem.measure.gaps import NO_SCALAR, written
+from postmortem.measure.gaps import UNKNOWN
+from postmortem.measure.kept_state import algorithm_words
 from postmortem.measure.table import CheckpointRow
 from postmortem.measure.view import ADAM_KIN, Found, View, at_step, missing, peak_row, span
 from postmortem.model import Checkpoint, Measurement, Missing, Optimizer, counted
@@ -151,9 +152,9 @@ def _unusual(view: View, row: CheckpointRow) -> Found:
             if betas[0] == 0:
                 items[f"beta1 {where}"] = 0.0
     if not groups:
-        if any(optimizer.algorithm in NO_SCALAR | ADAM_KIN for optimizer in _optimizers(view, row)):
+        if any(optimizer.algorithm in UNKNOWN | ADAM_KIN for optimizer in _optimizers(view, row)):
             return Missing("optimizer.unusual", _NO_GROUPS, "optimizer-groups")
-        kinds = " and ".join(sorted({written(optimizer.algorithm) for optimizer in _optimizers(view, row)}))
+        kinds = " and ".join(sorted({algorithm_words(optimizer.algorithm) for optimizer in _optimizers(view, row)}))
         return Missing("optimizer.unusual", f"the optimizer is {kinds}, which has no betas", "", applies=False)
     return Measurement("optimizer.unusual", len(items), "settings", f"{counted(groups, 'group')} at {at_step(row)}", row.step, items)
 

@@ -154,11 +154,12 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_units(table, run.checkpoints, run.histograms, activation))
     found.keep(measure_signal(table, run.checkpoints, _input_rms(found)))
     found.keep(measure_logged_layers(run.series, run.histograms))
+    gaps = [gap for name, gap in found.missing.items() if name not in found.values]
     return RunMeasurements(
         name=run.name,
         path=run.path,
         measurements=tuple(found.values.values()),
-        missing=true_advice([gap for name, gap in found.missing.items() if name not in found.values], run.checkpoints),
+        missing=true_advice(gaps, run.checkpoints, found.values.get("updates.moved")),
         exhibits=exhibits.build(run, roled, table, found.values),
         artifacts=_artifacts(run),
         inputs=_inputs(run),

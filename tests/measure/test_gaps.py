@@ -52,6 +52,19 @@ def test_an_optimizer_that_made_no_step_is_told_so(lab: Any) -> None:
     assert (busy.applies, busy.reason) == (True, "else")
 
 
+def test_a_state_that_was_left_out_when_saved_stays_a_gap(lab: Any) -> None:
+    """Weights that moved were stepped, whatever the file kept: the question stays open and the state is asked for."""
+    stripped = [
+        replace(one, optimizers=tuple(replace(each, slots={}, steps={}) for each in one.optimizers))
+        for one in _steps(lab, torch.optim.Adam, 5)
+    ]
+    found = moments_gap("a", _view(stripped), "else")
+    assert (found.applies, found.log_next) == (True, "optimizer-state")
+    assert found.reason == "the optimizer's state is empty in 2 checkpoints"
+    alone = moments_gap("a", _view(stripped[-1:]), "else")
+    assert (alone.applies, alone.log_next) == (True, "optimizer-state")
+
+
 def test_what_an_unknown_optimizer_keeps_stays_open(lab: Any) -> None:
     """Of an optimizer that is not known nobody can say that it keeps no moments."""
     saved = [

@@ -105,16 +105,19 @@ def test_reasons_tell_no_optimizer_from_an_empty_one(lab: Any) -> None:
 
 
 def test_advice_asks_for_no_state_that_was_saved(lab: Any) -> None:
-    """What a whole state does not tell is not had by saving it; an empty one wants steps; one without rates is asked for."""
+    """What a whole state does not tell is not had by saving it; an empty one of weights that stood still wants steps."""
     gaps = [Missing("a", "not told", "optimizer-state"), Missing("b", "not logged", "checkpoint")]
     files = trained(lab)
     bare = [replace(one, groups=()) for one in files[-1].optimizers]
 
-    def asked(checkpoints: list[Checkpoint]) -> list[str]:
-        return [gap.log_next for gap in true_advice(gaps, checkpoints)]
+    def asked(checkpoints: list[Checkpoint], moved: float | None = 1.0) -> list[str]:
+        movement = None if moved is None else Measurement("updates.moved", moved, "share", "")
+        return [gap.log_next for gap in true_advice(gaps, checkpoints, movement)]
 
     assert asked(files) == ["", "checkpoint"]
-    assert asked(stripped(files)) == ["stepped-optimizer", "checkpoint"]
+    assert asked(stripped(files), 0.0) == ["stepped-optimizer", "checkpoint"]
+    for moved in (None, 0.5, 1.0):
+        assert asked(stripped(files), moved) == ["optimizer-state", "checkpoint"]
     assert asked([replace(one, optimizers=()) for one in files]) == ["optimizer-state", "checkpoint"]
     assert asked([replace(files[-1], optimizers=tuple(bare))]) == ["optimizer-state", "checkpoint"]
 
