@@ -11,11 +11,9 @@ from postmortem import rules
 from postmortem.answers import answer_checklist
 from postmortem.checklist import ITEMS
 from postmortem.diagnose import (
-    CERTAINTY,
-    FOLLOWING,
-    RIVALRY,
+    DOUBT,
+    MOST_BEHIND,
     Selection,
-    contend,
     decide,
     find_onset,
     headline,
@@ -41,6 +39,7 @@ from postmortem.model import (
     RunMeasurements,
     Status,
 )
+from postmortem.rivalry import BESIDE, BEST, CERTAINTY, FOLLOWING, LEAD, RIVALRY, SHOWN, contend, listed
 
 
 def outcome(id: str, status: Status, first_step: int | None = None, checklist: tuple[str, ...] = (), vital: bool = False) -> Outcome:
@@ -156,6 +155,14 @@ def test_consequence_that_came_first_is_no_consequence() -> None:
     assert [(each.id, each.explained_by) for each in ranked] == [("leaf", ""), ("root", "")]
 
 
+def test_a_root_with_far_weaker_evidence_does_not_stand_first() -> None:
+    """What just comes out likely does not explain away a cause that is all but certain."""
+    root = cause("root", Evidence(4.0, "x", alarm=("a",)), explains=("leaf",))
+    leaf = cause("leaf", Evidence(4.1 + MOST_BEHIND, "x", alarm=("b",)))
+    ranked = rank([leaf, root], {"a": outcome("a", "fail"), "b": outcome("b", "fail")}, {})
+    assert [(each.id, each.explained_by) for each in ranked] == [("leaf", ""), ("root", "")]
+
+
 def test_causes_that_explain_each_other_do_not_loop() -> None:
     """Of two causes that explain each other the likelier is the root."""
     one = cause("one", Evidence(6.0, "x", alarm=("a",)), explains=("two",))
@@ -185,13 +192,16 @@ LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outco
         ((), (outcome("a", "fail"), outcome("b", "not-checked", vital=True)), True, "suspect"),
         ((), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),
         ((), (outcome("a", "warn", vital=True), outcome("b", "pass", vital=True)), True, "inconclusive"),
+        ((replace(LIKELY_CAUSE, probability=DOUBT),), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "inconclusive"),
+        ((replace(LIKELY_CAUSE, probability=DOUBT / 2),), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),
         ((), (outcome("b", "pass"),), True, "inconclusive"),
         ((), (outcome("b", "not-checked", vital=True),), True, "inconclusive"),
         ((), (), False, "unreadable"),
     ],
 )
 def test_verdict(causes: tuple[RankedCause, ...], outcomes: tuple[Outcome, ...], readable: bool, verdict: str) -> None:
-    """Healthy needs proof of learning; a likely cause with a failed check is a failure; a failed check alone says little."""
+    """Healthy needs proof of learning and no cause in doubt; a likely cause with a failed check is a failure; a failed check alone says
+    little."""
     assert decide(causes, outcomes, readable) == verdict
 
 
@@ -293,13 +303,15 @@ def test_trouble_begins_at_the_earliest_sign_of_the_first_cause_and_its_conseque
 
 
 def test_what_one_cause_accounts_for_is_no_evidence_for_two() -> None:
-    """Beside a first cause of 0.9 a rival of 0.8 keeps 0.8 (1 - 0.75 0.9), a consequence more, and both say why; the first keeps all."""
+    """Beside a first cause of 0.9 a rival of 0.8 keeps 0.8 (1 - 0.75 0.9), a consequence more, and all say why; the first gains by being
+    the best there is."""
 
     def ranked(id: str, probability: float, by: str = "") -> RankedCause:
         return RankedCause(id, f"Title of {id}", probability, "", None, (), (), (), "", "", explained_by=by)
 
     first, leaf, rival = contend((ranked("root", 0.9), ranked("leaf", 0.8, "root"), ranked("rival", 0.8)))
-    assert first == ranked("root", 0.9)
+    assert first.arguments[-1].says == "no other cause explains the run better"
+    assert math.log(first.probability / (1 - first.probability)) == pytest.approx(math.log(9) + BEST, abs=0.02)
     assert rival.probability == pytest.approx(0.8 * (1 - RIVALRY * 0.9), abs=1e-3)
     assert leaf.probability == pytest.approx(0.8 * (1 - FOLLOWING * 0.9), abs=1e-3)
     assert rival.arguments[-1].says == "another cause accounts for the run: title of root"
@@ -307,6 +319,27 @@ def test_what_one_cause_accounts_for_is_no_evidence_for_two() -> None:
     before, after = math.log(0.8 / 0.2), math.log(rival.probability / (1 - rival.probability))
     assert rival.arguments[-1].log_odds == pytest.approx(after - before, abs=1e-3)
     assert contend(()) == ()
+
+
+def _listed(*probabilities: float) -> list[float]:
+    ranked = [RankedCause(str(at), str(at), p, "", None, (), (), (), "", "") for at, p in enumerate(probabilities)]
+    return [each.probability for each in listed(ranked)]
+
+
+def test_leads_are_listed_where_no_cause_is_likely() -> None:
+    """Three leads at most, none below a fiftieth; beside a likely cause a rival must keep more; whatever is shown by itself is listed."""
+    assert _listed(0.1, 0.05, LEAD, LEAD) == [0.1, 0.05, LEAD]
+    assert _listed(0.1, LEAD / 2) == [0.1]
+    assert _listed(0.9, 0.03, BESIDE) == [0.9, BESIDE]
+    assert _listed(0.3, 0.25, 0.2, SHOWN, 0.1) == [0.3, 0.25, 0.2, SHOWN]
+
+
+def test_a_lead_says_what_was_seen_and_not_that_it_is_so() -> None:
+    """A cause's own sentence is for one that the files show."""
+    lead = cause("one", Evidence(1.5, "the loss is odd", alarm=("a",)))
+    weak, strong = (weigh(replace(lead, prior=prior), {"a": outcome("a", "fail")}, {}) for prior in (0.01, 0.5))
+    assert weak.probability < SHOWN and weak.summary != lead.summary(Case({}, Measured({}, frozenset())))
+    assert strong.summary == lead.summary(Case({}, Measured({}, frozenset())))
 
 
 def test_beside_an_unlikely_first_cause_a_rival_keeps_most() -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from postmortem import rules
 from postmortem.checklist import ITEMS
-from postmortem.diagnose import LIKELY, run_check, weigh
+from postmortem.diagnose import run_check, weigh
 from postmortem.fitted import WEIGHTS
 from postmortem.log_next import ADVICE
 from postmortem.model import Cause, Check, Evidence, Example, Finding, Measurement, Missing, Outcome, Status
+from postmortem.rivalry import LIKELY
 
 CHECKS = list(rules.checks().values())
 CAUSES = list(rules.causes().values())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from postmortem.diagnose import LIKELY
+from postmortem.rivalry import LIKELY
 from scoring.judging import Judged
 
 BINS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)

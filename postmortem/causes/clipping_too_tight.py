@@ -59,8 +59,10 @@ EVIDENCE = (
     Evidence(-10.0, "the validation loss has one value throughout: nothing was updated at all", alarm=("unchanging-validation",)),
     Evidence(-10.0, "the weights stand still: short updates would move them", alarm=("unmoved-weights",)),
     Evidence(-4.0, "the gradients that SGD kept are long enough", passed=("short-gradients",)),
+    Evidence(-6.0, "the gradient scaler skipped steps, which leaves short gradients", alarm=("collapsed-loss-scale",)),
     Evidence(-4.0, "the gradient norm varies", passed=("constant-gradient-norm",)),
     Evidence(-2.0, "updates are large enough", passed=("small-updates",)),
+    Evidence(1.0, "the loss stayed flat and hardly differs between evaluations", alarm=("flat-loss", "still-validation")),
 )
 EXPLAINS = ("lr-too-low",)
 USES = ("gradnorm.median",)

@@ -34,6 +34,8 @@ EVIDENCE = (
     Evidence(2.5, "channels are silent, and layers before them never moved", alarm=("silent-channels", "unmoved-layers")),
     Evidence(3.0, "the loss stayed flat where units start silent", alarm=("flat-loss", "silenced-initial-units")),
     Evidence(3.0, "the loss stayed flat with silent channels", alarm=("flat-loss", "silent-channels")),
+    Evidence(2.0, "the loss ends high with silent channels", alarm=("high-final-loss", "silent-channels")),
+    Evidence(2.0, "both losses settled high with silent channels", alarm=("settled-high-loss", "silent-channels")),
     Evidence(3.0, "matrices only shrink by decay before silent channels", alarm=("decay-only-layers", "silent-channels")),
     Evidence(2.0, "the loss stayed flat with channels that do not vary", alarm=("constant-channels", "flat-loss")),
     Evidence(2.5, "a group of the optimizer has a far higher rate, and units died", alarm=("silent-units", "spread-group-rates")),
@@ -48,6 +50,9 @@ EVIDENCE = (
     Evidence(4.0, "units that start silent leave short gradients", alarm=("short-gradients", "silenced-initial-units")),
     Evidence(2.5, "layers before silent units never moved", alarm=("silent-units", "unmoved-layers")),
     Evidence(-3.0, "gradients were cut short, so that units are where they started", alarm=("short-gradients",)),
+    Evidence(0.5, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(1.5, "the loss stayed flat and hardly differs between evaluations", alarm=("flat-loss", "still-validation")),
+    Evidence(1.0, "the loss ends high and hardly differs between evaluations", alarm=("high-final-loss", "still-validation")),
 )
 EXPLAINS = ("underfitting", "vanishing-gradients", "frozen-parameters", "lr-too-low")
 

@@ -34,6 +34,7 @@ EVIDENCE = (
     Evidence(2.0, "weights left the range of floats", alarm=("nonfinite-weights",)),
     Evidence(2.0, "the optimizer's moments left the range of floats", alarm=("nonfinite-optimizer-state",)),
     Evidence(2.0, "the gradient norm burst before the loss left the range of floats", alarm=("gradient-norm-burst", "nonfinite-loss")),
+    Evidence(3.0, "the gradient norm burst and weights were thrown far", alarm=("gradient-norm-burst", "overwritten-weights")),
     Evidence(4.5, "the optimizer remembers gradients far larger than the present ones", alarm=("remembered-burst",)),
     Evidence(7.0, "the optimizer's moments hold gradients that the loss does not explain", alarm=("oversized-moments",)),
     Evidence(-1.0, "gradients are of the order of the loss", passed=("oversized-moments",)),

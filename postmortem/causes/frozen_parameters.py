@@ -43,6 +43,8 @@ EVIDENCE = (
     Evidence(2.0, "a group of the optimizer has next to no learning rate", alarm=("spread-group-rates",)),
     Evidence(1.0, "a table of positions hardly moved beside the matrices", alarm=("idle-positions",)),
     Evidence(-2.0, "what stood still are experts that were not chosen", alarm=("starved-experts", "unmoved-layers")),
+    Evidence(1.0, "the loss stayed high", alarm=("plateaued-loss",)),
+    Evidence(0.5, "the loss ends high", alarm=("high-final-loss",)),
 )
 EXPLAINS = ("underfitting",)
 

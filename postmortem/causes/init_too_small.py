@@ -37,6 +37,9 @@ EVIDENCE = (
     Evidence(-3.0, "the weights do not differ at all, which is another matter", alarm=("identical-initial-units",)),
     Evidence(-4.0, "hidden weights started large enough", passed=("small-initial-weights",)),
     Evidence(-1.5, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
+    Evidence(1.0, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(1.0, "the loss stayed flat and hardly differs between evaluations", alarm=("flat-loss", "still-validation")),
+    Evidence(1.0, "the loss took long to start", alarm=("late-start",)),
 )
 EXPLAINS = ("vanishing-gradients", "lr-too-low", "dead-relus", "lr-too-high", "frozen-parameters")
 USES = ("weights.initial_gain",)

@@ -77,6 +77,8 @@ EVIDENCE = (
     Evidence(-4.5, "the inputs' scale is near 1", passed=("unscaled-inputs",)),
     Evidence(-2.0, "regularization is part of the loss and dominates it", alarm=("dominant-regularization",)),
     Evidence(-2.0, "weights were too large from the start", alarm=("large-initial-weights",)),
+    Evidence(0.5, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(1.0, "the first loss is off", alarm=("initial-loss-off",)),
 )
 EXPLAINS = (
     "saturated-activations",

@@ -54,6 +54,18 @@ EVIDENCE = (
         passed=("silent-units", "unscaled-inputs", "short-travel", "large-updates"),
     ),
     Evidence(1.0, "records stand with different labels", alarm=("conflicting-labels",)),
+    Evidence(
+        2.0,
+        "nothing was learned although the weights went far at a usual pace",
+        alarm=("flat-loss",),
+        passed=("short-travel", "overwritten-weights"),
+    ),
+    Evidence(
+        3.0,
+        "the loss stays at a guess's although the weights went far at a usual pace",
+        alarm=("plateaued-loss",),
+        passed=("short-travel", "overwritten-weights", "unfinished-descent"),
+    ),
     Evidence(0.5, "training records lack labels", alarm=("unlabelled-records",)),
     Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),
     Evidence(-3.5, "errors at the head shrank: training was learned at an ordinary pace", passed=("unshrunk-head-residuals",)),
@@ -66,6 +78,7 @@ EVIDENCE = (
     Evidence(-4.0, "training was not learned either where validation turned", alarm=("early-validation-turn", "flat-loss")),
     Evidence(-3.0, "validation swings by more than it turned", alarm=("early-validation-turn", "swinging-validation")),
     Evidence(-4.0, "a burst of gradients threw the run off", alarm=("remembered-burst",)),
+    Evidence(-4.0, "the loss follows the order of the records", alarm=("epoch-patterned-loss",)),
     Evidence(-3.0, "the loss jumped at one step", alarm=("early-validation-turn", "lasting-jump")),
     Evidence(-6.0, "the learning rate was zero", alarm=("zero-rate",)),
     Evidence(-3.0, "a layer of one or two units holds the model back", alarm=("narrow-layers",)),
@@ -83,6 +96,9 @@ EVIDENCE = (
         "validation names one class whatever it is shown, which a model that learned by heart does not",
         alarm=("constant-validation-accuracy",),
     ),
+    Evidence(0.5, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(0.5, "the loss stayed high", alarm=("plateaued-loss",)),
+    Evidence(1.5, "the loss stayed flat while the validation loss jitters", alarm=("flat-loss",), passed=("still-validation",)),
 )
 EXPLAINS = ("overfitting",)
 

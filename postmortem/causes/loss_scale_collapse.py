@@ -30,6 +30,7 @@ EVIDENCE = (
     Evidence(2.0, "it skipped them, and the scale has collapsed", alarm=("skipped-updates", "collapsed-loss-scale")),
     Evidence(1.0, "weights are at the ends of half precision's range", alarm=("clipped-weights",)),
     Evidence(-5.0, "the gradient scale is in its usual range", passed=("collapsed-loss-scale",)),
+    Evidence(1.0, "the loss stayed flat", alarm=("flat-loss",)),
 )
 EXPLAINS = ("not-training", "lr-too-low", "exploding-gradients", "dead-relus", "vanishing-gradients")
 

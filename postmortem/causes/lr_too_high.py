@@ -31,6 +31,7 @@ EVIDENCE = (
     Evidence(3.5, "updates are too large for the weights", alarm=("large-updates",)),
     Evidence(3.5, "weights were overwritten between checkpoints", alarm=("overwritten-weights",)),
     Evidence(2.0, "the loss stayed flat while weights were overwritten", alarm=("flat-loss", "overwritten-weights")),
+    Evidence(3.0, "units died where weights were overwritten", alarm=("overwritten-weights", "silent-units")),
     Evidence(5.0, "the loss ends high and swings between evaluations", alarm=("high-final-loss", "swinging-validation")),
     Evidence(4.0, "the loss stayed flat and swings between evaluations", alarm=("flat-loss", "swinging-validation")),
     Evidence(3.0, "the loss ends high at an unusually high rate", alarm=("high-final-loss", "large-rate")),

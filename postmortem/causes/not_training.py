@@ -45,6 +45,7 @@ EVIDENCE = (
     Evidence(2.0, "the loss stayed flat and repeats one number", alarm=("flat-loss", "repeated-loss")),
     Evidence(0.5, "the moving average of the weights stands still", alarm=("halted-average",)),
     Evidence(-3.0, "the loss fell, so that other weights than those saved were trained", alarm=("stale-copies",)),
+    Evidence(1.0, "the loss stayed flat and hardly differs between evaluations", alarm=("flat-loss", "still-validation")),
 )
 EXPLAINS = ("frozen-parameters",)
 USES = ("lr.max",)

@@ -37,6 +37,17 @@ EVIDENCE = (
     Evidence(-4.0, "the signal shrinks with depth from the start, and gradients too", alarm=("collapsed-weights", "unstable-initial-gain")),
     Evidence(2.5, "scales of norms went to nothing", alarm=("vanished-norm-scales",)),
     Evidence(1.5, "norms are decayed ten times as strongly as is usual", alarm=("decayed-vectors",)),
+    Evidence(0.5, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(
+        3.0,
+        "the first loss is off, and the validation loss hardly differs between evaluations",
+        alarm=("initial-loss-off", "still-validation"),
+    ),
+    Evidence(
+        2.0,
+        "the loss stays far above that of a guess and hardly differs between evaluations",
+        alarm=("still-validation", "worse-than-guessing"),
+    ),
 )
 EXPLAINS = ("lr-too-high", "vanishing-gradients", "dead-relus")
 USES = ("regularization.ratio_start", "regularization.ratio_p80")

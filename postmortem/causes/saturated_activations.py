@@ -33,7 +33,10 @@ EVIDENCE = (
     Evidence(1.0, "the loss stayed flat behind saturated units", alarm=("flat-loss", "saturated-units")),
     Evidence(-2.5, "the recurrence grows what it carries, which drives its units to their ends", alarm=("growing-recurrence",)),
     Evidence(-3.0, "the weights themselves blew up", alarm=("late-divergence", "growing-weights")),
+    Evidence(-3.0, "weights were overwritten, which drives units to their ends", alarm=("overwritten-weights", "saturated-units")),
     Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
+    Evidence(0.5, "the loss stayed high", alarm=("plateaued-loss",)),
+    Evidence(0.5, "the loss ends high", alarm=("high-final-loss",)),
 )
 EXPLAINS = ("vanishing-gradients", "lr-too-low", "dead-relus", "frozen-parameters", "not-training")
 USES = ("weights.initial_gain",)

@@ -32,6 +32,8 @@ EVIDENCE = (
     Evidence(-5.0, "updates are larger than the weights' precision", passed=("rounded-updates",)),
     Evidence(1.0, "the optimizer's moments are kept in half precision", alarm=("half-precision-moments",)),
     Evidence(2.0, "second moments vanished in half precision", alarm=("underflowed-moments",)),
+    Evidence(1.0, "the loss ends high", alarm=("high-final-loss",)),
+    Evidence(1.0, "the loss ends high and hardly differs between evaluations", alarm=("high-final-loss", "still-validation")),
 )
 EXPLAINS = ("lr-too-low", "not-training", "frozen-parameters")
 USES = ("lr.max",)

@@ -34,6 +34,9 @@ EVIDENCE = (
     Evidence(0.5, "the loss stayed high", alarm=("identical-units", "plateaued-loss")),
     Evidence(1.0, "whole matrices are zero", alarm=("identical-units", "zero-matrices")),
     Evidence(-3.0, "the units of every hidden layer differ", passed=("identical-units",)),
+    Evidence(0.5, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(1.0, "the loss stayed flat and hardly differs between evaluations", alarm=("flat-loss", "still-validation")),
+    Evidence(1.0, "the loss took long to start and ends high", alarm=("high-final-loss", "late-start")),
 )
 EXPLAINS = ("vanishing-gradients", "frozen-parameters", "dead-relus", "underfitting", "not-training")
 

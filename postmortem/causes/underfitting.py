@@ -51,6 +51,11 @@ EVIDENCE = (
     Evidence(-3.0, "regularization took the weights away", alarm=("collapsed-weights",)),
     Evidence(-2.0, "the loss stayed flat from the start", alarm=("flat-loss",)),
     Evidence(-2.0, "training and validation do not agree", alarm=("rising-validation-loss",)),
+    Evidence(-3.0, "norms keep channels silent, which leaves too little of the net", alarm=("silent-channels",)),
+    Evidence(-2.0, "dead units leave too little of the net", alarm=("silent-units",)),
+    Evidence(-2.0, "the loss was still falling", alarm=("unfinished-descent",)),
+    Evidence(0.5, "the loss ends high", alarm=("high-final-loss",)),
+    Evidence(1.0, "the loss ends high and was still falling", alarm=("high-final-loss", "unfinished-descent")),
 )
 USES = ("weights.parameters",)
 

@@ -40,6 +40,9 @@ EVIDENCE = (
     Evidence(-1.5, "weights were far too small from the start", alarm=("small-initial-weights",)),
     Evidence(-2.5, "units never fire, which stops the gradient", alarm=("silent-units",), passed=("unstable-initial-gain",)),
     Evidence(-1.0, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
+    Evidence(1.0, "the loss stayed flat", alarm=("flat-loss",)),
+    Evidence(1.5, "the loss stayed flat while the validation loss jitters", alarm=("flat-loss",), passed=("still-validation",)),
+    Evidence(0.5, "the loss took long to start", alarm=("late-start",)),
 )
 EXPLAINS = ("lr-too-low", "frozen-parameters")
 

@@ -16,6 +16,8 @@ from postmortem.model import Checkpoint, Measurement, Missing, Plain, counted
 DECAYS = ("weight_decay", "wd", "weightdecay")
 DECOUPLED = frozenset({"adamw", "lion", "sgd"})
 """Algorithms under which a weight without gradient shrinks by the learning rate times the decay each step."""
+BOUNDED = frozenset({"adamw", "lion"})
+"""Those whose steps are at most the rate long, so that no weight ends above 1 / decay."""
 ENDLESS = 1e12
 
 
@@ -61,15 +63,20 @@ def _narrowest(view: View) -> Found:
 
 
 def _memory(view: View | None, known: Mapping[str, Plain]) -> Found:
-    """Steps in which decay alone takes a weight to 1/e: 1 / (rate * decay), times 1 - momentum under SGD; of the fastest group."""
+    """Steps in which decay alone takes a weight to 1/e: 1 / (rate * decay), times 1 - momentum under SGD; of the fastest group.
+
+    Item `bound`: the largest weight that the strongest decay leaves, where the algorithm's steps are at most the rate long.
+    """
     name = "optimizer.decay_memory"
     found: list[tuple[float, str]] = []
+    bounds: list[float] = []
     for row in view.rows if view is not None else ():
         for optimizer in view.checkpoints[row.source].optimizers if view is not None and row.source in view.checkpoints else ():
             for group in optimizer.groups:
                 rate, decay, momentum = (_number(group.get(key)) for key in ("lr", "weight_decay", "momentum"))
                 if optimizer.algorithm in DECOUPLED and rate is not None and decay is not None:
                     found.append((_steps(rate, decay, momentum or 0.0), f"rate {rate:g}, decay {decay:g} of {row.source}"))
+                    bounds += [1 / decay] if optimizer.algorithm in BOUNDED and decay > 0 else []
     if not found:
         rate_set, decay_set = number_of(known, RATE), number_of(known, DECAYS)
         algorithm = str(known.get("optimizer", known.get("optim", ""))).lower()
@@ -85,8 +92,9 @@ def _memory(view: View | None, known: Mapping[str, Plain]) -> Found:
         kept = number_of(known, ("momentum",))
         told = f"settings: {kind}, rate {rate_set[1]:g}, decay {decay_set[1]:g}"
         found.append((_steps(rate_set[1], decay_set[1], kept[1] if kept is not None else 0.0), told))
+        bounds += [1 / decay_set[1]] if kind in BOUNDED and decay_set[1] > 0 else []
     steps, told = min(found)
-    return Measurement(name, steps, "steps", told)
+    return Measurement(name, steps, "steps", told, items={"bound": min(bounds)} if bounds else {})
 
 
 def _number(value: object) -> float | None:

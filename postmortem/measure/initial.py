@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -215,13 +216,30 @@ def _is_recurrent(layer: Layer) -> bool:
     return layer.kind == "recurrent" and layer.is_parameter and len(layer.shape) == 2
 
 
+def _before_learned_norms(view: View, row: CheckpointRow) -> frozenset[str]:
+    """Matrices with a normalization behind them whose scale varies, which no initialization draws: the two were loaded together.
+
+    Behind a normalization weights may learn at a rate so low for their norm that their moments stay those of the draw.
+    """
+    found = set()
+    for layer, following in pairwise(view.layers.values()):
+        scale = row.tensors.get(following.name)
+        if layer.normalized and scale is not None and scale.variance > 0:
+            found.add(layer.name)
+    return frozenset(found)
+
+
 def _fresh(view: View, row: CheckpointRow) -> Found:
     hidden = {layer.name for layer in view.hidden}
     drawn = [layer for layer in view.layers.values() if layer.name in hidden or _is_recurrent(layer)]
     judged = [layer for layer in drawn if layer.elements >= _FEWEST_ELEMENTS and _varies(row, layer)]
     if not judged:
         return Missing("weights.fresh", f"no hidden matrix has {_FEWEST_ELEMENTS} elements that vary", "initial-checkpoint")
-    items = {layer.name: float(looks_fresh(row.tensors[layer.name], layer, row.tensors.get(layer.bias))) for layer in judged}
+    learned = _before_learned_norms(view, row)
+    items = {
+        layer.name: float(layer.name not in learned and looks_fresh(row.tensors[layer.name], layer, row.tensors.get(layer.bias)))
+        for layer in judged
+    }
     share = sum(layer.elements for layer in judged if items[layer.name]) / sum(layer.elements for layer in judged)
     basis = f"moments of {counted(len(judged), 'hidden matrix', 'hidden matrices')} at {at_step(row)} beside the usual initializations'"
     return Measurement("weights.fresh", share, "share", basis, row.step, items)

@@ -20,6 +20,9 @@ NAMES = ("loss.doubled_softmax", "loss.first_to_batch")
 LEAST_POINTS = 5
 SURE = 0.6
 """Accuracy from which on points are compared: a model that knows little is not sure of what it says."""
+USUAL_BATCHES = tuple(2**power for power in range(3, 13))
+ASSUMED = 0.012
+"""How near the first loss must be to ln B, as a share of it, for a B that nothing tells: one loss in ten is so by chance."""
 LEAST_CLASSES = 4
 """With fewer the formula lies within what sound losses pass through."""
 
@@ -69,11 +72,16 @@ def _doubled(pairs: Sequence[tuple[Roled | None, Roled | None]], chance: float |
 
 
 def _first_to_batch(training: Roled | None, batch: float | None) -> Measurement | Missing:
-    """The first loss over ln B."""
+    """The first loss over ln B. Where no setting gives B, the power of two whose logarithm the loss is; then the text is `assumed`."""
     name = NAMES[1]
-    if batch is None or batch < 2:
-        return Missing(name, "no setting gives the batch size", "batch-size")
     steps, values = finite_points(training.series) if training is not None else (np.zeros(0, np.int64), np.zeros(0))
     if not values.size:
         return Missing(name, "no training loss was logged", "training-loss")
-    return Measurement(name, float(values[0]) / math.log(batch), "ratio", f"first loss {values[0]:.4g} over ln({batch:.0f})", int(steps[0]))
+    if batch is not None and batch >= 2:
+        told = f"first loss {values[0]:.4g} over ln({batch:.0f})"
+        return Measurement(name, float(values[0]) / math.log(batch), "ratio", told, int(steps[0]))
+    likely = min(USUAL_BATCHES, key=lambda size: abs(float(values[0]) - math.log(size)))
+    if abs(float(values[0]) / math.log(likely) - 1) > ASSUMED:
+        return Missing(name, "no setting gives the batch size", "batch-size")
+    told = f"first loss {values[0]:.4g} over ln({likely}), a usual batch size; no setting gives it"
+    return Measurement(name, float(values[0]) / math.log(likely), "ratio", told, int(steps[0]), text="assumed")

@@ -56,4 +56,7 @@ def quantiles(pieces: Sequence[Array]) -> Quantiles | None:
     sizes = np.sort(np.abs(ends.astype(np.float64)))[-rest:].tolist()
     magnitude = sizes[0] + (place - int(place)) * (sizes[min(1, rest - 1)] - sizes[0])
     low, quarter, median, three_quarters, high = found.tolist()
-    return Quantiles(low, quarter, median, three_quarters, high, magnitude, values.size)
+    # Over the largest one, so that no sum of float64 overflows.
+    largest = max(abs(float(values[0])), abs(float(values[-1])))
+    mean_magnitude = float(np.mean(np.abs(values.astype(np.float64)) / largest)) * largest if largest > 0 else 0.0
+    return Quantiles(low, quarter, median, three_quarters, high, magnitude, mean_magnitude, values.size)

@@ -40,6 +40,7 @@ from postmortem.measure.penalties import measure_penalty_shape
 from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
 from postmortem.measure.priors import known_classes, measure_majority
+from postmortem.measure.quantities import as_quantities
 from postmortem.measure.rare import measure_rare
 from postmortem.measure.rates import logged_rate
 from postmortem.measure.replicas import measure_replicas
@@ -129,6 +130,8 @@ def measure_run(run: RunData) -> RunMeasurements:
     if "precision.scale" not in found.values:
         found.keep(logged_scale(roled))
     head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
+    if run.options.num_classes is None:
+        run = replace(run, manifests=as_quantities(run.manifests, head_rows))
     found.keep(measure_classes(run.manifests, head_rows, parameters, settings(run), _last_step(run), epochs_logged(run.series)))
     found.keep(iter([passes(epochs_logged(run.series), [one.epoch for one in run.checkpoints])]))
     found.keep(measure_heads(table, run.checkpoints, run.manifests))
@@ -147,7 +150,8 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(measure_misread(roled, found.number("loss.chance"), found.number("run.batch_size")))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
-    found.keep(iter([measure_schedule(roled), measure_penalty_shape(table, roled)]))
+    found.keep(iter([measure_schedule(roled)]))
+    found.keep(measure_penalty_shape(table, roled))
     found.keep(measure_resumption(table, run.checkpoints, roled))
     found.keep(measure_pace(run, roled))
     activation = found.values["run.settings_activation"].text if "run.settings_activation" in found.values else ""

@@ -18,9 +18,9 @@ NAMES = ("weights.healed", "weights.leaps")
 _FEW = 64.0
 """Elements that leapt, at most: a divergence takes whole tensors with it, a block of damaged bytes holds a few numbers."""
 _THERE_AND_BACK = 30.0
-"""Times the largest element of the file before and of the one after, where both are known."""
+"""Times the largest element of any other file, where one comes after."""
 _THERE = 1e4
-"""Times the largest element of the file before, where none comes after: half of the bits of an exponent make it larger than that."""
+"""Times the largest element of any file before, where none comes after: half of the bits of an exponent make it larger than that."""
 _CALM = 10.0
 """Times that no other tensor of the file may have grown."""
 
@@ -51,7 +51,7 @@ def _leaps(view: View) -> Found:
     names = [layer.name for layer in view.parameters]
     for place, row in enumerate(view.rows[1:], start=1):
         after = view.rows[place + 1] if place + 1 < len(view.rows) else None
-        leapt = {name: count for name in names if (count := _leapt(name, view.rows[place - 1], row, after)) > 0}
+        leapt = {name: count for name in names if (count := _leapt(name, view.rows[:place], row, view.rows[place + 1 :])) > 0}
         if leapt and len(leapt) <= max(1, len(names) // 4) and _others_calm(names, leapt, view.rows[place - 1], row):
             told = f"{at_step(row)}, beside {view.rows[place - 1].source}" + (f" and {after.source}" if after else "")
             return Measurement(NAMES[1], sum(leapt.values()), "elements", told, row.step, leapt, row.source)
@@ -64,16 +64,17 @@ def _largest(stats: TensorStats) -> float:
     return max(abs(stats.minimum), abs(stats.maximum))
 
 
-def _leapt(name: str, before: CheckpointRow, row: CheckpointRow, after: CheckpointRow | None) -> float:
-    """About how many elements leapt: what the norm holds of the largest; 0 where they are many, or no leap."""
-    if name not in before.tensors or name not in row.tensors or (after is not None and name not in after.tensors):
+def _leapt(name: str, before: Sequence[CheckpointRow], row: CheckpointRow, later: Sequence[CheckpointRow]) -> float:
+    """About how many elements leapt: what the norm holds of the largest; 0 where they are many, or no leap.
+
+    Held against the largest that the tensor ever was: what decay shrank to nothing may grow a thousandfold and be nothing still.
+    """
+    if name not in row.tensors or name not in before[-1].tensors or (later and name not in later[0].tensors):
         return 0.0
-    now, usual = row.tensors[name], _largest(before.tensors[name])
+    now = row.tensors[name]
+    usual = max(_largest(each.tensors[name]) for each in (*before, *later) if name in each.tensors)
     largest = _largest(now)
-    line = _THERE
-    if after is not None:
-        usual, line = max(usual, _largest(after.tensors[name])), _THERE_AND_BACK
-    if now.nonfinite or not usual > 0 or not largest > line * usual:
+    if now.nonfinite or not usual > 0 or not largest > (_THERE_AND_BACK if later else _THERE) * usual:
         return 0.0
     elements = (now.norm / largest) ** 2
     return max(1.0, round(elements)) if elements <= _FEW else 0.0

@@ -46,6 +46,8 @@ class Quantiles:
     """99 % are smaller."""
     magnitude: float
     """99.9 % of the elements are smaller than this without their sign."""
+    mean_magnitude: float
+    """Mean of the elements without their sign; beyond 8,192 elements with a relative standard error of about 1 %."""
     sampled: int
     """Elements that were looked at."""
 

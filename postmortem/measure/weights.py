@@ -277,17 +277,21 @@ def _growth(view: View, sound: Sequence[CheckpointRow]) -> Iterator[Found]:
         yield from missing(names, "one checkpoint with finite weights, two are needed", "two-checkpoints")
         return
     first, last = sound[0], sound[-1]
-    items: dict[str, float] = {}
-    for layer in view.hidden:
-        before, after = first.tensors.get(layer.name), last.tensors.get(layer.name)
-        if before is not None and after is not None and before.norm > 0 and layer.elements >= _FEWEST_ELEMENTS:
-            items[layer.name] = after.norm / before.norm
-    if not items:
-        yield from missing(names, "no hidden matrix is nonzero in the first checkpoint", "two-checkpoints")
-        return
-    basis = f"norm at {at_step(last)} over norm at {at_step(first)}, {counted(len(items), 'hidden matrix', 'hidden matrices')}"
-    yield Measurement(names[0], max(items.values()), "ratio", basis, last.step, items)
-    yield Measurement(names[1], min(items.values()), "ratio", basis, last.step, items)
+    recurrent = [layer for layer in view.layers.values() if layer.kind == "recurrent" and layer.is_parameter and len(layer.shape) == 2]
+    for name, judged, pick in ((names[0], view.hidden, max), (names[1], (*view.hidden, *recurrent), min)):
+        items = {
+            layer.name: last.tensors[layer.name].norm / first.tensors[layer.name].norm
+            for layer in judged
+            if layer.elements >= _FEWEST_ELEMENTS
+            and layer.name in last.tensors
+            and layer.name in first.tensors
+            and first.tensors[layer.name].norm > 0
+        }
+        if not items:
+            yield Missing(name, "no hidden matrix is nonzero in the first checkpoint", "two-checkpoints")
+            continue
+        basis = f"norm at {at_step(last)} over norm at {at_step(first)}, {counted(len(items), 'hidden matrix', 'hidden matrices')}"
+        yield Measurement(name, pick(items.values()), "ratio", basis, last.step, items)
 
 
 def _decay_penalty(view: View, sound: Sequence[CheckpointRow]) -> Found:

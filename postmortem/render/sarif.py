@@ -13,7 +13,8 @@ from urllib.parse import quote
 from postmortem.model import Problem, RankedCause, Report, RunReport
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-LIKELY = 0.5
+LEVELS = (("error", 0.5), ("warning", 0.15), ("note", 0.0))
+"""Level by the least probability of a cause: likely, possible, a lead where none is likely."""
 """A cause at or above this is an error, below it a warning."""
 
 
@@ -37,7 +38,7 @@ def _cause(run: RunReport, cause: RankedCause) -> dict[str, Any]:
         location["logicalLocations"] = logical
     return {
         "ruleId": cause.id,
-        "level": "error" if cause.probability >= LIKELY else "warning",
+        "level": next(level for level, least in LEVELS if cause.probability >= least),
         "rank": round(cause.probability * 100, 1),
         "message": {"text": f"{cause.summary} {cause.fix}"},
         "locations": [location],

@@ -77,3 +77,17 @@ def test_a_variance_above_what_weights_can_give_is_told(lab: Any) -> None:
     checkpoints = [normalized(lab, 0, 40.0, 100)]
     found = {one.name: one for one in measure_batchnorm(pass_over(checkpoints), checkpoints)}["batchnorm.excess"]
     assert isinstance(found, Measurement) and found.value == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("known", "bound"),
+    [
+        ({"optimizer": "AdamW", "lr": 5e-4, "weight_decay": 20.0}, {"bound": 0.05}),
+        ({"optimizer": "AdamW", "lr": 5e-4, "weight_decay": 0.0}, {}),
+        ({"optimizer": "sgd", "lr": 0.1, "weight_decay": 20.0}, {}),
+    ],
+)
+def test_decay_bounds_weights_whose_steps_are_bounded(known: dict[str, Any], bound: dict[str, float]) -> None:
+    """AdamW's steps are at most the rate long, so that decay holds every weight below its inverse; SGD's may be of any length."""
+    found = capacity([], **known)["optimizer.decay_memory"]
+    assert isinstance(found, Measurement) and dict(found.items) == pytest.approx(bound)

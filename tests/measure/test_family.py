@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from postmortem.measure.chance import Classes
 from postmortem.measure.family import FAMILIES, measure_family, not_of_family
 from postmortem.measure.roles import assign
 from postmortem.model import Checkpoint, Plain, ReadOptions, RunData, Series
@@ -139,3 +140,25 @@ def test_what_is_asked_of_one_family_is_told_of_no_other() -> None:
         == "the run is a language model, not a reinforcement-learning run"
     )
     assert not_of_family("unknown", "a reinforcement-learning run") == ("the run is not known to be a reinforcement-learning run", True)
+
+
+@pytest.mark.parametrize(
+    ("levels", "classes", "expected"),
+    [
+        ((2.35, 0.4), 10, "classification"),
+        ((2.6, 0.4), 10, "unknown"),
+        ((3.1, 2.31), 10, "classification"),
+        ((3.1, 2.36), 10, "unknown"),
+        ((1.1, 0.4), 3, "unknown"),
+        ((2.35, 0.4), None, "unknown"),
+    ],
+    ids=["begins at ln C", "begins above", "ends at ln C", "ends above", "three classes are too few", "no class known"],
+)
+def test_a_loss_at_chance_is_a_cross_entropy(levels: tuple[float, float], classes: int | None, expected: str) -> None:
+    """Nothing else makes a loss begin within 5 % of ln C, or stay within 1 % of it, where C is what the head has."""
+    values = np.concatenate([[levels[0]], np.full(59, levels[1])])
+    (series,) = (Series("loss", "", np.arange(60), values, np.full(60, np.nan), "events"),)
+    run = RunData(".", ".", (), (series,), (), {}, (), (), (), (), ReadOptions())
+    roled = assign((series,), run.options)
+    (found,) = measure_family(run, roled, Classes(classes), roled)
+    assert found.text == expected

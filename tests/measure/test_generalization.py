@@ -89,3 +89,13 @@ def test_rare_records_that_are_never_found_cost_their_share() -> None:
     given = (roled("validation-loss", "validation", np.full(20, cost)), roled("accuracy", "validation", np.full(20, 0.9)))
     found = {one.name: one.value for one in measure_rare(given, (manifest,), "classification") if isinstance(one, Measurement)}
     assert found == {"loss.validation_to_rare": pytest.approx(1), "accuracy.errors_to_rare": pytest.approx(1)}
+
+
+@pytest.mark.parametrize(("first", "told"), [(math.log(64) * 1.005, 1.005), (math.log(64) * 1.05, None)])
+def test_a_first_loss_at_the_logarithm_of_a_usual_batch_is_told_without_a_setting(first: float, told: float | None) -> None:
+    """Half a percent from ln 64 is near enough, five percent is not."""
+    found = misread(np.full(20, first), np.full(20, 0.3), 10, None)["loss.first_to_batch"]
+    if told is None:
+        assert isinstance(found, Missing)
+    else:
+        assert isinstance(found, Measurement) and found.value == pytest.approx(told) and found.text == "assumed"

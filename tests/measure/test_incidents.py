@@ -140,7 +140,7 @@ def test_log_of_evaluation_does_not_speak_for_training() -> None:
 VERDICTS: tuple[tuple[tuple[Incident, ...], str, str], ...] = (
     ((MEMORY,), "failed", "interrupted"),
     ((LABELS,), "failed", "loss-misconfigured"),
-    ((replace(NAN, loud=True),), "suspect", ""),
+    ((replace(NAN, loud=True),), "suspect", "exploding-gradients"),
     ((DONE,), "inconclusive", ""),
     ((DONE, ERROR), "inconclusive", "interrupted"),
     ((replace(ERROR, kind="stopped-by-hand", text="KeyboardInterrupt"),), "inconclusive", "interrupted"),

@@ -102,3 +102,11 @@ def test_a_logged_scale_that_came_to_zero_is_a_scale() -> None:
         series = Series("train/loss_scale", "", steps, values, np.full(steps.size, np.nan), "log")
         (found,) = assign((series,), ReadOptions())
         assert found.role == role
+
+
+def test_what_decay_shrank_to_nothing_may_grow_again() -> None:
+    """A bias of 1 that decay took to 1e-12 and that stands at 1e-6 in one file grew a millionfold, and is below all that it was."""
+    series = walk(5)
+    for at, size in enumerate((1.0, 1e-12, 1e-6, 1e-12, 1e-12)):
+        series[at]["fc2"] = np.float32(size) * series[0]["fc0"]
+    assert value(measured(series)["weights.leaps"]) == 0

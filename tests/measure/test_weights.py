@@ -190,3 +190,25 @@ def test_trained_weights_are_not_fresh_though_their_spread_is(lab: Any) -> None:
     stats_row = pass_over([lab.bare(0, {"0.weight": draw / draw.std() / 16, "1.weight": np.ones((10, 256))})]).rows[0]
     layer = layers(stats_row)[0]
     assert not looks_fresh(stats_row.tensors["0.weight"], layer)
+
+
+def test_a_recurrence_that_shrinks_to_nothing_is_seen(lab: Any) -> None:
+    """Matrices of a recurrence count where weights shrink, and not where they grow."""
+    draw = np.random.default_rng(0)
+    first = {name: draw.normal(size=(16, 16)) for name in ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "mid.weight", "head.weight")}
+    scales = {"rnn.weight_ih_l0": 100.0, "rnn.weight_hh_l0": 0.001, "mid.weight": 2.0, "head.weight": 1.0}
+    found = lab.everything([lab.bare(0, first), lab.bare(100, {name: first[name] * scales[name] for name in first})])
+    assert number(found, "weights.shrinkage").value == pytest.approx(0.001)
+    assert number(found, "weights.growth").value == pytest.approx(2.0)
+
+
+def test_matrices_in_front_of_a_learned_normalization_were_loaded_with_it(lab: Any) -> None:
+    """Behind a normalization weights learn without changing their moments; its own scale tells. Ones are what a new layer has."""
+    draw = np.random.default_rng(0)
+    weights = {f"{at}.conv.weight": draw.normal(scale=1 / 12, size=(16, 16, 3, 3)) for at in range(3)}
+    for varied, fresh in ((0.05, 0.0), (0.0, 1.0)):
+        state: dict[str, np.ndarray] = {}
+        for at, (name, weight) in enumerate(weights.items()):
+            state |= {name: weight, f"{at}.bn.weight": 1 + varied * draw.normal(size=16), f"{at}.bn.bias": np.zeros(16)}
+        state["head.weight"] = draw.normal(size=(4, 16))
+        assert number(lab.everything([lab.bare(0, state)]), "weights.fresh").value == fresh

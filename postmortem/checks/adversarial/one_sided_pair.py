@@ -3,8 +3,9 @@
 ## What it looks for
 How surely the discriminator tells real from made samples, over the second half of the run and at its end, the less of both: 1 is
 always right, 0 no better than a coin. By the probabilities that it gives both kinds where these are logged, else by its loss over that of a
-coin (2 ln 2 for a cross-entropy, 2 for a hinge loss). Fails from 0.9 on, warns from 0.8 on. At the other end it fails where probabilities
-are the wrong way round, at -0.05 or below, or the loss is half above a coin's, and warns from -0.01 down.
+coin (2 ln 2 for a cross-entropy, 2 for a hinge loss). Fails from 0.9 on, warns from 0.8 on, and from 0.6 on where the generator's
+loss is the saturating one. At the other end it fails where probabilities are the wrong way round, at -0.05 or below, or the loss is half
+above a coin's, and warns from -0.01 down.
 
 ## Why it matters
 A discriminator that is always right gives the generator a gradient of nearly nothing, or one that leads nowhere. One that is
@@ -38,6 +39,13 @@ LEADS = Threshold(
     "certainty",
     source="between the 0.6 to 0.7 of healthy pairs of images and a discriminator that has won",
     half="many healthy pairs are warned",
+    double="nothing can be warned",
+)
+STARVES = Threshold(
+    0.6,
+    "certainty",
+    source="derived: ln(1 - D) passes on D of the gradient; at a certainty of 0.6 that is a fifth, where a coin gives a half",
+    half="saturating pairs that still learn are warned",
     double="nothing can be warned",
 )
 LOST = Threshold(
@@ -77,11 +85,19 @@ def judge(measured: Measured) -> Finding:
         if agrees:
             return Finding("warn", seen, sure.value, LEADS, sure.unit, step)
         return Finding("pass", f"{seen}, but the generator's loss does not say so", sure.value, LEADS, sure.unit)
+    if sure.value >= STARVES.value and _saturates(how, measured.get("pair.maker_loss")):
+        told = f"{seen}, and the generator's loss, which is never above 0, passes on hardly any gradient then"
+        return Finding("warn", told, sure.value, STARVES, sure.unit, step)
     if sure.value <= (LOST.value if how == "scores" else LOSS_BEHIND):
         return Finding("fail", f"{seen}: below 0 it is wrong more often than right", sure.value, LOST, sure.unit, step)
     if sure.value <= (BEHIND.value if how == "scores" else LOST.value):
         return Finding("warn", f"{seen}: below 0 it is wrong more often than right", sure.value, BEHIND, sure.unit, step)
     return Finding("pass", seen, sure.value, LEADS, sure.unit)
+
+
+def _saturates(how: str, maker: Measurement | None) -> bool:
+    """Whether the generator minimizes ln(1 - D(G(z))), which is below 0 and flat where the discriminator is right."""
+    return maker is not None and maker.value < 0 and (how == "saturating" or (how == "scores" and maker.text == "saturating"))
 
 
 def _maker_agrees(maker: Measurement | None) -> bool:
@@ -102,6 +118,7 @@ EXAMPLES = (
     Example("all told apart", _given(0.99), "fail"),
     Example("all told apart, by both losses", _given(0.98, "cross-entropy", 9.0), "fail"),
     Example("a saturating loss that has saturated", _given(0.99, "saturating", -0.001), "fail"),
+    Example("a saturating loss under a discriminator that is mostly right", _given(0.7, "saturating", -0.15), "warn"),
     Example("a hinge loss of nothing", _given(1.0, "hinge"), "fail"),
     Example("the wrong way round", _given(-0.2), "fail"),
     Example("most told apart", _given(0.85), "warn"),

@@ -2,7 +2,8 @@
 
 ## What it looks for
 Whether the loss lies on ln(e + C - 1) - accuracy, within 0.12 on average over the second half of the run, which is what softmax applied
-twice gives; whether the first loss is ln B of the batch size, within 0.05 of it, and 1.3 times ln C or more; and whether the first
+twice gives; whether the first loss is ln B of the batch size, within 0.05 of it, and 1.3 times ln C or more (a warning where no setting
+gives B and the first loss is the logarithm of a usual one); and whether the first
 loss is below 0.2 of ln C while the accuracy ends short of 0.9. Each of them fails, the first only where the accuracy came to 0.75, and
 warns below.
 
@@ -81,10 +82,11 @@ def judge(measured: Measured) -> Finding:
     near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
     if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
         told = (
-            f"the first loss is within {percent(abs(to_batch.value - 1))} of ln(batch size) and {number(to_chance.value)} "
+            f"the first loss is within {percent(abs(to_batch.value - 1))} of {_batch_of(to_batch)} and {number(to_chance.value)} "
             "times chance level (ln C): the softmax runs over the records of a batch"
         )
-        return Finding("fail", told, abs(to_batch.value - 1), NEAR, NEAR.unit, to_batch.first_step)
+        assumed = to_batch.text == "assumed"
+        return Finding("warn" if assumed else "fail", told, abs(to_batch.value - 1), NEAR, NEAR.unit, to_batch.first_step)
     known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
     if to_chance is not None and to_chance.value < TINY.value and not known and accuracy is not None and accuracy < LEARNED:
         told = (
@@ -98,6 +100,11 @@ def judge(measured: Measured) -> Finding:
         told = f"the loss lies {number(doubled.value, 2)} from what softmax applied twice gives at this accuracy"
         return Finding("pass", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
     return Finding("pass", "the first loss is that of no mistake that is known here")
+
+
+def _batch_of(to_batch: Measurement) -> str:
+    """The logarithm that the first loss is near to; where no setting gives the batch size, the usual one that it is near to."""
+    return to_batch.basis.rpartition(" over ")[2].partition(";")[0] if to_batch.text == "assumed" else "ln(batch size)"
 
 
 def _below_floor(measured: Measured) -> bool:

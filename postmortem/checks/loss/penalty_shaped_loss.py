@@ -1,8 +1,9 @@
 """Training loss that is the size of the weights
 
 ## What it looks for
-The training loss over the sum of squared weights, at each checkpoint. Where the sum changes 2-fold or more over the run and the ratio
-stays within a factor of 1.1, the loss is a penalty on the weights and next to nothing else, and it fails.
+The training loss over the sum of squared weights, and over the sum of weights without their sign, at each checkpoint. Where such a sum
+changes 2-fold or more over the run and the ratio to it stays within a factor of 1.1, the loss is a penalty on the weights and next to
+nothing else, and it fails.
 
 ## Why it matters
 The run lowers its loss by shrinking its weights. Nothing in the log says so where the penalty is added inside the model or the loss
@@ -34,7 +35,7 @@ CHANGED = 2.0
 """Largest over smallest sum of squares, below which any slow loss keeps its ratio."""
 
 NEEDS = ("loss.per_squares_spread",)
-USES = ("run.family",)
+USES = ("run.family", "loss.per_magnitudes_spread")
 CHECKLIST = ("regularization-loss",)
 FIGURE = "loss"
 
@@ -45,22 +46,26 @@ def applies(measured: Measured) -> str:
 
 
 def judge(measured: Measured) -> Finding:
-    found = measured["loss.per_squares_spread"]
-    changed, weight = found.items.get("range", 1.0), found.items.get("weight", float("nan"))
-    seen = (
-        f"the loss stays within {percent(found.value - 1)} of {number(weight, 2)} times "
-        f"the sum of squared weights, which changed {number(changed)}-fold"
-    )
-    if changed < CHANGED:
+    squares, sizes = measured["loss.per_squares_spread"], measured.get("loss.per_magnitudes_spread")
+    named = [(squares, "squared weights"), *([(sizes, "weights without their sign")] if sizes is not None else [])]
+    told = [(found, name) for found, name in named if found.items.get("range", 1.0) >= CHANGED]
+    if not told:
+        changed = squares.items.get("range", 1.0)
         return Finding(
             "not-checked",
             f"the largest sum of squared weights is {multiple(changed, 3)} the smallest, and so small a change any loss can follow",
         )
+    found, name = min(told, key=lambda each: each[0].value)
     if found.value <= SAME.value:
+        changed, weight = found.items.get("range", 1.0), found.items.get("weight", float("nan"))
+        seen = (
+            f"the loss stays within {percent(found.value - 1)} of {number(weight, 2)} times "
+            f"the sum of {name}, which changed {number(changed)}-fold"
+        )
         return Finding("fail", seen, found.value, SAME, found.unit, found.first_step)
     if found.value > SAME.value:
-        told = f"the loss over the sum of squared weights changes {number(found.value)}-fold"
-        return Finding("pass", told, found.value, SAME, found.unit)
+        seen = f"the loss over the sum of {name} changes {number(found.value)}-fold"
+        return Finding("pass", seen, found.value, SAME, found.unit)
     return Finding("not-checked", "the loss over the weights' squares is not a number")
 
 
@@ -69,7 +74,13 @@ def _given(spread: float, changed: float) -> tuple[Measurement, ...]:
     return (Measurement("loss.per_squares_spread", spread, "ratio", "'train/loss' over the squares of all matrices", 0, items),)
 
 
+def _of_magnitudes(spread: float, changed: float) -> Measurement:
+    items = {"range": changed, "weight": 0.01}
+    return Measurement("loss.per_magnitudes_spread", spread, "ratio", "'train/loss' over the magnitudes of all matrices", 0, items)
+
+
 EXAMPLES = (
+    Example("weights without their sign in the loss", (*_given(2.4, 30.0), _of_magnitudes(1.04, 12.0)), "fail"),
     Example("half the sum of squares in the loss", _given(1.03, 3.5), "fail"),
     Example("a loss that is learned while weights grow", _given(14.0, 2.8), "pass"),
     Example("a flat loss of weights that stand", _given(1.01, 1.02), "not-checked"),

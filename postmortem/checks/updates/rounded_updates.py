@@ -45,6 +45,10 @@ SAME_ALONE = 0.9
 FELL = 0.2
 LEARNED = 0.5
 """A run that lost more than half of its first loss went on in spite of the rounding: stalled ones of the fault corpus lost less."""
+STANDING = 0.75
+"""At the full learning rate healthy half-precision runs of the fault corpus keep at most half of their weights, stalled ones mostly more
+than this, whatever the rest has learned."""
+FITTED = 0.9
 HALF_TYPES = ("bfloat16", "float16")
 
 NEEDS = ("precision.stored",)
@@ -72,7 +76,8 @@ def judge(measured: Measured) -> Finding:
     where = tuple(sorted((name for name in stuck.items if stuck.items[name] >= STUCK.value), key=lambda name: -stuck.items[name]))
     if stuck.value >= STUCK.value:
         fell = measured.number("loss.improvement")
-        if fell is not None and fell > LEARNED:
+        standing = same is not None and same >= STANDING and _at_full_rate(measured) and (fell is None or fell < FITTED)
+        if fell is not None and fell > LEARNED and not standing:
             seen += f", yet the loss fell by {percent(fell)}"
         elif same is not None and same >= SAME.value:
             return Finding("fail", seen, stuck.value, STUCK, stuck.unit, stuck.first_step, where)
@@ -101,6 +106,8 @@ def _by_equality(stored: str, same: float | None, fell: float | None, at_full_ra
         told = f"{seen}, at the full learning rate"
         # Weights are of one type from the first step on.
         return Finding("fail" if same >= SAME.value else "warn", told, same, SAME, "share", 0)
+    if same >= STANDING and fell is not None and FELL <= fell < STANDING:
+        return Finding("warn", f"{seen}, and the loss fell by {percent(fell)} only", same, SAME, "share")
     if same >= SAME_ALONE and (fell is None or fell < FELL):
         flat = ", and the loss did not fall" if fell is not None else ""
         return Finding("fail" if known and fell is not None else "warn", f"{seen}{flat}", same, SAME, "share")

@@ -2,7 +2,7 @@
 
 ## What it looks for
 The steps in which weight decay alone takes a weight to 1/e of itself, 1 / (rate x decay), times 1 - momentum under SGD, at the highest
-rate that was used. It fails below 100 steps.
+rate that was used. It fails below 100 steps, and where AdamW or Lion get a decay of 5 or more, under which no weight ends above 0.2.
 
 ## Why it matters
 What the data taught a weight is gone before the data has come round once. The largest weight that AdamW can hold is 1 / decay.
@@ -31,6 +31,13 @@ SHORT = Threshold(
     half="decays of a hundred times the usual pass",
     double="the strongest of sound settings come near",
 )
+LARGEST_HELD = Threshold(
+    0.2,
+    "of a weight",
+    source="Xie and Li 2024: AdamW ends within 1 / decay; usual decays of 0.01 to 0.1 leave 10 and more",
+    half="decays of fifty times the usual pass",
+    double="the same, to decays of 2.5",
+)
 NEEDS = ("optimizer.decay_memory",)
 CHECKLIST = ("regularization-loss",)
 LEADS_ITEMS = ("regularization-loss",)
@@ -43,16 +50,21 @@ def judge(measured: Measured) -> Finding:
     seen, where = f"weight decay alone shrinks the weights to 37% in {number(found.value)} steps", f" ({found.basis})"
     if found.value < SHORT.value:
         return Finding("fail", f"{seen}, fewer than {number(SHORT.value)}{where}", found.value, SHORT, found.unit)
+    held = found.items.get("bound")
+    if held is not None and held <= LARGEST_HELD.value:
+        told = f"no weight can end above {number(held)}, the inverse of its decay, under steps that are at most the rate long{where}"
+        return Finding("fail", told, held, LARGEST_HELD, LARGEST_HELD.unit)
     return Finding("pass", f"{seen}{where}", found.value, SHORT, found.unit)
 
 
-def _given(steps: float) -> tuple[Measurement, ...]:
-    return (Measurement("optimizer.decay_memory", steps, "steps", "rate 0.002, decay 20 of model.pt"),)
+def _given(steps: float, **bound: float) -> tuple[Measurement, ...]:
+    return (Measurement("optimizer.decay_memory", steps, "steps", "rate 0.002, decay 20 of model.pt", items=bound),)
 
 
 EXAMPLES = (
     Example("AdamW at 0.002 with a decay of 20", _given(25.0), "fail"),
-    Example("AdamW at 0.001 with a decay of 0.1", _given(10_000.0), "pass"),
+    Example("AdamW at 5e-4 with a decay of 20", _given(100.0, bound=0.05), "fail"),
+    Example("AdamW at 0.001 with a decay of 0.1", _given(10_000.0, bound=10.0), "pass"),
     Example("no decay", _given(1e12), "pass"),
     Example("nothing known", (), "not-checked"),
 )
