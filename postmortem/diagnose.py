@@ -341,7 +341,7 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     learned = next((outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass"), "")
     if learned and causes and causes[0].probability >= DOUBT:
         open_still = f"{inside(causes[0].title)} ({percent(causes[0].probability)})"
-        return f"The run learned ({learned}), and one cause of trouble cannot be ruled out: {open_still}. {coverage}"
+        return f"The run learned ({learned}), and trouble cannot be ruled out: {open_still}. {coverage}"
     return f"The files do not show whether this run learned. {coverage}"
 
 
