@@ -40,13 +40,13 @@ def _columns(module: nn.Module, norm: float) -> None:
 
 
 class Servers(Agent):
-    """One net looks at each server, and at the mean of what it made of all, so that their order is of no account; named as by CleanRL."""
+    """A small net for each server, what they made of theirs joined, then an actor and a critic, as CleanRL names them."""
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
-        self.network = nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU())
-        self.actor = nn.Sequential(nn.Linear(96, 48), nn.ReLU(), nn.Linear(48, 1))
-        self.critic = nn.Sequential(nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 1))
+        self.network = nn.ModuleList(nn.Sequential(nn.Linear(4, 24), nn.ReLU()) for _ in range(4))
+        self.actor = nn.Sequential(nn.Linear(96, 64), nn.ReLU(), nn.Linear(64, 4))
+        self.critic = nn.Sequential(nn.Linear(96, 64), nn.ReLU(), nn.Linear(64, 1))
         _orthogonal(self, 2**0.5)
         _orthogonal(self.actor[2], 0.01)
         _orthogonal(self.critic[2], 1.0)
@@ -54,10 +54,8 @@ class Servers(Agent):
 
     def forward(self, seen: Tensor) -> tuple[Distribution, Tensor]:
         """As of every agent."""
-        each = self.network(seen.unflatten(1, (4, 4)))
-        together = each.mean(dim=1)
-        logits = self.actor(torch.cat([each, together[:, None].expand_as(each)], dim=2))[..., 0]
-        return Categorical(logits=logits, validate_args=False), self.critic(together)[:, 0]
+        inner = torch.cat([net(each) for net, each in zip(self.network, seen.chunk(4, dim=1), strict=True)], dim=1)
+        return Categorical(logits=self.actor(inner), validate_args=False), self.critic(inner)[:, 0]
 
 
 class Based(Agent):
@@ -156,7 +154,7 @@ GAMES = {
 }
 TASKS = (
     Task(
-        "queues-ppo", "fourth", "set-discrete", "policy", no_records, _maker(Servers),
+        "queues-ppo", "fourth", "part-nets-discrete", "policy", no_records, _maker(Servers),
         Plan(steps=60, batch_size=24, lr=2e-3, clip_norm=0.5), 0.6, DISCRETE, train=partial(train, GAMES["queues-ppo"]),
     ),
     Task(
