@@ -139,14 +139,14 @@ PRINTS = ("arch", "left_loop", "right_loop", "whorl", "double")
 @cache
 def _drawn_prints() -> tuple[Floats, Integers]:
     draw = np.random.default_rng(277)
-    side = 16
+    side = 14
     rows, columns = _grid(side)
     images, labels = [], []
     for index in range(2500):
         label = index % len(PRINTS)
         kind = PRINTS[label]
-        down = (rows - 7.5 - draw.uniform(-1.2, 1.2)) / 4
-        right = (columns - 7.5 - draw.uniform(-1.2, 1.2)) / 4
+        down = (rows - 6.5 - draw.uniform(-1.2, 1.2)) / 3.6
+        right = (columns - 6.5 - draw.uniform(-1.2, 1.2)) / 3.6
         if kind == "arch":
             height = down + 0.9 * np.exp(-(right**2) / 0.9)
         elif kind == "whorl":
@@ -164,7 +164,7 @@ def _drawn_prints() -> tuple[Floats, Integers]:
 
 
 def prints(seed: int) -> Data:
-    """2,500 fingers' ridges of five kinds, of any phase: (1, 16, 16)."""
+    """2,500 fingers' ridges of five kinds, of any phase: (1, 14, 14)."""
     return dealt(*_drawn_prints(), seed, PRINTS)
 
 
@@ -191,7 +191,7 @@ def _drawn_boards() -> tuple[Floats, Integers]:
     labels: list[int] = []
     while len(boards) < 6000:
         label = len(boards) % len(ROWS_OF_FOUR)
-        board = draw.choice([-1.0, 0.0, 1.0], size=(8, 8), p=[0.2, 0.62, 0.18])
+        board = draw.choice([-1.0, 0.0, 1.0], size=(8, 8), p=[0.22, 0.66, 0.12])
         if label:
             down, right = _STEPS[ROWS_OF_FOUR[label]]
             row = int(draw.integers(3, 8)) if down < 0 else int(draw.integers(0, 8 - 3 * down))

@@ -104,7 +104,8 @@ class FactorizationMachine(nn.Module):
 
     def __init__(self, columns: int, classes: int, factors: int = 6) -> None:
         super().__init__()
-        self.linear, self.factors = nn.Linear(columns, classes), nn.Parameter(0.1 * torch.randn(columns, factors))
+        self.linear, self.embedding = nn.Linear(columns, classes), nn.Embedding(columns, factors)
+        nn.init.normal_(self.embedding.weight, std=0.1)
         self.fm_out = nn.Linear(factors, classes, bias=False)
         self.mlp = nn.Sequential(
             drawn(nn.Linear(columns, 64), math.sqrt(2)), nn.ReLU(), nn.Dropout(0.2),
@@ -113,7 +114,8 @@ class FactorizationMachine(nn.Module):
 
     def forward(self, records: Tensor) -> Tensor:
         """Logits of shape (records, classes)."""
-        pairs = 0.5 * ((records @ self.factors).square() - records.square() @ self.factors.square())
+        factors = self.embedding.weight
+        pairs = 0.5 * ((records @ factors).square() - records.square() @ factors.square())
         logits: Tensor = self.linear(records) + self.fm_out(pairs) + self.mlp(records)
         return logits
 
