@@ -75,10 +75,10 @@ def _drawn_lattices() -> tuple[Floats, Integers]:
         basis, atoms, spacing = bases[LATTICES[label]]
         turn, shift = draw.uniform(0, 2 * np.pi), draw.uniform(0, 4, size=2)
         turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        places = np.concatenate([cells @ np.array(basis) + np.array(atom) for atom in atoms]) * spacing * draw.uniform(0.92, 1.08)
+        places = np.concatenate([cells @ np.array(basis) + np.array(atom) for atom in atoms]) * spacing * draw.uniform(0.96, 1.04)
         places = places @ turned.T + shift + 6.5
         places = places[(np.abs(places - 6.5) < 9).all(axis=1)]
-        places = places[draw.random(len(places)) > 0.05]
+        places = places[draw.random(len(places)) > 0.03]
         gaps = (rows[:, :, None] - places[:, 0]) ** 2 + (columns[:, :, None] - places[:, 1]) ** 2
         images.append(np.exp(-gaps / 0.9).sum(axis=2) + 0.15 * draw.standard_normal((side, side)))
         labels.append(label)
@@ -86,7 +86,7 @@ def _drawn_lattices() -> tuple[Floats, Integers]:
 
 
 def lattices(seed: int) -> Data:
-    """2,500 crystals of five lattices, turned as they lie, an atom in twenty missing: (1, 14, 14)."""
+    """2,500 crystals of five lattices, turned as they lie, an atom in thirty missing: (1, 14, 14)."""
     return dealt(*_drawn_lattices(), seed, LATTICES)
 
 

@@ -323,7 +323,7 @@ TASKS = (
     ),
     Task(
         "boards-plain", "fourth", "cnn-board", "classification", sources_emblems.boards, board,
-        Plan(lr=2e-3, batch_size=32, steps=400), 0.5, IMAGES | {"relu"},
+        Plan(lr=2e-3, batch_size=32, steps=400, schedule="linear"), 0.5, IMAGES | {"relu"},
     ),
     Task(
         "flags-pointwise", "fourth", "network-in-network", "classification", sources_emblems.flags, network_in_network,
