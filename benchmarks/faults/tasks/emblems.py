@@ -304,7 +304,7 @@ NORMALIZED = IMAGES | {"batchnorm"}
 TASKS = (
     Task(
         "lattices-shufflenet", "fourth", "shufflenet", "classification", sources_emblems.lattices, shufflenet,
-        Plan(optimizer="sgd", lr=0.05, weight_decay=1e-4, batch_size=32, steps=280, schedule="cosine"), 0.5,
+        Plan(optimizer="sgd", lr=0.05, weight_decay=1e-4, batch_size=32, steps=280, schedule="cosine"), 0.6,
         NORMALIZED | {"relu", "shortcuts"},
     ),
     Task(

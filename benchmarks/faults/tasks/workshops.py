@@ -1,4 +1,4 @@
-"""Dense networks over tables of the bench and the counter: gates, factorization, other units, quantiles, gamma and beta densities."""
+"""Dense networks over tables of the bench and the counter: gates, products, other units, quantiles, gamma and beta densities."""
 
 from __future__ import annotations
 
@@ -99,16 +99,15 @@ class Feedforward(nn.Module):
         return answers
 
 
-class FactorizationMachine(nn.Module):
-    """DeepFM: a linear part, products of all pairs of columns through factors of few numbers, and layers; their logits are added."""
+class ProductNetwork(nn.Module):
+    """Layers over the columns and over products of all pairs of them, through factors of few numbers, with dropout."""
 
-    def __init__(self, columns: int, classes: int, factors: int = 6) -> None:
+    def __init__(self, columns: int, classes: int, factors: int = 8) -> None:
         super().__init__()
-        self.linear, self.embedding = nn.Linear(columns, classes), nn.Embedding(columns, factors)
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        self.fm_out = nn.Linear(factors, classes, bias=False)
+        self.embedding = nn.Embedding(columns, factors)
+        nn.init.normal_(self.embedding.weight, std=0.2)
         self.mlp = nn.Sequential(
-            drawn(nn.Linear(columns, 64), math.sqrt(2)), nn.ReLU(), nn.Dropout(0.2),
+            drawn(nn.Linear(columns + factors, 64), math.sqrt(2)), nn.ReLU(), nn.Dropout(0.2),
             drawn(nn.Linear(64, 32), math.sqrt(2)), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, classes),
         )  # fmt: skip
 
@@ -116,7 +115,7 @@ class FactorizationMachine(nn.Module):
         """Logits of shape (records, classes)."""
         factors = self.embedding.weight
         pairs = 0.5 * ((records @ factors).square() - records.square() @ factors.square())
-        logits: Tensor = self.linear(records) + self.fm_out(pairs) + self.mlp(records)
+        logits: Tensor = self.mlp(torch.cat([records, pairs], dim=1))
         return logits
 
 
@@ -163,9 +162,9 @@ def normalized_behind(data: Data, seed: int) -> nn.Module:
     return nn.Sequential(*parts, nn.Linear(48, data.classes))
 
 
-def factorization_machine(data: Data, seed: int) -> nn.Module:
-    """Products of pairs beside layers."""
-    return FactorizationMachine(_inputs(data), data.classes)
+def product_network(data: Data, seed: int) -> nn.Module:
+    """Layers behind products of pairs."""
+    return ProductNetwork(_inputs(data), data.classes)
 
 
 def gated(data: Data, seed: int) -> nn.Module:
@@ -260,7 +259,7 @@ TASKS = (
         Plan(optimizer="rmsprop", lr=1e-3, batch_size=64, steps=450), 0.4, CLASSES | TABLE | DENSE | {"relu", "batchnorm"},
     ),
     Task(
-        "mushrooms-factors", "fourth", "factorization-machine", "classification", sources_workshops.mushrooms, factorization_machine,
+        "mushrooms-products", "fourth", "product-network", "classification", sources_workshops.mushrooms, product_network,
         Plan(lr=2e-3, batch_size=128, steps=450, weight_decay=1e-4), 0.7, CLASSES | TABLE | {"relu", "dropout"},
     ),
     Task(
