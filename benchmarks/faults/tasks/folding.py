@@ -79,9 +79,9 @@ def gaits_denoising(data: Data, seed: int) -> nn.Module:
         nn.Upsample(scale_factor=2), to_angles,
     )  # fmt: skip
     net = he(Coded(encoder, decoder, noise=0.3))
-    # Neither is followed by a ReLU.
+    # Neither is followed by a ReLU, and what is enlarged holds every number twice.
     for layer in (to_code, to_angles):
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
+        nn.init.xavier_normal_(layer.weight, gain=0.6)
     return net
 
 
@@ -122,6 +122,6 @@ TASKS = (
     ),
     Task(
         "tides-variational", "fourth", "variational-recurrent", "variational", sources_swings.tides, tides_gaussian,
-        Plan(lr=3e-3, steps=500, batch_size=64, clip_norm=5.0), 0.7, VARIATIONAL | {"recurrent"},
+        Plan(lr=3e-3, steps=500, schedule="cosine", batch_size=64, clip_norm=5.0), 0.7, VARIATIONAL | {"recurrent"},
     ),
 )  # fmt: skip

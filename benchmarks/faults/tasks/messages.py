@@ -30,11 +30,11 @@ class Graph(nn.Module):
         super().__init__()
         near = torch.tensor(sources_swings.pipework(), dtype=torch.float32)
         self.register_buffer("adj", near / near.sum(dim=1, keepdim=True).clamp(min=1))
-        self.node_bias = nn.Parameter(0.3 * torch.randn(len(near), width))
+        self.node_bias = nn.Parameter(0.6 * torch.randn(len(near), width))
         self.lift, self.gnn = nn.Linear(1, width), nn.ModuleList(GraphLayer(width) for _ in range(3))
         self.readout = nn.Linear(2 * width, classes)
-        nn.init.normal_(self.lift.weight, std=0.5)
-        nn.init.normal_(self.readout.weight, std=0.05)
+        nn.init.normal_(self.lift.weight, std=0.4)
+        nn.init.normal_(self.readout.weight, std=0.02)
         for layer in self.gnn.children():
             for part in layer.children():
                 if isinstance(part, nn.Linear):
@@ -59,7 +59,7 @@ def heat_graph(data: Data, seed: int) -> nn.Module:
 TASKS = (
     Task(
         "heat-graph", "fourth", "graph-network", "classification", sources_swings.heat, heat_graph,
-        Plan(optimizer="sgd", lr=0.02, weight_decay=1e-4, steps=700, schedule="cosine", batch_size=32), 0.5,
+        Plan(optimizer="sgd", lr=0.01, weight_decay=1e-4, steps=700, schedule="cosine", batch_size=32), 0.5,
         frozenset({"classes", "relu", "shortcuts"}),
     ),
 )  # fmt: skip

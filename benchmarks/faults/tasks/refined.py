@@ -174,12 +174,12 @@ PRETRAINED = frozenset({"pretrained"})
 TASKS = (
     Task(
         "fours-refined", "fourth", "refined-depthwise", "classification", _few_fours, fours_from_fives,
-        Plan(optimizer="sgd", lr=0.01, weight_decay=1e-4, schedule="cosine", steps=250), 0.5,
+        Plan(optimizer="sgd", lr=0.01, weight_decay=1e-4, schedule="cosine", steps=200), 0.5,
         PRETRAINED | {"classes", "images", "relu", "batchnorm", "convolutional", "shortcuts", "dropout"},
     ),
     Task(
         "paths-refined", "fourth", "refined-rotary", "classification", sources_phrases.paths, paths_from_language,
-        Plan(optimizer="adamw", lr=1e-3, weight_decay=0.05, warm_up=0.1, schedule="linear", steps=400, clip_norm=1.0), 0.6,
+        Plan(optimizer="adamw", lr=1.5e-3, weight_decay=0.05, warm_up=0.1, schedule="linear", steps=350, clip_norm=1.0), 0.6,
         PRETRAINED | {"classes", "text", "embedding", "transformer"},
     ),
     Task(
