@@ -85,11 +85,11 @@ def gaits_denoising(data: Data, seed: int) -> nn.Module:
     return net
 
 
-def yields_sigmoid(data: Data, seed: int) -> nn.Module:
-    """Tanh layers around a code of eight sigmoid units."""
+def gaits_sigmoid(data: Data, seed: int) -> nn.Module:
+    """Tanh layers around a code of 16 sigmoid units."""
     length = data.inputs[0].numel()
-    encoder = nn.Sequential(*stack(length, (48,), 8, "Tanh"), nn.Sigmoid())
-    return Coded(encoder, stack(8, (48,), length, "Tanh"))
+    encoder = nn.Sequential(*stack(length, (64,), 16, "Tanh"), nn.Sigmoid())
+    return Coded(encoder, stack(16, (64,), length, "Tanh"))
 
 
 def yields_ladder(data: Data, seed: int) -> nn.Module:
@@ -113,7 +113,7 @@ TASKS = (
         Plan(optimizer="rmsprop", lr=1e-3, steps=700, schedule="cosine"), 0.5, AUTOENCODER | {"relu", "convolutional"},
     ),
     Task(
-        "yields-sigmoid", "fourth", "autoencoder-sigmoid-code", "reconstruction", sources_swings.yields, yields_sigmoid,
+        "gaits-sigmoid", "fourth", "autoencoder-sigmoid-code", "reconstruction", sources_swings.flat_gaits, gaits_sigmoid,
         Plan(optimizer="sgd", lr=0.1, steps=1200, schedule="cosine"), 0.5, AUTOENCODER | {"sigmoid", "saturating"},
     ),
     Task(
