@@ -118,7 +118,7 @@ TASKS = (
     ),
     Task(
         "yields-ladder", "fourth", "variational-ladder", "variational", sources_swings.yields, yields_ladder,
-        Plan(optimizer="adamw", lr=2e-3, weight_decay=0.01, warm_up=0.05, schedule="cosine", steps=600, batch_size=64), 0.7, VARIATIONAL,
+        Plan(optimizer="adamw", lr=2e-3, weight_decay=0.01, warm_up=0.05, schedule="cosine", steps=600, batch_size=128), 0.7, VARIATIONAL,
     ),
     Task(
         "tides-variational", "fourth", "variational-recurrent", "variational", sources_swings.tides, tides_gaussian,
