@@ -104,7 +104,7 @@ TEXT = frozenset({"text", "embedding"})
 TASKS = (
     Task(
         "endings-textcnn", "fourth", "text-cnn", "classification", sources_phrases.endings, endings_textcnn,
-        Plan(optimizer="rmsprop", lr=1e-3, steps=500), 0.5, TEXT | {"classes", "relu", "dropout", "convolutional"},
+        Plan(optimizer="rmsprop", lr=1e-3, steps=500), 0.75, TEXT | {"classes", "relu", "dropout", "convolutional"},
     ),
     Task(
         "abstracts-averaging", "fourth", "deep-averaging", "classification", sources_phrases.abstracts, abstracts_averaging,

@@ -193,6 +193,6 @@ TASKS = (
     ),
     Task(
         "yields-refined", "fourth", "refined-code", "classification", _few_yields, yields_from_code,
-        Plan(lr=5e-4, steps=300, weight_decay=1e-4), 0.5, PRETRAINED | {"classes", "dense", "relu"},
+        Plan(lr=5e-4, steps=300, weight_decay=1e-4), 0.7, PRETRAINED | {"classes", "dense", "relu"},
     ),
 )  # fmt: skip
