@@ -13,7 +13,7 @@ from faults.nouns import Draw, Fault, Half, Task, half_of
 from faults.plan import Plan, Style
 from faults.styles import style_of
 
-PER_CAUSE: dict[Draw, int] = {"first": 10, "second": 8, "third": 8, "fourth": 8}
+PER_CAUSE: dict[Draw, int] = {"first": 10, "second": 8, "third": 8, "fourth": 6}
 """Faulty runs of each cause in each draw."""
 PER_TRAP = 2
 """Healthy runs of each kind in each draw."""
