@@ -38,7 +38,7 @@ from postmortem.rivalry import CERTAINTY, LEAD, LIKELY, SHOWN, contend, listed
 DOUBT = 0.2
 """No run is called healthy beside a cause at or above this. Of runs of the tuning half that had learned with no failed check, 14
 of 26 were faulty where a cause stood between this and LIKELY, and 31 of 1058 where none did."""
-MOST_BEHIND = 8.0
+MOST_BEHIND = 4.0
 """Nats by which a cause may have the weaker evidence and still stand before one that it would bring about."""
 WARN_WEIGHT = 0.5
 """A warning is half a failure's evidence."""
@@ -301,6 +301,8 @@ def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable:
     vital = [outcome for outcome in outcomes if outcome.vital]
     learned = any(outcome.status == "pass" for outcome in vital)
     decided = any(outcome.decisive and outcome.status == "fail" for outcome in outcomes)
+    if decided and not learned:
+        return "failed"  # numbers that are not finite end a run, whatever made them so
     if likely or decided or len(failed) > 1 or (failed and not learned):
         return "suspect"
     # One check in a hundred and more that fails alone, in a run that learned, is as often the check's error as the run's.
@@ -325,8 +327,8 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     likely = [cause for cause in causes if cause.probability >= LIKELY]
     if likely:
         return f"{likely[0].title}. {likely[0].summary}"
-    if verdict == "suspect":
-        alarms = [outcome for outcome in outcomes if outcome.status == "fail"]
+    if verdict in ("failed", "suspect"):
+        alarms = sorted((outcome for outcome in outcomes if outcome.status == "fail"), key=lambda outcome: not outcome.decisive)
         return f"{alarms[0].title}: {alarms[0].finding.reason}. No single cause explains it from these files."
     if verdict == "healthy":
         grounds = next(outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass")

@@ -188,6 +188,7 @@ LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outco
         ((LIKELY_CAUSE,), (outcome("a", "warn"),), True, "suspect"),
         ((), (outcome("a", "fail"), outcome("b", "pass", vital=True)), True, "inconclusive"),
         ((), (replace(outcome("a", "fail"), decisive=True), outcome("b", "pass", vital=True)), True, "suspect"),
+        ((), (replace(outcome("a", "fail"), decisive=True), outcome("b", "not-checked", vital=True)), True, "failed"),
         ((), (outcome("a", "fail"), outcome("c", "fail"), outcome("b", "pass", vital=True)), True, "suspect"),
         ((), (outcome("a", "fail"), outcome("b", "not-checked", vital=True)), True, "suspect"),
         ((), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),

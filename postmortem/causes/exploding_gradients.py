@@ -57,6 +57,7 @@ EVIDENCE = (
     Evidence(-1.0, "loss and weights stayed finite", passed=("nonfinite-loss", "nonfinite-weights")),
     Evidence(-2.0, "updates are too large for the weights at the usual gradient", alarm=("large-updates",)),
     Evidence(-5.0, "weights were too large from the start", alarm=("large-initial-weights",)),
+    Evidence(-3.0, "the first loss was off before anything exploded", alarm=("initial-loss-off", "nonfinite-loss")),
 )
 EXPLAINS = ("loss-spike", "dead-relus", "saturated-activations")
 USES = ("gradnorm.median", "weights.nonfinite")

@@ -40,6 +40,7 @@ EVIDENCE = (
         3.0, "the first loss is far above chance, and the signal grows with depth", alarm=("initial-loss-off", "unstable-initial-gain")
     ),
     Evidence(6.0, "the signal grows with depth until the loss is not finite", alarm=("nonfinite-first-loss", "unstable-initial-gain")),
+    Evidence(2.0, "the loss was not finite before any update", alarm=("nonfinite-first-loss",)),
     Evidence(6.0, "weights started too large for a finite loss", alarm=("large-initial-weights", "nonfinite-first-loss")),
     Evidence(-6.0, "the loss follows the squares of the weights: a penalty makes it", alarm=("penalty-shaped-loss",)),
     Evidence(-3.5, "hidden weights started at a usual scale", passed=("large-initial-weights",)),

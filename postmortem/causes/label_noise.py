@@ -99,6 +99,8 @@ EVIDENCE = (
     Evidence(0.5, "the loss stayed flat", alarm=("flat-loss",)),
     Evidence(0.5, "the loss stayed high", alarm=("plateaued-loss",)),
     Evidence(1.5, "the loss stayed flat while the validation loss jitters", alarm=("flat-loss",), passed=("still-validation",)),
+    Evidence(2.5, "both losses settled high although no layer is narrow", alarm=("settled-high-loss",), passed=("narrow-layers",)),
+    Evidence(1.0, "the loss stayed high although no layer is narrow", alarm=("plateaued-loss",), passed=("narrow-layers", "short-travel")),
 )
 EXPLAINS = ("overfitting",)
 

@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(-4.0, "regularization loss is well below the data loss", passed=("dominant-regularization",)),
     Evidence(-1.5, "weights kept their size", passed=("collapsed-weights",)),
     Evidence(-4.0, "units that are saturated get no gradient, and any decay shrinks them", alarm=("collapsed-weights", "saturated-units")),
+    Evidence(-3.0, "no gradient reaches what decay shrinks", alarm=("collapsed-weights", "gradient-depth-slope")),
     Evidence(9.0, "the loss follows the squares of the weights", alarm=("penalty-shaped-loss",)),
     Evidence(-4.0, "the signal shrinks with depth from the start, and gradients too", alarm=("collapsed-weights", "unstable-initial-gain")),
     Evidence(2.5, "scales of norms went to nothing", alarm=("vanished-norm-scales",)),

@@ -56,6 +56,7 @@ EVIDENCE = (
     Evidence(-2.0, "the loss was still falling", alarm=("unfinished-descent",)),
     Evidence(0.5, "the loss ends high", alarm=("high-final-loss",)),
     Evidence(1.0, "the loss ends high and was still falling", alarm=("high-final-loss", "unfinished-descent")),
+    Evidence(-1.5, "no layer is narrow", passed=("narrow-layers",)),
 )
 USES = ("weights.parameters",)
 

@@ -216,17 +216,26 @@ def _is_recurrent(layer: Layer) -> bool:
     return layer.kind == "recurrent" and layer.is_parameter and len(layer.shape) == 2
 
 
-def _before_learned_norms(view: View, row: CheckpointRow) -> frozenset[str]:
-    """Matrices with a normalization behind them whose scale varies, which no initialization draws: the two were loaded together.
+def _beside_learned_norms(view: View, row: CheckpointRow) -> frozenset[str]:
+    """Matrices of a block, or right in front of a normalization, whose scale varies, which no initialization draws: loaded together.
 
-    Behind a normalization weights may learn at a rate so low for their norm that their moments stay those of the draw.
+    Beside a normalization weights may learn at a rate so low for their norm that their moments stay those of the draw.
     """
-    found = set()
-    for layer, following in pairwise(view.layers.values()):
-        scale = row.tensors.get(following.name)
-        if layer.normalized and scale is not None and scale.variance > 0:
-            found.add(layer.name)
-    return frozenset(found)
+    scales = [layer.name for layer in view.layers.values() if layer.kind == "norm-scale" and layer.name in row.tensors]
+    learned = {name for name in scales if row.tensors[name].variance > 0}
+    blocks = {_block(name) for name in learned} - {""}
+    in_front = {layer.name for layer, following in pairwise(view.layers.values()) if layer.normalized and following.name in learned}
+    return frozenset(in_front | {name for name in view.layers if _block(name) in blocks})
+
+
+def _block(name: str) -> str:
+    """The numbered part of the model that a tensor belongs to, `layers.3` or `stage1`; empty where no module with parts is numbered.
+
+    A number right before the tensor's own name (`features.0.weight`) counts layers and no blocks.
+    """
+    parts = name.split(".")
+    place = next((place for place, part in enumerate(parts[:-2]) if any(letter.isdigit() for letter in part)), None)
+    return "" if place is None else ".".join(parts[: place + 1])
 
 
 def _fresh(view: View, row: CheckpointRow) -> Found:
@@ -235,7 +244,7 @@ def _fresh(view: View, row: CheckpointRow) -> Found:
     judged = [layer for layer in drawn if layer.elements >= _FEWEST_ELEMENTS and _varies(row, layer)]
     if not judged:
         return Missing("weights.fresh", f"no hidden matrix has {_FEWEST_ELEMENTS} elements that vary", "initial-checkpoint")
-    learned = _before_learned_norms(view, row)
+    learned = _beside_learned_norms(view, row)
     items = {
         layer.name: float(layer.name not in learned and looks_fresh(row.tensors[layer.name], layer, row.tensors.get(layer.bias)))
         for layer in judged

@@ -133,11 +133,12 @@ def _bounds(exact: Sequence[Found], low: dict[str, float], high: dict[str, float
 
 
 def _moved_names(view: View) -> dict[str, bool]:
-    """Parameter -> whether any of its bits changed over the series."""
+    """Parameter -> whether any of its bits changed over the series. What was NaN all along cannot change, and tells nothing."""
     found: dict[str, bool] = {}
     for layer in view.parameters:
         deltas = [row.deltas[layer.name] for row in view.rows if layer.name in row.deltas]
-        if deltas:
+        held = [row.tensors[layer.name] for row in view.rows if layer.name in row.tensors]
+        if deltas and not all(stats.nonfinite == stats.elements for stats in held):
             found[layer.name] = any(delta.equal < layer.elements for delta in deltas)
     return found
 
@@ -160,7 +161,8 @@ def _moved(view: View) -> Iterator[Found]:
     names = ("updates.moved", "updates.frozen")
     moved = _moved_names(view)
     if not moved:
-        yield from missing(names, "no parameter has the same shape in two checkpoints", "two-checkpoints")
+        told = "no parameter has the same shape in two checkpoints, and finite numbers in one"
+        yield from missing(names, told, "two-checkpoints")
         return
     if (_steps_between(view) or 1) < 1:
         yield from missing(names, "the checkpoints are from one and the same step", "two-checkpoints")

@@ -212,3 +212,25 @@ def test_matrices_in_front_of_a_learned_normalization_were_loaded_with_it(lab: A
             state |= {name: weight, f"{at}.bn.weight": 1 + varied * draw.normal(size=16), f"{at}.bn.bias": np.zeros(16)}
         state["head.weight"] = draw.normal(size=(4, 16))
         assert number(lab.everything([lab.bare(0, state)]), "weights.fresh").value == fresh
+
+
+def test_a_block_with_a_learned_normalization_was_loaded_as_a_whole(lab: Any) -> None:
+    """Scales of a numbered block that vary speak for all its matrices; a block whose scale is all ones stays as it was drawn."""
+    draw = np.random.default_rng(0)
+    state: dict[str, np.ndarray] = {}
+    for at in range(2):
+        state |= {f"layers.{at}.norm.weight": np.ones(40) if at else 1 + 0.05 * draw.normal(size=40)}
+        state |= {f"layers.{at}.{part}.weight": draw.normal(scale=40**-0.5, size=(40, 40)) for part in ("wq", "wo")}
+    state["output.weight"] = draw.normal(size=(5, 40))
+    found = number(lab.everything([lab.bare(0, state)]), "weights.fresh")
+    assert dict(found.items) == {"layers.0.wq.weight": 0, "layers.0.wo.weight": 0, "layers.1.wq.weight": 1, "layers.1.wo.weight": 1}
+
+
+def test_weights_that_were_never_finite_do_not_stand_still(lab: Any) -> None:
+    """NaN keeps every bit whatever is added to it: whether anything was updated is not known."""
+    draw = np.random.default_rng(0)
+    broken = {name: np.full((16, 16), np.nan) for name in ("0.weight", "1.weight")}
+    found = lab.everything([lab.bare(0, broken), lab.bare(100, broken)])
+    assert isinstance(found["updates.moved"], Missing)
+    half = broken | {"0.weight": draw.normal(size=(16, 16))}
+    assert number(lab.everything([lab.bare(0, half), lab.bare(100, half)]), "updates.moved").value == 0

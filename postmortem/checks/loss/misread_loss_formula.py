@@ -3,9 +3,9 @@
 ## What it looks for
 Whether the loss lies on ln(e + C - 1) - accuracy, within 0.12 on average over the second half of the run, which is what softmax applied
 twice gives; whether the first loss is ln B of the batch size, within 0.05 of it, and 1.3 times ln C or more (a warning where no setting
-gives B and the first loss is the logarithm of a usual one); and whether the first
-loss is below 0.2 of ln C while the accuracy ends short of 0.9. Each of them fails, the first only where the accuracy came to 0.75, and
-warns below.
+gives B and the first loss is the logarithm of a usual one); whether it is B times ln C, within 0.1 of it, and less than half of it was
+learned; and whether it is below 0.2 of ln C while the accuracy ends short of 0.9. Each of them fails, the first only where the accuracy
+came to 0.75, and warns below.
 
 ## Why it matters
 Such a loss falls and looks like learning. It ends high whatever the model knows, or trains on another question than the one asked.
@@ -14,7 +14,8 @@ Such a loss falls and looks like learning. It ends high whatever the model knows
 Give the loss function logits, over the axis of the classes, and let it average once: check with two records whose loss is known.
 
 ## When it is wrong
-A model whose errors are as sure as its hits may lie on the first formula by accident at one point, not along half of a run. A first loss
+Dropout and augmentation that leave a model unsure: then validation loss is well below training loss, and it passes. A model whose errors
+are as sure as its hits may lie on the first formula by accident at one point, not along half of a run. A first loss
 far below chance is right for a model that was trained before.
 
 ## References
@@ -39,6 +40,13 @@ NEAR = Threshold(
     half="larger first weights hide it",
     double="losses that are off for other reasons are called by this name",
 )
+SUMMED = Threshold(
+    0.1,
+    "share",
+    source="as for one record, added up: the first loss of small heads lies within a few percent of ln C each",
+    half="sums over larger first outputs pass",
+    double="first losses that are off for other reasons are called by this name one time in five",
+)
 TINY = Threshold(
     0.2,
     "of chance level",
@@ -49,6 +57,11 @@ TINY = Threshold(
 APART = 1.3
 LEARNED = 0.9
 FLOOR = 0.9
+HINDERED = 0.9
+"""Validation loss over training loss below which training is held back by dropout or augmentation, which leave a model unsure."""
+SMALLEST_SUM = 8
+LEARNED_SHARE = 0.5
+"""A sum that is learned all the same is a rate that fits it."""
 SURE = 0.75
 """A model that is right so often is sure of itself, and its loss is far below the formula; an unsure one may pass by it on its way down."""
 
@@ -63,6 +76,9 @@ USES = (
     "run.goes_on",
     "loss.first",
     "loss.last",
+    "loss.improvement",
+    "run.batch_size",
+    "validation.gap",
 )
 FIGURE = "loss"
 
@@ -75,7 +91,8 @@ def applies(measured: Measured) -> str:
 def judge(measured: Measured) -> Finding:
     doubled, to_batch = measured.get("loss.doubled_softmax"), measured.get("loss.first_to_batch")
     to_chance, accuracy = measured.get("loss.first_to_chance"), measured.number("accuracy.train_last")
-    if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below":
+    hindered = (measured.number("validation.gap") or 1.0) < HINDERED
+    if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below" and not hindered:
         told = f"the loss lies within {number(doubled.value, 2)} of what softmax applied twice gives at this accuracy ({doubled.basis})"
         known_to_be_sure = max(accuracy or 0.0, measured.number("accuracy.validation_last") or 0.0) >= SURE
         return Finding("fail" if known_to_be_sure else "warn", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
@@ -87,6 +104,14 @@ def judge(measured: Measured) -> Finding:
         )
         assumed = to_batch.text == "assumed"
         return Finding("warn" if assumed else "fail", told, abs(to_batch.value - 1), NEAR, NEAR.unit, to_batch.first_step)
+    batch = measured.number("run.batch_size")
+    apart = abs(to_chance.value / batch - 1) if to_chance is not None and batch is not None and batch >= SMALLEST_SUM else 1.0
+    if to_chance is not None and apart <= SUMMED.value and (measured.number("loss.improvement") or 0.0) < LEARNED_SHARE:
+        told = (
+            f"the first loss is {multiple(to_chance.value)} chance level (ln C), within {percent(apart)} of the batch size, "
+            "as a sum over the batch is, and it was not learned"
+        )
+        return Finding("fail", told, apart, SUMMED, SUMMED.unit, to_chance.first_step)
     known = measured.text("run.pretrained") == "true" or measured.text("run.goes_on") == "true"
     if to_chance is not None and to_chance.value < TINY.value and not known and accuracy is not None and accuracy < LEARNED:
         told = (
@@ -127,7 +152,14 @@ def _first(to_chance: float, to_batch: float) -> tuple[Measurement, ...]:
     )
 
 
+_SUM = (
+    _family(),
+    Measurement("loss.first_to_chance", 33.0, "ratio", "'train/loss'", 0),
+    Measurement("run.batch_size", 32.0, "", "setting"),
+)
 EXAMPLES = (
+    Example("a sum over the batch that became NaN", _SUM, "fail"),
+    Example("one that was learned", (*_SUM, Measurement("loss.improvement", 0.9, "share", "'train/loss'")), "pass"),
     Example(
         "softmax twice",
         (
