@@ -70,6 +70,12 @@ def not_of_family(family: str, kind: str, roled: Sequence[Roled] = ()) -> tuple[
     return f"the run is not known to be {kind}", True
 
 
+def answers_with_numbers(roled: Sequence[Roled]) -> bool:
+    """Whether one unit at the end of the model may be its answer: not a critic's, no value of a state, nothing that accuracies count."""
+    told = _by_tags(roled)
+    return (told is None or told[0] not in ("gan", "rl")) and not any(one.role == "accuracy" for one in roled)
+
+
 def _by_tags(roled: Sequence[Roled]) -> _Told | None:
     tagged = [(one, frozenset(words(one.series.tag))) for one in roled]
     losses = [(one, present) for one, present in tagged if one.role in _OF_LOSS]

@@ -23,6 +23,7 @@ from postmortem.measure.curves import measure_curves
 from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epoch_pattern import epoch_pattern
 from postmortem.measure.epochs import epochs_logged, passes
+from postmortem.measure.family import answers_with_numbers
 from postmortem.measure.files import measure_files
 from postmortem.measure.flips import measure_flips
 from postmortem.measure.gradient_total import measure_gradient_total
@@ -130,7 +131,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     if "precision.scale" not in found.values:
         found.keep(logged_scale(roled))
     head_rows, parameters = found.whole("weights.head_rows"), found.whole("weights.parameters")
-    if run.options.num_classes is None:
+    if run.options.num_classes is None and answers_with_numbers(roled):
         run = replace(run, manifests=as_quantities(run.manifests, head_rows))
     found.keep(measure_classes(run.manifests, head_rows, parameters, settings(run), _last_step(run), epochs_logged(run.series)))
     found.keep(iter([passes(epochs_logged(run.series), [one.epoch for one in run.checkpoints])]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from postmortem.measure.chance import Classes
-from postmortem.measure.family import FAMILIES, measure_family, not_of_family
+from postmortem.measure.family import FAMILIES, answers_with_numbers, measure_family, not_of_family
 from postmortem.measure.roles import assign
 from postmortem.model import Checkpoint, Plain, ReadOptions, RunData, Series
 
@@ -162,3 +162,18 @@ def test_a_loss_at_chance_is_a_cross_entropy(levels: tuple[float, float], classe
     roled = assign((series,), run.options)
     (found,) = measure_family(run, roled, Classes(classes), roled)
     assert found.text == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (("train/loss", "val/loss"), True),
+        (("loss_g", "loss_d"), False),
+        (("rollout/ep_rew_mean", "train/value_loss"), False),
+        (("train/loss", "val/acc"), False),
+    ],
+)
+def test_one_unit_is_the_answer_of_no_critic_and_of_no_classifier(tags: tuple[str, ...], expected: bool) -> None:
+    """A discriminator's or an agent's value has one unit whatever the labels are; an accuracy counts classes."""
+    series = tuple(Series(tag, "", np.arange(30), np.linspace(2, 1, 30), np.full(30, np.nan), "events") for tag in tags)
+    assert answers_with_numbers(assign(series, ReadOptions())) == expected
