@@ -135,6 +135,7 @@ def run_check(check: Check, values: Mapping[str, Measurement], missing: Mapping[
         error=error,
         vital=check.vital,
         decisive=check.decisive,
+        grave=check.grave,
     )
 
 
@@ -306,7 +307,7 @@ def decide(causes: Sequence[RankedCause], outcomes: Sequence[Outcome], readable:
     if likely or decided or len(failed) > 1 or (failed and not learned):
         return "suspect"
     # One check in a hundred and more that fails alone, in a run that learned, is as often the check's error as the run's.
-    silent = not failed and not doubtful and not any(outcome.alarmed for outcome in vital)
+    silent = not failed and not doubtful and not any(outcome.alarmed and (outcome.vital or outcome.grave) for outcome in outcomes)
     return "healthy" if learned and silent else "inconclusive"
 
 
@@ -341,6 +342,8 @@ def headline(verdict: Verdict, causes: Sequence[RankedCause], outcomes: Sequence
     if doubt:
         return f"The files do not show that this run learned enough: {doubt}. {coverage}"
     learned = next((outcome.finding.reason for outcome in outcomes if outcome.vital and outcome.status == "pass"), "")
+    if learned and (grave := next((outcome.finding.reason for outcome in outcomes if outcome.grave and outcome.alarmed), "")):
+        return f"The run learned ({learned}), and yet {grave}. {coverage}"
     if learned and causes and causes[0].probability >= DOUBT:
         open_still = f"{inside(causes[0].title)} ({percent(causes[0].probability)})"
         return f"The run learned ({learned}), and trouble cannot be ruled out: {open_still}. {coverage}"

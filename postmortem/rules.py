@@ -76,6 +76,7 @@ def _check(module: ModuleType) -> Check:
         doubts=getattr(module, "DOUBTS_ITEMS", ()),
         asides=getattr(module, "ASIDES", ()),
         decisive=getattr(module, "DECISIVE", False),
+        grave=getattr(module, "LOSES_GROUND", False),
         applies=getattr(module, "applies", _always),
         judge=_required(module, "judge"),
         thresholds={name: value for name, value in vars(module).items() if isinstance(value, Threshold)},

@@ -195,6 +195,8 @@ LIKELY_CAUSE = weigh(cause("one", Evidence(9.0, "x", alarm=("a",))), {"a": outco
         ((), (outcome("a", "warn", vital=True), outcome("b", "pass", vital=True)), True, "inconclusive"),
         ((replace(LIKELY_CAUSE, probability=DOUBT),), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "inconclusive"),
         ((replace(LIKELY_CAUSE, probability=DOUBT / 2),), (outcome("a", "warn"), outcome("b", "pass", vital=True)), True, "healthy"),
+        ((), (replace(outcome("a", "warn"), grave=True), outcome("b", "pass", vital=True)), True, "inconclusive"),
+        ((), (replace(outcome("a", "pass"), grave=True), outcome("b", "not-checked", vital=True)), True, "inconclusive"),
         ((), (outcome("b", "pass"),), True, "inconclusive"),
         ((), (outcome("b", "not-checked", vital=True),), True, "inconclusive"),
         ((), (), False, "unreadable"),
@@ -414,3 +416,11 @@ def test_a_loss_that_stands_does_not_fail_the_learning_rate() -> None:
     for id in ("flat-loss", "plateaued-loss", "worse-than-guessing"):
         assert "learning-rate" not in rules.checks()[id].checklist
     assert "learning-rate" in rules.checks()["small-rate"].checklist
+
+
+def test_headline_says_what_was_lost_of_what_was_learned() -> None:
+    """A grave warning beside a loss that fell is told, not the absence of proof."""
+    outcomes = (replace(outcome("a", "warn"), grave=True), outcome("b", "pass", vital=True))
+    assert headline("inconclusive", (), outcomes, ()).startswith("The run learned (") and ", and yet " in headline(
+        "inconclusive", (), outcomes, ()
+    )

@@ -279,3 +279,9 @@ def test_measured_number_is_the_one_in_the_reason(check: Check, example: Example
     written = (value, value * 100, (value - 1) * 100)
     same = any(math.isclose(one, each, rel_tol=0.05, abs_tol=1e-9) for one in written for each in told)
     assert same or (value < 1e-3 and "less than 0.1%" in finding.reason), finding.reason
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_flags_of_a_check_are_yes_or_no(check: Check) -> None:
+    """A threshold that bears the name of a flag would be taken for it."""
+    assert all(isinstance(flag, bool) for flag in (check.vital, check.decisive, check.grave))

@@ -80,6 +80,8 @@ class Check:
     """Those of `uses` that only soften what it says: where it could not be made, nobody is told to log them for it."""
     decisive: bool = False
     """Whether a failure alone is enough to suspect a run that learned: what is seen is no matter of degree."""
+    grave: bool = False
+    """Whether an alarm, a warning too, keeps a run from being called healthy; that it passes proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Outcome:
     """Where the check itself broke: type and message. The status is then `not-checked`."""
     vital: bool = False
     decisive: bool = False
+    grave: bool = False
 
     @property
     def status(self) -> Status:

@@ -275,6 +275,7 @@ def _check(outcome: Outcome) -> JsonObject:
         "error": outcome.error,
         "vital": outcome.vital,
         "decisive": outcome.decisive,
+        "grave": outcome.grave,
     }
 
 
@@ -298,6 +299,7 @@ def _parse_check(data: JsonObject) -> Outcome:
         error=data.get("error", ""),
         vital=data.get("vital", False),
         decisive=data.get("decisive", False),
+        grave=data.get("grave", False),
     )
 
 

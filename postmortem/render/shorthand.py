@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, object] = {
     "error": "",
     "vital": False,
     "decisive": False,
+    "grave": False,
 }
 """What a name of a check stands for where it is absent."""
 

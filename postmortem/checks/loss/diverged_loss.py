@@ -53,6 +53,7 @@ CHECKLIST = ("learning-rate",)
 DOUBTS_ITEMS = ("learning-rate",)
 LEADS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
+LOSES_GROUND = True
 
 
 def applies(measured: Measured) -> str:

@@ -43,6 +43,7 @@ CAME_BACK = 0.25
 NEEDS = ("loss.jump",)
 USES = ("run.family",)
 FIGURE = "loss"
+LOSES_GROUND = True
 
 
 def applies(measured: Measured) -> str:

@@ -36,6 +36,7 @@ NONE = Threshold(
 
 NEEDS = ("weights.redrawn", "weights.redrawn_inside")
 USES = ("optimizer.step_lag",)
+LOSES_GROUND = True
 
 
 def judge(measured: Measured) -> Finding:
