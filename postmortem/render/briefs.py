@@ -12,6 +12,8 @@ from postmortem.render import wording
 from postmortem.render.wording import certainty, plural, size
 
 LIKELY = 0.5
+POSSIBLE = 0.15
+"""Causes below are leads: a table of runs, which has no room for what speaks for them, does not name them."""
 """A cause at or above this is acted upon; one below is only named."""
 ADVISED = 3
 """Pieces of advice on what to log, of a run that could not be judged."""
@@ -68,6 +70,11 @@ def amount(value: float | None, unit: str) -> str:
 def sentence(clause: str) -> str:
     """A clause as a sentence, without the spaces that a page sets before per cent signs: they are in the way of a search."""
     return wording.sentence(clause).replace("\u00a0%", "%")
+
+
+def named(run: RunReport) -> RankedCause | None:
+    """The cause that a table of runs names: the first, where it is more than a lead."""
+    return next((cause for cause in run.causes[:1] if cause.probability >= POSSIBLE), None)
 
 
 def grounds(causes: Sequence[RankedCause], outcomes: Sequence[Outcome]) -> list[Outcome]:

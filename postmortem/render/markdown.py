@@ -31,7 +31,7 @@ def _several(report: Report) -> list[str]:
     room = MAX_LINES - len(lines) - 2
     worst_first = briefs.ordered(report.runs)
     for run in worst_first[:room]:
-        top = run.causes[0] if run.causes else None
+        top = briefs.named(run)
         cells = (_safe(label(run)), VERDICTS[run.verdict], top.title if top else "", percent(top.probability) if top else "")
         lines.append(f"| {' | '.join(cells)} |")
     if len(worst_first) > room:

@@ -73,7 +73,7 @@ def _overview(console: Console, runs: Sequence[RunReport]) -> None:
     table.add_column("most likely cause", overflow="ellipsis", no_wrap=True)
     table.add_column("sure", justify="right", no_wrap=True)
     for run in briefs.ordered(runs):
-        top = run.causes[0] if run.causes else None
+        top = briefs.named(run)
         table.add_row(
             Text(visible(label(run))),
             Text(VERDICTS[run.verdict], VERDICT_STYLES[run.verdict]),

@@ -312,6 +312,25 @@ def test_markdown_is_short_and_inert() -> None:
     assert "and " in many.splitlines()[-1]
 
 
+def test_tables_of_many_runs_name_no_lead() -> None:
+    """A cause of 0.05 stands in the table of no format; one of 0.15 does."""
+    title = RUN.causes[0].title
+    for probability, told in ((0.05, False), (0.15, True)):
+        runs = tuple(replace(RUN, name=str(at), headline="", causes=(replace(RUN.causes[0], probability=probability),)) for at in range(20))
+        several = replace(REPORT, runs=runs)
+        # The terminal tells of the worst runs below its table: that ends at the first empty line.
+        tables = render_markdown(several), render_text(several).split("\n\n")[1]
+        assert [title in table for table in tables] == [told, told], probability
+
+
+def test_sarif_levels_follow_how_sure_a_cause_is() -> None:
+    """Likely causes are errors, possible ones warnings, leads notes."""
+    for probability, level in ((0.5, "error"), (0.15, "warning"), (0.05, "note")):
+        run = replace(RUN, causes=(replace(RUN.causes[0], probability=probability),))
+        found = json.loads(render_sarif(replace(REPORT, runs=(run,))))["runs"][0]["results"]
+        assert found[0]["level"] == level
+
+
 def test_sarif_names_causes_places_and_problems() -> None:
     """Causes are results with layers as logical locations; problems are notes on files."""
     run = json.loads(render_sarif(REPORT))["runs"][0]
