@@ -30,7 +30,7 @@ def as_quantities(manifests: Sequence[Manifest], head_rows: int | None) -> tuple
 
 
 def _counts_something(manifest: Manifest) -> bool:
-    labels = {label for counts in manifest.counts.values() for label in counts}
+    labels = {label for counts in manifest.counts.values() for label, records in counts.items() if records}
     whole = all(label.strip().removeprefix("-").isdecimal() and label.isascii() and len(label) <= 9 for label in labels)
     return label_kind(manifest) == "single" and len(labels) >= LEAST_VALUES and whole and not manifest.classes
 

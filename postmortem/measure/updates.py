@@ -161,8 +161,10 @@ def _moved(view: View) -> Iterator[Found]:
     names = ("updates.moved", "updates.frozen")
     moved = _moved_names(view)
     if not moved:
-        told = "no parameter has the same shape in two checkpoints, and finite numbers in one"
-        yield from missing(names, told, "two-checkpoints")
+        if any(row.deltas for row in view.rows):
+            yield from missing(names, "no parameter has a finite number in any checkpoint, and NaN stays NaN whatever is added", "")
+        else:
+            yield from missing(names, "no parameter has the same shape in two checkpoints", "two-checkpoints")
         return
     if (_steps_between(view) or 1) < 1:
         yield from missing(names, "the checkpoints are from one and the same step", "two-checkpoints")

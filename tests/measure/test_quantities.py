@@ -38,8 +38,9 @@ def test_counts_under_a_head_of_one_unit_are_targets() -> None:
         (replace(VISITS, counts={"train": {"cat": 5, "dog": 5, "3": 5}}), 1),
         (replace(VISITS, classes=("none", "one", "two")), 1),
         (replace(VISITS, labels="multiple"), 1),
+        (replace(VISITS, counts={"train": {"0": 0, "1": 0, "2": 0}}), 1),
     ],
-    ids=["a wide head", "no checkpoint", "yes and no", "names", "declared classes", "several labels"],
+    ids=["a wide head", "no checkpoint", "yes and no", "names", "declared classes", "several labels", "no record counted"],
 )
 def test_everything_else_stays_classes(manifest: Manifest, rows: int | None) -> None:
     """Nothing is made of numbers that a head tells apart, of two of them, of names, or of labels that are declared."""

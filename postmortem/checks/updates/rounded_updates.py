@@ -3,7 +3,8 @@
 ## What it looks for
 The share of half-precision weights whose last update, rebuilt from the optimizer's state, is below half a unit in their last
 place. Fails where it is 0.5 or more and at least 0.5 of the elements are the same bit for bit in the last two checkpoints; warns
-where the first holds and the second is not known, or between 0.25 and 0.5, or where the loss lost more than half of its start.
+where the first holds and the second is not known, or between 0.25 and 0.5, or where the loss lost more than half of its start, unless 0.75
+of the elements and more stood still at the full learning rate and a tenth of the loss is left.
 Where the update cannot be rebuilt, the equal bits alone are judged: at the full learning rate by the same lines, else from 0.9 on,
 beside a loss that did not fall.
 
@@ -49,6 +50,7 @@ STANDING = 0.75
 """At the full learning rate healthy half-precision runs of the fault corpus keep at most half of their weights, stalled ones mostly more
 than this, whatever the rest has learned."""
 FITTED = 0.9
+"""A run that lost so much of its first loss needed no further updates."""
 HALF_TYPES = ("bfloat16", "float16")
 
 NEEDS = ("precision.stored",)
@@ -106,8 +108,6 @@ def _by_equality(stored: str, same: float | None, fell: float | None, at_full_ra
         told = f"{seen}, at the full learning rate"
         # Weights are of one type from the first step on.
         return Finding("fail" if same >= SAME.value else "warn", told, same, SAME, "share", 0)
-    if same >= STANDING and fell is not None and FELL <= fell < STANDING:
-        return Finding("warn", f"{seen}, and the loss fell by {percent(fell)} only", same, SAME, "share")
     if same >= SAME_ALONE and (fell is None or fell < FELL):
         flat = ", and the loss did not fall" if fell is not None else ""
         return Finding("fail" if known and fell is not None else "warn", f"{seen}{flat}", same, SAME, "share")
