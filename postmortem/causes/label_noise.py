@@ -67,6 +67,10 @@ EVIDENCE = (
         passed=("short-travel", "overwritten-weights", "unfinished-descent"),
     ),
     Evidence(0.5, "training records lack labels", alarm=("unlabelled-records",)),
+    Evidence(7.0, "every record is equally uncertain, whatever was learned", alarm=("even-errors",)),
+    Evidence(5.5, "what little training gained, validation does not share", alarm=("unshared-gain",)),
+    Evidence(-1.5, "validation shares what little training gained", passed=("unshared-gain",)),
+    Evidence(-3.0, "some records are known far better than others", alarm=("settled-high-loss",), passed=("even-errors",)),
     Evidence(-4.5, "validation beats the class prior", passed=("uninformative-labels",)),
     Evidence(-3.5, "errors at the head shrank: training was learned at an ordinary pace", passed=("unshrunk-head-residuals",)),
     Evidence(-2.0, "training and validation settled together", alarm=("settled-high-loss",)),
@@ -107,7 +111,12 @@ EXPLAINS = ("overfitting",)
 
 def summary(case: Case) -> str:
     return case.said(
-        "early-validation-turn", "uninformative-labels", "unshrunk-head-residuals", otherwise="Labels do not follow the inputs."
+        "even-errors",
+        "early-validation-turn",
+        "uninformative-labels",
+        "unshared-gain",
+        "unshrunk-head-residuals",
+        otherwise="Labels do not follow the inputs.",
     )
 
 

@@ -33,6 +33,7 @@ EVIDENCE = (
     Evidence(2.0, "the gradient norm burst where the loss jumped", alarm=("gradient-norm-burst", "lasting-jump")),
     Evidence(1.0, "single targets are far out, and their batches jump", alarm=("outlying-targets", "spiky-loss")),
     Evidence(9.0, "the loss follows the order of records that are sorted and not shuffled", alarm=("epoch-patterned-loss",)),
+    Evidence(-5.0, "the rate is above the usual range, which throws the loss without any burst", alarm=("large-rate", "lasting-jump")),
     Evidence(-3.0, "no level of the loss rose above the one before", passed=("lasting-jump",)),
     Evidence(-1.0, "no point of the loss jumped", passed=("spiky-loss",)),
     Evidence(-6.0, "the loss jumped where the run was resumed", alarm=("resumed-loss-jump",)),

@@ -41,6 +41,7 @@ EVIDENCE = (
     Evidence(5.0, "numbers overflowed at an unusually high rate", alarm=("large-rate", "nonfinite-loss")),
     Evidence(6.0, "weights were overwritten at an unusually high rate", alarm=("large-rate", "overwritten-weights")),
     Evidence(-8.0, "the loss was learned until it jumped at one step", alarm=("lasting-jump",)),
+    Evidence(7.0, "the loss jumped at an unusually high rate, which may throw it at any step", alarm=("large-rate", "lasting-jump")),
     Evidence(2.0, "the loss ends above that of a guess at an unusually high rate", alarm=("large-rate", "worse-than-guessing")),
     Evidence(2.5, "the loss diverged", alarm=("diverged-loss",)),
     Evidence(2.0, "the loss bounces instead of settling", alarm=("oscillating-loss",)),

@@ -34,6 +34,7 @@ EVIDENCE = (
     Evidence(-2.5, "the recurrence grows what it carries, which drives its units to their ends", alarm=("growing-recurrence",)),
     Evidence(-3.0, "the weights themselves blew up", alarm=("late-divergence", "growing-weights")),
     Evidence(-3.0, "weights were overwritten, which drives units to their ends", alarm=("overwritten-weights", "saturated-units")),
+    Evidence(6.0, "biases held most units at their ends from the start", alarm=("offset-initial-units",)),
     Evidence(-4.5, "units are not saturated", passed=("saturated-units",)),
     Evidence(0.5, "the loss stayed high", alarm=("plateaued-loss",)),
     Evidence(0.5, "the loss ends high", alarm=("high-final-loss",)),
@@ -43,7 +44,9 @@ USES = ("weights.initial_gain",)
 
 
 def summary(case: Case) -> str:
-    return case.said("saturated-units", "gradient-depth-slope", otherwise="Units sit at the ends of their activation.")
+    return case.said(
+        "saturated-units", "offset-initial-units", "gradient-depth-slope", otherwise="Units sit at the ends of their activation."
+    )
 
 
 def fix(case: Case) -> str:
@@ -55,6 +58,8 @@ def fix(case: Case) -> str:
         )
     if _alarmed(case, "unscaled-inputs") or _alarmed(case, "uncentred-inputs"):
         advice.append("scale the inputs to mean 0 and variance 1")
+    if _alarmed(case, "offset-initial-units"):
+        advice.append("start biases at 0")
     if _alarmed(case, "growing-weights"):
         advice.append("lower the learning rate, under which the weights grew")
     if not advice:

@@ -31,7 +31,7 @@ FITTED = 0.05
 
 def measure_generalization(training: Roled | None, validation: Roled | None, chance: float | None) -> Iterator[Measurement | Missing]:
     """All of `NAMES`. `chance`: ln C where the loss is known to be a cross-entropy over C classes. Items: `logged`, of the last
-    finite point, and `lost`, where a curve ends as NaN or infinity.
+    finite point, `noise`, the standard error of the level, and `lost`, where a curve ends as NaN or infinity.
 
     `fit.train_share`, `fit.validation_best`, `fit.validation_last`: levels over ignorance. `fit.train_at_best`: training's level about the
     step at which validation was best, over ignorance. `fit.late_progress`: what the last third of the steps brought, of all that training
@@ -69,7 +69,10 @@ def _shares(
     best_step = int(held.steps[near + int(np.argmin(held.values[near : at + 2]))])
     both = f"{basis_of(trained)}; {basis_of(held)}"
     end, ended = (int(one.steps[-1]) for one in (trained, held))
-    points = [{"logged": ratio(float(one.values[-1]), ignorance)} | lost for one, lost in ((trained, losts[0]), (held, losts[1]))]
+    points = [
+        {"logged": ratio(float(one.values[-1]), ignorance), "noise": ratio(one.level_noise, ignorance)} | lost
+        for one, lost in ((trained, losts[0]), (held, losts[1]))
+    ]
     yield Measurement(NAMES[0], ratio(trained.last, ignorance), "share", f"{trained.last:.4g} over {of}; {both}", end, points[0])
     yield Measurement(NAMES[1], ratio(float(best[at]), ignorance), "share", f"{best[at]:.4g} over {of}; {both}", best_step)
     yield Measurement(NAMES[2], ratio(last, ignorance), "share", f"{last:.4g} over {of}; {both}", ended, points[1])

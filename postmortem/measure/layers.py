@@ -36,6 +36,10 @@ _BUFFER_NAMES = {
         "pixel_std",
     ),
     *("cos_cached", "sin_cached", "position_ids", "relative_position_index", "total_ops", "total_params", "weight_u", "tril"),
+    # Of networks over graphs, of spectrograms, and of diffusion's schedules.
+    *("adj", "adj_matrix", "adjacency", "adjacency_matrix", "norm_adj", "laplacian", "edge_index"),
+    *("window", "hann_window", "mel_basis", "fb", "dct_mat", "slopes", "alibi", "relative_coords_table"),
+    *("betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "posterior_variance"),
 }
 _NETS = {
     *("g", "d", "gen", "disc", "generator", "discriminator", "netg", "netd", "net_g", "net_d", "actor", "critic", "critic1", "critic2"),

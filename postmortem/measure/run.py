@@ -23,6 +23,7 @@ from postmortem.measure.curves import measure_curves
 from postmortem.measure.data_sets import speaker_notes
 from postmortem.measure.epoch_pattern import epoch_pattern
 from postmortem.measure.epochs import epochs_logged, passes
+from postmortem.measure.evenness import measure_evenness
 from postmortem.measure.family import answers_with_numbers
 from postmortem.measure.files import measure_files
 from postmortem.measure.flips import measure_flips
@@ -40,7 +41,7 @@ from postmortem.measure.pace import measure_pace
 from postmortem.measure.penalties import measure_penalty_shape
 from postmortem.measure.per_class import find, measure_per_class, set_apart
 from postmortem.measure.precision import logged_scale, measure_precision
-from postmortem.measure.priors import known_classes, measure_majority
+from postmortem.measure.priors import known_classes, measure_majority, smoothing_of
 from postmortem.measure.quantities import as_quantities
 from postmortem.measure.rare import measure_rare
 from postmortem.measure.rates import logged_rate
@@ -149,6 +150,7 @@ def measure_run(run: RunData) -> RunMeasurements:
     found.keep(iter([measure_majority(roled, run.manifests)]))
     found.keep(measure_rare(roled, run.manifests, found.values["run.family"].text))
     found.keep(measure_misread(roled, found.number("loss.chance"), found.number("run.batch_size")))
+    found.keep(measure_evenness(roled, found.number("loss.chance"), smoothing_of(settings(run))))
     found.keep(measure_per_class(per_class, run.manifests))
     found.keep(iter([epoch_pattern(main_training_loss(roled), found.number("data.training_records"), found.number("run.batch_size"))]))
     found.keep(iter([measure_schedule(roled)]))

@@ -21,10 +21,12 @@ from postmortem.measure.table import CheckpointRow, Floats, TensorTable
 from postmortem.measure.view import Found, View, at_step, missing, view_of
 from postmortem.model import Checkpoint, Measurement, Missing, counted
 
-NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms", "signal.final_preactivation_rms")
+NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms", "signal.final_preactivation_rms", "signal.offset")
 
 NEVER = -3.0
 """A unit whose mean is this many deviations below 0 fires for one input in 740."""
+FAR_OFFSET = 4.0
+"""A bias at which the slope of tanh is 0.0013 and that of a sigmoid 0.018 of what it is at 0, or 0.07 of its largest."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
 _SHARES = _WEIGHTS / _WEIGHTS.sum()
 
@@ -38,8 +40,9 @@ def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_
     yield _final(view, input_rms)
     row = view.rows[0]
     if row not in view.sound_rows or not is_initial(view, row):
-        yield from missing(NAMES[:3], "no checkpoint from before the first steps", "initial-checkpoint")
+        yield from missing((*NAMES[:3], NAMES[4]), "no checkpoint from before the first steps", "initial-checkpoint")
         return
+    yield _offset(view, row)
     recurrent = _recurrent(view, row)
     chain = _chain(view, row)
     if not chain:
@@ -58,6 +61,35 @@ def measure_signal(table: TensorTable, checkpoints: Sequence[Checkpoint], input_
         yield Missing(NAMES[2], "no last matrix of its own", "initial-checkpoint")
     else:
         yield Measurement(NAMES[2], output, "ratio", f"{basis} of ReLU units, and the last matrix", row.step)
+
+
+def _offset(view: View, row: CheckpointRow) -> Found:
+    """Largest share of a layer's units whose first bias is 4 or more from 0, and 3 deviations of what inputs of rms 1 add to it.
+
+    Text: on which side of 0 these biases lie, `below`, `above`, or `both` where each side has a fifth of them.
+    """
+    name = NAMES[4]
+    if view.normalizations:
+        return Missing(name, "normalization layers take the mean out of what biases add", "", applies=False)
+    items: dict[str, float] = {}
+    sides: dict[str, str] = {}
+    for layer in view.hidden:
+        units, bias = row.tensors[layer.name].units if layer.name in row.tensors else None, row.tensors.get(layer.bias)
+        if units is None or bias is None or bias.vector is None or len(bias.vector) != len(units.squares):
+            continue
+        least = np.maximum(FAR_OFFSET, -NEVER * np.sqrt(units.squares))
+        above, below = float(np.mean(bias.vector >= least)), float(np.mean(bias.vector <= -least))
+        items[layer.name] = above + below
+        mixed = min(above, below) >= _EACH_SIDE * (above + below)
+        sides[layer.name] = "both" if mixed else "above" if above > below else "below"
+    if not items:
+        return Missing(name, "no hidden layer has biases of its own", "", applies=False)
+    worst = max(items, key=lambda each: items[each])
+    basis = f"biases of {counted(len(items), 'hidden layer')} at {at_step(row)}, inputs taken to have rms 1"
+    return Measurement(name, items[worst], "share", basis, row.step, items, sides[worst] if items[worst] else "")
+
+
+_EACH_SIDE = 0.2
 
 
 def _final(view: View, input_rms: float | None) -> Found:

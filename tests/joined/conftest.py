@@ -47,6 +47,8 @@ class Plan:
     blind: bool = False
     """Whether the inputs are zero."""
     shuffled_labels: bool = False
+    wrong_labels: float = 0.0
+    """Share of all records that have the label of another record."""
     labels: tuple[str, ...] = tuple(str(label) for label in range(CLASSES))
     """What the manifest calls each class."""
     multiple: bool = False
@@ -153,6 +155,9 @@ def train(folder: Path, plan: Plan) -> tuple[float, ...]:
     targets = torch.tensor(_several(labels), dtype=torch.float32) if plan.multiple else torch.tensor(labels)
     if plan.shuffled_labels:
         targets = targets[torch.tensor(draw.permutation(len(labels)))]
+    if plan.wrong_labels:
+        hit = torch.tensor(draw.random(len(labels)) < plan.wrong_labels)
+        targets = torch.where(hit, targets[torch.tensor(draw.integers(0, len(labels), len(labels)))], targets)
     counts = torch.tensor(plan.counts, dtype=torch.float32)
     outputs = len(MULTIPLE_NAMES) if plan.multiple else plan.outputs
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, outputs))

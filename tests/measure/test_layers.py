@@ -144,3 +144,19 @@ def test_tensors_of_keras_and_flax_are_what_they_are_called(lab: Any) -> None:
     assert found["out.kernel"].is_head and found["lstm.recurrent_kernel"].kind == "recurrent"
     statistics = {name for name, layer in found.items() if layer.kind == "running-stat"}
     assert statistics == {"bn.moving_variance", "batch_stats.norm.mean", "batch_stats.norm.var"}
+
+
+def test_tables_that_a_method_computes_are_no_parameters(lab: Any) -> None:
+    """A graph's neighbours, a window of a spectrogram, a schedule of diffusion: no training moves them, and none is a missing one."""
+    found = classified(
+        lab,
+        {
+            "adj": np.eye(20),
+            "front.hann_window": np.ones(64),
+            "diffusion.alphas_cumprod": np.linspace(1, 0, 100),
+            "lift.weight": np.ones((24, 20)),
+            "node_bias": np.ones((20, 24)),
+        },
+    )
+    assert [name for name, layer in found.items() if layer.is_parameter] == ["lift.weight", "node_bias"]
+    assert found["lift.weight"].depth == 0

@@ -131,3 +131,28 @@ def test_a_few_units_far_out_do_not_make_a_layer_saturated(lab: Any) -> None:
         model[0].bias[:3] = 50.0
     after = number(signal(lab, model), "signal.preactivation_rms").items["0.weight"]
     assert after == pytest.approx(before, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("biases", "share", "side"), [((6.0, -6.0), 1.0, "both"), ((12.0, 12.0), 1.0, "above"), ((0.0, -8.0), 0.5, "below")]
+)
+def test_biases_that_hold_units_at_an_end_are_counted_by_side(lab: Any, biases: tuple[float, float], share: float, side: str) -> None:
+    """The first and the second half of a layer's biases; those of an ordinary start hold no unit."""
+    model = lab.mlp(64, 64, activation=torch.nn.Tanh)
+    assert number(signal(lab, model), "signal.offset").value == 0
+    with torch.no_grad():
+        model[2].bias[:32], model[2].bias[32:] = biases
+    found = number(signal(lab, model), "signal.offset")
+    assert found.items == {"0.weight": 0.0, "2.weight": pytest.approx(share)} and found.text == side
+
+
+def test_biases_beside_large_weights_hold_nothing(lab: Any) -> None:
+    """Biases of 6 are no offset where inputs of unit scale add 25 to them, and none counts in front of a normalization."""
+    model = lab.mlp(64, 64, activation=torch.nn.Tanh)
+    with torch.no_grad():
+        model[2].weight.mul_(50)
+        model[2].bias[:] = 6.0
+    assert number(signal(lab, model), "signal.offset").value == 0
+    normalized = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.BatchNorm1d(64), torch.nn.Tanh(), torch.nn.Linear(64, 10))
+    missing = signal(lab, normalized)["signal.offset"]
+    assert isinstance(missing, Missing) and not missing.applies
