@@ -1,13 +1,15 @@
 """Fit the weights of all evidence on the tuning half of the fault corpus, and write postmortem/fitted.py.
 
-python benchmarks/fit_evidence.py CORPUS [--jobs N] [--dry]
+python benchmarks/fit_evidence.py CORPUS [--jobs N] [--dry] [--onward]
 
-The reporting half is not looked at.
+The reporting half is not looked at. With --onward the present weights stand for the runs that they were fitted on, and CORPUS needs to hold
+only what is newer: a draw that tunes by now, or any runs that show what new evidence is worth.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +21,7 @@ from scoring.fitting import fit, table
 from scoring.judging import reports
 
 from postmortem import rules
+from postmortem.fitted import WEIGHTS
 from postmortem.model import Outcome
 
 TARGET = Path(__file__).resolve().parent.parent / "postmortem" / "fitted.py"
@@ -26,7 +29,7 @@ WEIGHT_OF_VIEW: Mapping[View, float] = {"all": 1.0, "logs": 0.5, "checkpoints": 
 """How much a run counts in each view: runs with everything are the rule."""
 HEAD = '''"""Weights of evidence in log-odds (nats), fitted on the tuning half of the fault corpus. Generated; do not edit.
 
-Made by benchmarks/fit_evidence.py from {runs} runs. A weight keeps the sign that the cause's file gives it, is at most twice as large, and
+Made by benchmarks/fit_evidence.py from {runs}. A weight keeps the sign that the cause's file gives it, is at most twice as large, and
 is drawn towards it. Evidence that is not listed keeps the weight of its file.
 """
 
@@ -44,14 +47,17 @@ def main() -> int:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--dry", action="store_true", help="print the file and write nothing")
+    parser.add_argument("--onward", action="store_true", help="hold the present weights, and fit what the corpus adds to them")
     options = parser.parse_args()
     chosen, _ = truths(options.corpus, "tuning")
     work = [(options.corpus, truth, view) for view in VIEWS for truth in chosen]
     with ProcessPoolExecutor(options.jobs) as pool:
         outcomes = list(pool.map(_outcomes, work, chunksize=4))
-    tables = [table(cause, outcomes) for cause in rules.causes()]
+    before = WEIGHTS if options.onward else {}
+    tables = [table(cause, outcomes, before.get(cause)) for cause in rules.causes()]
     weights = np.array([WEIGHT_OF_VIEW[view] for _, _, view in work])
-    text = written(fit(tables, [truth for _, truth, _ in work], weights), len(chosen))
+    runs = f"{_runs_before()}, and onward from {len(chosen)} runs" if options.onward else f"{len(chosen)} runs"
+    text = written(fit(tables, [truth for _, truth, _ in work], weights), runs)
     if options.dry:
         sys.stdout.write(text)
     else:
@@ -68,7 +74,14 @@ def _outcomes(work: tuple[Path, Truth, View]) -> dict[str, Outcome]:
     return {outcome.id: outcome for outcome in worst.checks}
 
 
-def written(fitted: Mapping[str, Mapping[str, float]], runs: int) -> str:
+def _runs_before() -> str:
+    """What the present weights were fitted on, in the words of their file."""
+    told = re.search(r"from (.*?)\. A weight", TARGET.read_text(encoding="utf-8"), re.DOTALL)
+    assert told is not None
+    return " ".join(told.group(1).split())
+
+
+def written(fitted: Mapping[str, Mapping[str, float]], runs: str) -> str:
     """The module's text."""
     lines = [HEAD.format(runs=runs)]
     for cause, weights in fitted.items():

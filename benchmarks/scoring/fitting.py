@@ -4,6 +4,8 @@ The model is that of `postmortem.diagnose`: log-odds of a cause are those of its
 loss is the sum, over runs, of the logistic loss of every cause, and of the negative log-probability of the right answer where exactly one
 of all causes, or none, is it. Both are convex. Knowledge enters three times: a weight keeps its author's sign and at most twice its size,
 is drawn towards it, and the examples in the causes' files must come out as they say.
+
+An earlier fit may stand in for runs that are no longer there: its weights are held, the more so as they rest on more runs.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ LARGEST_RATIO = 2.0
 """A fitted weight is at most so many times its author's."""
 SMALLEST_RATIO = 0.1
 """Evidence that tells nothing on these runs keeps a tenth of its weight: others may show what it is for."""
+HELD_SPREAD = 0.3
+"""Spread of a weight around what it was fitted to before, as a share of that around its author's value: those runs count as well."""
 PRIOR_SPREAD = 0.7
 LARGEST_PRIOR_SHIFT = 1.5
 EXAMPLE_MARGIN = 0.15
@@ -50,21 +54,25 @@ class Table:
     """(examples, 1 + evidence)."""
     likely: NDArray[np.bool_]
     """(examples,): which of them must come out likely."""
+    before: Floats | None = None
+    """The prior and weights of an earlier fit, NaN where evidence is newer; None where there was none, or it does not count."""
 
 
-def table(cause: str, outcomes: Sequence[Mapping[str, Outcome]]) -> Table:
-    """What a cause's evidence says on these runs, and on its author's examples."""
+def table(cause: str, outcomes: Sequence[Mapping[str, Outcome]], before: Mapping[str, float] | None = None) -> Table:
+    """What a cause's evidence says on these runs, and on its author's examples. `before`: its weights of an earlier fit."""
     prior, evidence = rules.authored(cause)
     examples = rules.causes()[cause].examples
     start = np.array([math.log(prior / (1 - prior)), *(each.log_odds for each in evidence)])
     stated = [_outcomes(example) for example in examples]
+    keys = (rules.PRIOR_KEY, *(each.key for each in evidence))
     return Table(
         cause,
-        (rules.PRIOR_KEY, *(each.key for each in evidence)),
+        keys,
         start,
         _rows(evidence, outcomes),
         _rows(evidence, stated),
         np.array([example.expect == "likely" for example in examples], dtype=np.bool_),
+        None if before is None else np.array([before.get(key, math.nan) for key in keys]),
     )
 
 
@@ -90,12 +98,15 @@ def fit(tables: Sequence[Table], truths: Sequence[Truth], weights: Floats) -> di
     start = np.concatenate([each.start for each in tables])
     is_prior = np.concatenate([np.arange(len(each.start)) == 0 for each in tables])
     spread = np.where(is_prior, PRIOR_SPREAD, np.maximum(LEAST_SPREAD, RELATIVE_SPREAD * np.abs(start)))
+    before = np.concatenate([np.full(len(each.start), math.nan) if each.before is None else each.before for each in tables])
+    centre = np.where(np.isnan(before), start, before)
+    spread = np.where(np.isnan(before), spread, HELD_SPREAD * spread)
 
     def loss(point: Floats) -> tuple[float, Floats]:
         scores = np.stack([each.given @ point[part] for each, part in zip(tables, parts, strict=True)], axis=1)
         value, slope = _data_loss(scores, right, injected, counted, weights)
         gradient = np.concatenate([each.given.T @ slope[:, column] for column, each in enumerate(tables)])
-        away = (point - start) / spread
+        away = (point - centre) / spread
         value += 0.5 * float(away @ away)
         gradient += away / spread
         for each, part in zip(tables, parts, strict=True):
@@ -106,7 +117,9 @@ def fit(tables: Sequence[Table], truths: Sequence[Truth], weights: Floats) -> di
         return value, gradient
 
     bounds = [_bounds(value, prior) for value, prior in zip(start, is_prior, strict=True)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 3000, "maxfun": 6000})
+    found = minimize(
+        loss, np.clip(centre, *np.array(bounds).T), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 3000, "maxfun": 6000}
+    )
     point = np.round(found.x, 2)
     return {each.cause: dict(zip(each.keys, point[part].tolist(), strict=True)) for each, part in zip(tables, parts, strict=True)}
 

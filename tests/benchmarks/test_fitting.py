@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scoring.corpus import Truth
 from scoring.fitting import Table, _data_loss, fit
@@ -52,3 +54,11 @@ def test_consequences_are_not_unlearned() -> None:
     fitted = fit([_table("a", [-3.0, 4.0], rows), _table("b", [-3.0, 4.0], rows)], truths, np.ones(40))
     assert fitted["b"]["evidence-0"] == 4.0
     assert fitted["a"]["evidence-0"] > 4.0
+
+
+def test_an_earlier_fit_is_held_and_newer_evidence_is_not() -> None:
+    """Runs that say that evidence misleads move a weight that was fitted before less than one that its author alone gave."""
+    truths = [_truth("a")] * 5 + [_truth("")] * 6
+    plain = _table("a", [-3.0, 2.0, 2.0], [[1.0, 1.0, 1.0]] * 11)
+    held = fit([replace(plain, before=np.array([-3.0, 2.5, np.nan]))], truths, np.ones(11))["a"]
+    assert 0 < 2.5 - held["evidence-0"] < 0.15 * (2.0 - held["evidence-1"])
