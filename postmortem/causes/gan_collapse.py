@@ -34,6 +34,7 @@ EVIDENCE = (
     Evidence(6.5, "one side is trained far faster than the other", alarm=("uneven-pair",)),
     Evidence(5.0, "the weights of one side move far farther than those of the other", alarm=("uneven-travel",)),
     Evidence(6.0, "the critic's distance grows without bound", alarm=("runaway-critic",)),
+    Evidence(5.5, "the critic's layers are far steeper than a bounded slope leaves them", alarm=("steep-critic",)),
     Evidence(6.0, "the samples got worse", alarm=("worsening-samples",)),
     Evidence(5.5, "one side gets no gradient any more", alarm=("stilled-pair",)),
     Evidence(5.5, "the generator's gradients grow without bound", alarm=("runaway-generator-gradient",)),
@@ -42,6 +43,7 @@ EVIDENCE = (
     Evidence(-0.7, "both sides are trained alike", passed=("uneven-pair",)),
     Evidence(-0.7, "the weights of both sides move alike", passed=("uneven-travel",)),
     Evidence(-0.7, "the critic's distance is bounded", passed=("runaway-critic",)),
+    Evidence(-0.3, "the judging net is not steep", passed=("steep-critic",)),
     Evidence(-0.5, "both sides still get gradients", passed=("stilled-pair",)),
     Evidence(-0.3, "the generator's gradients are bounded", passed=("runaway-generator-gradient",)),
     Evidence(-2.0, "the samples are as good as ever", passed=("worsening-samples",)),
@@ -55,7 +57,7 @@ FAR_APART = 4.0
 
 def summary(case: Case) -> str:
     logged = ("one-sided-pair", "runaway-critic", "worsening-samples")
-    stored = ("stilled-pair", "runaway-generator-gradient", "uneven-pair", "uneven-travel")
+    stored = ("steep-critic", "stilled-pair", "runaway-generator-gradient", "uneven-pair", "uneven-travel")
     return case.said(*logged, *stored, otherwise="One side of the adversarial pair has won.")
 
 

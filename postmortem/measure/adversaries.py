@@ -19,17 +19,19 @@ from postmortem.measure.pair_tags import losses, sample_metrics, scores
 from postmortem.measure.roles import Roled
 from postmortem.measure.sides import by_side, coherence, gradient_size, judged_rows, known, side_of_pair
 from postmortem.measure.smooth import Smooth, ratio, smooth
+from postmortem.measure.spectra import matrix, stable_rank
 from postmortem.measure.table import CheckpointRow, TensorTable
-from postmortem.measure.view import Found, View, missing, peak_row, view_of
+from postmortem.measure.view import Found, View, at_step, missing, peak_row, view_of
 from postmortem.model import Checkpoint, Measurement, Missing, counted
 
 LOGGED = ("pair.judge_loss", "pair.maker_loss", "pair.certainty", "pair.distance_growth", "pair.sample_decline")
 STORED = ("pair.update_ratio", "pair.rate_ratio", "pair.coherence", "pair.gradient_growth")
-TRAVEL = "pair.travel_ratio"
-NAMES = (*LOGGED, *STORED, TRAVEL)
+TRAVEL, STEEPNESS = "pair.travel_ratio", "pair.judge_steepness"
+NAMES = (*LOGGED, *STORED, TRAVEL, STEEPNESS)
 LEAST_POINTS = 10
 COIN = {"cross-entropy": 2 * math.log(2), "saturating": 2 * math.log(2), "hinge": 2.0}
 """Loss over both kinds of sample of a discriminator that says nothing."""
+FEWEST_STEEP = 2
 SURE_AND_WRONG = -1.0
 """A loss of twice a coin's; penalties on gradients do not come there."""
 
@@ -174,10 +176,11 @@ def _decline(roled: Sequence[Roled]) -> Found:
 
 def _of_weights(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> Iterator[Found]:
     if not table.rows:
-        yield from missing((*STORED, TRAVEL), "the run has no readable checkpoint", "checkpoint")
+        yield from missing((*STORED, TRAVEL, STEEPNESS), "the run has no readable checkpoint", "checkpoint")
         return
     view = view_of(table, checkpoints)
     yield _travel_ratio(view)
+    yield _steepness(view)
     row = peak_row(view)
     if row is None:
         yield from missing(STORED, "no checkpoint holds the optimizers' state", "optimizer-state")
@@ -222,6 +225,33 @@ def _travel_ratio(view: View) -> Found:
     return Measurement(
         TRAVEL, least[0], "ratio", f"{counted(len(found), 'interval')} between checkpoints, the one to step {least[3]}", least[3], items
     )
+
+
+def _steepness(view: View) -> Found:
+    """Geometric mean of the largest singular values of the judging net's matrices in the last finite checkpoint: what a layer may stretch.
+
+    Items: by matrix. A normalization of layers or of their weights sets the slope itself, and nothing is told.
+    """
+    judging = [layer for layer in view.matrices if side_of_pair(layer.name) == "judge"]
+    nets = {layer.net for layer in judging}
+    if any(layer.kind == "norm-scale" and layer.net in nets for layer in view.layers.values()):
+        return Missing(STEEPNESS, "normalizations in the judging net set its slope", "", applies=False)
+    if not judging or not view.sound_rows:
+        return Missing(STEEPNESS, "no checkpoint with finite weights holds a judging net", "checkpoint")
+    row = view.sound_rows[-1]
+    stretch: dict[str, float] = {}
+    for layer in judging:
+        values = matrix(view, row, layer.name)
+        if values is None:
+            return Missing(STEEPNESS, f"{layer.name} is too large to be read whole", "", applies=False)
+        ranked = stable_rank(values)
+        if math.isfinite(ranked) and ranked > 0:
+            stretch[layer.name] = float(np.linalg.norm(values)) / math.sqrt(ranked)
+    if len(stretch) < FEWEST_STEEP:
+        return Missing(STEEPNESS, f"the judging net has fewer than {FEWEST_STEEP} matrices that are not 0", "", applies=False)
+    mean = math.exp(sum(math.log(value) for value in stretch.values()) / len(stretch))
+    basis = f"largest singular values of {len(stretch)} matrices of the judging net at {at_step(row)}"
+    return Measurement(STEEPNESS, mean, "ratio", basis, row.step, stretch)
 
 
 def _rate_ratio(row: CheckpointRow) -> Found:

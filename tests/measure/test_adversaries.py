@@ -180,3 +180,29 @@ def test_a_run_of_another_family_has_no_pair_to_be_logged(family: str, applies: 
     """Where the family is unknown the run may be a pair, and its losses are asked for."""
     found = measured({"loss": ONES}, family)
     assert all(isinstance(one, Missing) and one.applies is applies for one in found.values())
+
+
+def steepness(lab: Any, tensors: dict[str, Any]) -> Measurement | Missing:
+    """What is measured of the judging net in one checkpoint."""
+    checkpoints = [lab.bare(500, tensors)]
+    found = measure_adversaries((), pass_over(checkpoints), checkpoints, "gan")
+    return {one.name: one for one in found}["pair.judge_steepness"]
+
+
+def test_steepness_is_the_geometric_mean_of_the_largest_singular_values(lab: Any) -> None:
+    """Diagonal matrices of 2 and 8 stretch 4-fold on average, whatever the generator's do; a normalization sets the slope itself."""
+    narrow, wide = np.eye(8), np.eye(8)
+    narrow[0, 0], wide[3, 3] = 2.0, 8.0
+    tensors = {"generator.0.weight": 50 * np.eye(8), "critic.0.weight": narrow, "critic.2.weight": wide, "critic.2.bias": np.zeros(8)}
+    found = number(steepness(lab, tensors))
+    assert math.isclose(found.value, 4.0, rel_tol=1e-3)
+    assert found.items == {"critic.0.weight": pytest.approx(2.0, rel=1e-3), "critic.2.weight": pytest.approx(8.0, rel=1e-3)}
+    scales = {"critic.1.weight": np.ones(8), "critic.1.bias": np.zeros(8), "critic.1.running_mean": np.zeros(8)}
+    normalized = steepness(lab, {**tensors, **scales, "critic.1.running_var": np.ones(8)})
+    assert isinstance(normalized, Missing) and not normalized.applies
+
+
+def test_without_a_judging_net_nothing_is_steep(lab: Any) -> None:
+    """A generator alone, and a judging net of one layer."""
+    assert isinstance(steepness(lab, {"generator.0.weight": np.eye(8), "generator.2.weight": np.eye(8)}), Missing)
+    assert isinstance(steepness(lab, {"generator.0.weight": np.eye(8), "critic.0.weight": np.eye(8)}), Missing)
