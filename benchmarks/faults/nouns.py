@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from faults.plan import Plan, Style
 
-Draw = Literal["first", "second", "third", "fourth"]
+Draw = Literal["first", "second", "third", "fourth", "fifth"]
 """Sets of tasks in the order in which they were written."""
 Half = Literal["tuning", "reporting"]
 Kind = Literal["classification", "language", "regression", "likelihood", "reconstruction", "variational", "adversarial", "policy"]

@@ -13,12 +13,12 @@ from faults.nouns import Draw, Fault, Half, Task, half_of
 from faults.plan import Plan, Style
 from faults.styles import style_of
 
-PER_CAUSE: dict[Draw, int] = {"first": 10, "second": 8, "third": 8, "fourth": 6}
+PER_CAUSE: dict[Draw, int] = {"first": 10, "second": 8, "third": 8, "fourth": 6, "fifth": 6}
 """Faulty runs of each cause in each draw."""
 PER_TRAP = 2
 """Healthy runs of each kind in each draw."""
-FIRST_SEED: dict[Draw, int] = {"first": 1000, "second": 50_000, "third": 100_000, "fourth": 150_000}
-_SALT: dict[Draw, str] = {"first": "tuning", "second": "reporting", "third": "third", "fourth": "fourth"}
+FIRST_SEED: dict[Draw, int] = {"first": 1000, "second": 50_000, "third": 100_000, "fourth": 150_000, "fifth": 200_000}
+_SALT: dict[Draw, str] = {"first": "tuning", "second": "reporting", "third": "third", "fourth": "fourth", "fifth": "fifth"}
 """What each draw's names and seeds were mixed with when it was made. A draw is never dealt anew: what was reported stays what it was."""
 
 
