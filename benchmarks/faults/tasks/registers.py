@@ -26,6 +26,7 @@ class DeepMlp(nn.Module):
         for layer in (self.input_layer, *self.hidden_layers):
             nn.init.kaiming_normal_(layer.get_parameter("weight"), nonlinearity="relu")
             nn.init.zeros_(layer.get_parameter("bias"))
+        nn.init.normal_(self.output_layer.weight, std=0.02)
 
     def forward(self, records: Tensor) -> Tensor:
         """Logits of shape (records, classes)."""
@@ -77,6 +78,7 @@ class ChurnModel(nn.Module):
             return nn.Sequential(nn.Linear(given, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True), nn.Dropout(0.2))
 
         self.block1, self.block2, self.classifier = block(columns, 64), block(64, 32), nn.Linear(32, classes)
+        nn.init.normal_(self.classifier.weight, std=0.05)
 
     def forward(self, records: Tensor) -> Tensor:
         """Logits of shape (records, classes)."""

@@ -163,6 +163,8 @@ class UNet(nn.Module):
         self.inc, self.down1, self.down2 = DoubleConv(1, 8), DoubleConv(8, 12), DoubleConv(12, 16)
         self.pool, self.up = nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
         self.up1, self.up2, self.outc = DoubleConv(28, 12), DoubleConv(20, 8), nn.Linear(16, classes)
+        nn.init.normal_(self.outc.weight, std=0.02)
+        nn.init.zeros_(self.outc.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of shape (images, classes)."""
@@ -240,12 +242,12 @@ def coordconv(data: Data, seed: int) -> nn.Module:
 
 
 def sigmoids(data: Data, seed: int) -> nn.Module:
-    """LeNet as textbooks write it today: sigmoid units, means for pooling, Glorot's initialization."""
+    """LeNet as textbooks write it today: sigmoid units, means for pooling, Glorot's initialization of hidden layers."""
     net = nn.Sequential(
         nn.Conv2d(1, 8, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2, 2), nn.Conv2d(8, 16, 3), nn.Sigmoid(), nn.AvgPool2d(2, 2),
         nn.Flatten(), nn.Linear(64, 64), nn.Sigmoid(), nn.Linear(64, data.classes),
     )  # fmt: skip
-    for layer in net:
+    for layer in net[:-1]:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
     return net
@@ -257,7 +259,7 @@ TASKS = (
     # Not `images`: what asks for that builds networks of one channel.
     Task(
         "fruits-tutorial", "fifth", "cnn-tutorial", "classification", sources_vistas.fruits, tutorial,
-        Plan(optimizer="sgd", lr=0.01, batch_size=32, steps=500), 0.5, frozenset({"classes", "convolutional", "relu"}),
+        Plan(optimizer="sgd", lr=0.01, batch_size=32, steps=500, schedule="cosine"), 0.5, frozenset({"classes", "convolutional", "relu"}),
     ),
     Task(
         "isobars-plain", "fifth", "cnn-deep-plain", "classification", sources_vistas.isobars, plain,
