@@ -265,7 +265,7 @@ def _drawn_moons() -> tuple[Floats, Integers]:
     images, labels = [], []
     for index in range(3200):
         label = index % len(PHASES)
-        phase, tilt, size = 2 * np.pi * (label + draw.uniform(-0.3, 0.3)) / 8, draw.normal(0, 0.25), draw.uniform(3.8, 4.8)
+        phase, tilt, size = 2 * np.pi * (label + draw.uniform(-0.2, 0.2)) / 8, draw.normal(0, 0.2), draw.uniform(3.8, 4.8)
         down, right = rows - 5.5 - draw.uniform(-0.7, 0.7), columns - 5.5 - draw.uniform(-0.7, 0.7)
         along, aside = (down * np.cos(tilt) - right * np.sin(tilt)) / size, (right * np.cos(tilt) + down * np.sin(tilt)) / size
         disk, chord = _soft(6 * (1 - np.hypot(along, aside))), np.sqrt((1 - along**2).clip(0))

@@ -247,7 +247,7 @@ def sigmoids(data: Data, seed: int) -> nn.Module:
         nn.Conv2d(1, 8, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2, 2), nn.Conv2d(8, 16, 3), nn.Sigmoid(), nn.AvgPool2d(2, 2),
         nn.Flatten(), nn.Linear(64, 64), nn.Sigmoid(), nn.Linear(64, data.classes),
     )  # fmt: skip
-    for layer in net[:-1]:
+    for layer in list(net)[:-1]:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
     return net
