@@ -1,4 +1,4 @@
-"""Errands to run: a crossing with lights, a depot that orders, a lift, a drone with two rotors, an insulin pump. Many at once, in arrays."""
+"""Errands to run: a crossing with lights, a depot, a lift, a drone with two rotors, an insulin pump. Many at once, in arrays."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Lift:
 
 @dataclass(slots=True, eq=False)
 class Drone:
-    """A drone with two rotors in an upright plane, that is to hover at a point; at most 0.2 a step for being near and level; a crash ends it."""
+    """A drone with two rotors in an upright plane, to hover at a point; at most 0.2 a step for being near and level; a crash ends it."""
 
     draw: np.random.Generator
     count: int
@@ -147,15 +147,15 @@ class Drone:
         return self._seen()
 
     def _begun(self, number: int) -> Floats:
-        return self.draw.uniform(-1, 1, (number, 6)) * np.array([1.0, 1.0, 0.3, 0.2, 0.2, 0.2])
+        return np.asarray(self.draw.uniform(-1, 1, (number, 6)) * np.array([1.0, 1.0, 0.3, 0.2, 0.2, 0.2]))
 
     def _seen(self) -> Floats:
-        return self.state * np.array([1.0, 1.0, 2.0, 1.0, 1.0, 0.7])
+        return np.asarray(self.state * np.array([1.0, 1.0, 2.0, 1.0, 1.0, 0.7]))
 
     def step(self, action: NDArray[Any]) -> tuple[Floats, Floats, Bools]:
         """Euler steps of 0.08 seconds; with both actions 0 the rotors carry the weight."""
         push = 0.5 * np.clip(action, -1, 1)
-        across, up, angle, *speeds = self.state.T
+        angle, *speeds = self.state[:, 2:].T
         lifted, turned = 4.9 * (2 + push.sum(axis=1)), 8 * (push[:, 1] - push[:, 0])
         gained = np.stack([-lifted * np.sin(angle), lifted * np.cos(angle) - 9.8, turned], axis=1)
         moving = 0.98 * np.stack(speeds, axis=1) + 0.08 * gained

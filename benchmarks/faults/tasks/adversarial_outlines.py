@@ -76,7 +76,7 @@ class SNDiscriminator(nn.Module):
 
 def spectral(data: Data, seed: int) -> nn.Module:
     """A residual generator and a discriminator with spectral normalization."""
-    return Named(("generator", ResNetGenerator(24, 20)), ("discriminator", SNDiscriminator(24)))
+    return Named(("generator", ResNetGenerator(24, 16)), ("discriminator", SNDiscriminator(24)))
 
 
 class Upsampled(nn.Module):
@@ -195,7 +195,8 @@ class Maxout(nn.Module):
     def forward(self, inner: Tensor) -> Tensor:
         """(records, after)."""
         every: Tensor = self.linear(inner)
-        return every.unflatten(1, (-1, self.pieces)).amax(dim=2)
+        found: Tensor = every.unflatten(1, (-1, self.pieces)).amax(dim=2)
+        return found
 
 
 def maxed(data: Data, seed: int) -> nn.Module:
@@ -244,7 +245,7 @@ TASKS = (
     ),
     Task(
         "moon-pair", "fifth", "pair-upsampling-dropout", "adversarial", moon, dropping,
-        Plan(steps=700, batch_size=64, lr=1e-3, betas=(0.5, 0.999)), 0.8, _ADVERSARIAL,
+        Plan(steps=600, batch_size=64, lr=1e-3, betas=(0.5, 0.999)), 0.8, _ADVERSARIAL,
         train=partial(train, Game("least-squares", 0.5, latent=16)),
     ),
     Task(
