@@ -91,6 +91,6 @@ TASKS = (
     ),
     Task(
         "foods-coded", "fifth", "autoencoder-mish", "reconstruction", sources_larders.foods, foods_coded,
-        Plan(lr=2e-3, steps=800, batch_size=64, schedule="cosine"), 0.5, frozenset({"autoencoder", "table"}),
+        Plan(lr=2e-3, steps=800, batch_size=64, schedule="cosine"), 0.5, frozenset({"autoencoder"}),
     ),
 )  # fmt: skip
