@@ -245,7 +245,7 @@ TASKS = (
     ),
     Task(
         "moon-pair", "fifth", "pair-upsampling-dropout", "adversarial", moon, dropping,
-        Plan(steps=600, batch_size=64, lr=1e-3, betas=(0.5, 0.999)), 0.8, _ADVERSARIAL,
+        Plan(steps=500, batch_size=48, lr=1e-3, betas=(0.5, 0.999)), 0.8, _ADVERSARIAL,
         train=partial(train, Game("least-squares", 0.5, latent=16)),
     ),
     Task(
