@@ -20,10 +20,10 @@ def _fresh(lost: Callable[[list[str]], list[str]]) -> Callable[[Loop], None]:
     """Some layers as they were before loading: those of the owners that `lost` picks."""
 
     def start(loop: Loop) -> None:
-        from faults.tasks import fine_tuning, refined, taken_over, transferred
+        from faults.tasks import adopted, fine_tuning, refined, taken_over, transferred
 
         torch.manual_seed(loop.plan.seed + 31)
-        fresh = {**fine_tuning.FRESH, **transferred.FRESH, **taken_over.FRESH, **refined.FRESH}
+        fresh = {**fine_tuning.FRESH, **transferred.FRESH, **taken_over.FRESH, **refined.FRESH, **adopted.FRESH}
         drawn = fresh[loop.task.name](loop.data).state_dict()
         state = loop.model.state_dict()
         owners = list(dict.fromkeys(name.rpartition(".")[0] for name in state))
