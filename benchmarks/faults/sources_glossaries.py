@@ -82,8 +82,9 @@ def derivatives(seed: int) -> Data:
 
 
 _TENSES = {
-    "present": ("o", "as", "at", "amus", "ant"), "past": ("ivi", "isti", "ivit", "imus", "erunt"), "future": ("abo", "abis", "abit", "emos", "un"),
-    "wish": ("ei", "eis", "eit", "eimen", "ein"), "past-of-past": ("eram", "eras", "erat", "eratis", "eran"), "order": ("a", "ate", "to", "tote", "nto"),
+    "present": ("o", "as", "at", "amus", "ant"), "past": ("ivi", "isti", "ivit", "imus", "erunt"),
+    "future": ("abo", "abis", "abit", "emos", "un"), "wish": ("ei", "eis", "eit", "eimen", "ein"),
+    "past-of-past": ("eram", "eras", "erat", "eratis", "eran"), "order": ("a", "ate", "to", "tote", "nto"),
 }  # fmt: skip
 VERB_LETTERS = " ,;abcdefghijklmnopqrstuvwxyz"
 VERB_LENGTH = 16
@@ -108,19 +109,27 @@ def conjugations(seed: int) -> Data:
 
 
 @cache
-def _verbs() -> tuple[Integers, Integers]:
-    draw = np.random.default_rng(337)
+def _verbs(whole: bool) -> tuple[Integers, Integers]:
+    draw = np.random.default_rng(337 + whole)
     stems, tenses = _stems(), tuple(_TENSES.values())
     prefixes = ("", "", "re", "in", "per", "sub", "ab")
-    labels = np.arange(4200) % len(tenses)
-    words = [prefixes[int(draw.integers(7))] + stems[int(draw.integers(140))] + tenses[label][int(draw.integers(5))] for label in labels]
-    rows = [_encoded(word + ",", VERB_LETTERS, VERB_LENGTH) for word in words]
-    return np.array(rows, dtype=np.int64), labels.astype(np.int64)
+    rows, labels = np.zeros((4200, VERB_LENGTH), dtype=np.int64), np.zeros(4200, dtype=np.int64)
+    for row in range(4200):
+        tense, person = row % len(tenses), int(draw.integers(5))
+        stem = stems[int(draw.integers(70 if whole else 140))]
+        rows[row] = _encoded(prefixes[int(draw.integers(7))] + stem + tenses[tense][person] + ";", VERB_LETTERS, VERB_LENGTH)
+        labels[row] = 5 * tense + person if whole else tense
+    return rows, labels
 
 
 def verbs(seed: int) -> Data:
-    """4,200 such verbs by themselves, half of their stems in no text, some with a prefix, a comma behind each, and their tense."""
-    return dealt(*_verbs(), seed, tuple(_TENSES))
+    """4,200 such verbs by themselves, some with a prefix, and their tense."""
+    return dealt(*_verbs(False), seed, tuple(_TENSES))
+
+
+def forms(seed: int) -> Data:
+    """4,200 verbs with half as many stems, and their tense and person as one of 30 forms."""
+    return dealt(*_verbs(True), seed, tuple(f"{tense} {person}" for tense in _TENSES for person in range(1, 6)))
 
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"

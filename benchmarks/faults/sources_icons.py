@@ -73,23 +73,25 @@ EVENTS = ("muon", "curl", "shower", "pair", "decay")
 OTHER_EVENTS = ("kink", "fork", "broken", "bend", "star")
 
 
-def _points(name: str, draw: np.random.Generator) -> Floats:
+def _hits(name: str, draw: np.random.Generator) -> Floats:
     """Places of hits, (hits, 2), around the middle of the chamber, before they are turned."""
     along = np.linspace(-7, 7, 40)
-    straight = np.stack([along, np.zeros(40)], axis=1)
+    straight: Floats = np.stack([along, np.zeros(40)], axis=1)
     half = np.stack([np.linspace(0, 7, 20), np.zeros(20)], axis=1)
     if name == "curl":
         turn = np.linspace(0, 1.7 * np.pi, 60)
-        return (2 + turn / 1.7)[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        curled: Floats = (2 + turn / 1.7)[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        return curled
     if name == "shower":
         far = np.abs(draw.uniform(0, 12, 26))
         return np.stack([far - 6, 0.28 * far * draw.uniform(-1, 1, 26)], axis=1)
     if name == "pair":
-        return np.concatenate([straight + [0, 2], straight - [0, 2]])
+        return np.concatenate([straight + np.array([0, 2]), straight - np.array([0, 2])])
     if name in ("decay", "fork", "kink", "star"):
         angles = {"decay": (0.45, -0.45), "fork": (np.pi, 0.5, -0.5), "kink": (np.pi, 0.9), "star": (0.0, 2.1, 4.2)}[name]
         arms = [np.stack([np.cos(a) * half[:, 0], np.sin(a) * half[:, 0]], axis=1) for a in angles]
-        return np.concatenate(arms) - ([3.5, 0] if name == "decay" else [0, 0])
+        parted: Floats = np.concatenate(arms) - np.array([3.5 if name == "decay" else 0.0, 0.0])
+        return parted
     if name == "broken":
         return straight[np.abs(straight[:, 0] - draw.uniform(-2, 2)) > 1.8]
     if name == "bend":
@@ -105,7 +107,7 @@ def _tracks(other: bool) -> tuple[Floats, Integers]:
     labels = np.arange(count) % len(names)
     images = np.zeros((count, 1, CHAMBER, CHAMBER))
     for row, label in enumerate(labels):
-        hits, angle = _points(names[label], draw), draw.uniform(0, 2 * np.pi)
+        hits, angle = _hits(names[label], draw), draw.uniform(0, 2 * np.pi)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         at = np.round(hits @ turn.T + 7.5 + draw.uniform(-1.5, 1.5, 2)).astype(int)
         at = at[((at >= 0) & (at < CHAMBER)).all(axis=1) & (draw.random(len(at)) < 0.85)]

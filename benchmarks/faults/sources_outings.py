@@ -178,22 +178,23 @@ OTHER_DEPOSITS = ("sedimentary", "carbonatite", "orogenic", "layered", "roll-fro
 
 @cache
 def _ores(other: bool) -> tuple[Floats, Integers]:
-    # The minerals and what they are made of are the same on both continents; how much of each a deposit has is not.
-    minerals = np.random.default_rng(443).gamma(0.35, 1.0, (9, len(METALS)))
+    # Sixteen fluids and the minerals that they leave are the same on both continents; which two fluids make which deposit is not.
+    earth = np.random.default_rng(443)
+    minerals, fluids = earth.gamma(0.35, 1.0, (9, len(METALS))), earth.gamma(0.5, 1.0, (16, 9))
     draw = np.random.default_rng(449 + other)
     kinds = len(OTHER_DEPOSITS if other else DEPOSITS)
     labels = np.arange(6000) % kinds
-    habits = draw.gamma(0.5, 1.0, (kinds, 2, 9))
+    habits = fluids[draw.permutation(16)[: 2 * kinds]].reshape(kinds, 2, 9)
     amount = habits[labels, draw.integers(2, size=6000)] * draw.lognormal(0, 0.7, (6000, 9))
     grades = amount @ minerals * draw.lognormal(0, 0.3, (6000, 1))
     return np.log(grades + 0.05) + 0.25 * draw.standard_normal(grades.shape), labels.astype(np.int64)
 
 
 def ores(seed: int) -> Data:
-    """6,000 assays of 14 metals, and the kind of deposit, of eight; each kind comes in two sorts."""
+    """6,000 assays of 14 metals, and the kind of deposit, of eight, each left by either of two fluids."""
     return dealt(*_ores(False), seed, DEPOSITS, METALS, per_column=True)
 
 
 def other_ores(seed: int) -> Data:
-    """6,000 of six other kinds, made of the same minerals."""
+    """6,000 of six other kinds, left by the same fluids."""
     return dealt(*_ores(True), seed, OTHER_DEPOSITS, METALS, per_column=True)

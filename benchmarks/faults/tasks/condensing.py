@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -22,7 +24,7 @@ class AutoEncoder(nn.Module):
         super().__init__()
         self.enc, self.dec = nn.Sequential(), nn.Sequential()
         for part, widths in ((self.enc, sizes), (self.dec, sizes[::-1])):
-            for number, (wide, narrow) in enumerate(zip(widths, widths[1:], strict=False)):
+            for number, (wide, narrow) in enumerate(pairwise(widths)):
                 layer = nn.Linear(wide, narrow)
                 hidden = part is self.enc or number < len(widths) - 2
                 # A sigmoid passes on a quarter of what it is given.

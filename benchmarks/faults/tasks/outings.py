@@ -1,4 +1,4 @@
-"""Networks over series: Elman's in both directions, dilated convolutions, a projected LSTM, states in parallel, N-BEATS, pooled attention."""
+"""Networks over series: Elman's both ways, dilated convolutions, a projected LSTM, diagonal states, N-BEATS, pooled attention."""
 
 from __future__ import annotations
 
@@ -236,7 +236,8 @@ def peptides_pooled(data: Data, seed: int) -> nn.Module:
 TASKS = (
     Task(
         "strolls-rnn", "fifth", "rnn-bidirectional", "classification", sources_outings.strolls, strolls_rnn,
-        Plan(lr=3e-3, steps=800, batch_size=48, schedule="cosine", clip_norm=1.0), 0.5, frozenset({"classes", "recurrent", "tanh", "saturating"}),
+        Plan(lr=3e-3, steps=800, batch_size=48, schedule="cosine", clip_norm=1.0), 0.5,
+        frozenset({"classes", "recurrent", "tanh", "saturating"}),
     ),
     Task(
         "strolls-states", "fifth", "state-space-diagonal", "classification", sources_outings.strolls, strolls_states,
