@@ -99,10 +99,12 @@ class BetaVae(nn.Module):
         self.mu, self.logvar = nn.Linear(64, latent), nn.Linear(64, latent)
         self.decoder_input = nn.Sequential(nn.Linear(latent, 64), nn.ReLU(), nn.Linear(64, 216), nn.ReLU())
         self.conv_decoder = nn.Sequential(
-            nn.ConvTranspose2d(24, 16, 4, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose2d(16, 1, 4, stride=2, padding=1)
-        )
+            nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(24, 16, 3, padding=1), nn.ReLU(),
+            nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(16, 1, 3, padding=1),
+        )  # fmt: skip
         he(self)
-        for layer in (self.mu, self.logvar):
+        # None of these is followed by a ReLU.
+        for layer in (self.mu, self.logvar, self.conv_decoder[-1]):
             nn.init.normal_(layer.weight, std=0.02)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -86,15 +86,15 @@ class GatedCnn(nn.Module):
 
 
 class ResidualGru(nn.Module):
-    """Two GRUs, each beside a shortcut, dropout, a normalization, and a decoder whose matrix is the embedding's."""
+    """Two GRUs, each beside a shortcut, dropout, a normalization, and a decoder over every place."""
 
     def __init__(self, words: int, width: int = 56) -> None:
         super().__init__()
         self.wte, self.drop = nn.Embedding(words, width), nn.Dropout(0.1)
         self.gru_0, self.gru_1 = nn.GRU(width, width, batch_first=True), nn.GRU(width, width, batch_first=True)
         self.ln_f, self.decoder = nn.LayerNorm(width), nn.Linear(width, words)
-        nn.init.normal_(self.wte.weight, std=0.05)
-        self.decoder.weight = self.wte.weight
+        nn.init.normal_(self.wte.weight, std=0.3)
+        nn.init.normal_(self.decoder.weight, std=0.02)
         nn.init.zeros_(self.decoder.bias)
 
     def forward(self, codes: Tensor) -> Tensor:

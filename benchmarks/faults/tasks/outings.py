@@ -131,25 +131,26 @@ class StateSpace(nn.Module):
 
 
 class NBeatsBlock(nn.Module):
-    """Three ReLU layers, what of the past they explain, and what they forecast from it."""
+    """Three ReLU layers, what they forecast, and, unless it is the last one, what of the past they explain."""
 
-    def __init__(self, length: int, width: int = 48) -> None:
+    def __init__(self, length: int, last: bool, width: int = 48) -> None:
         super().__init__()
         self.fc = nn.Sequential(nn.Linear(length, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
-        self.backcast, self.forecast = nn.Linear(width, length, bias=False), nn.Linear(width, 1, bias=False)
+        self.backcast = None if last else nn.Linear(width, length, bias=False)
+        self.forecast = nn.Linear(width, 1, bias=False)
 
     def forward(self, past: Tensor) -> tuple[Tensor, Tensor]:
         """What is left of the past, (series, length), and a forecast, (series, 1)."""
         inner = self.fc(past)
-        return past - self.backcast(inner), self.forecast(inner)
+        return past if self.backcast is None else past - self.backcast(inner), self.forecast(inner)
 
 
 class NBeats(nn.Module):
     """Three such blocks, whose forecasts are added up."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, blocks: int = 3) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(NBeatsBlock(length) for _ in range(3))
+        self.blocks = nn.ModuleList(NBeatsBlock(length, last=number == blocks - 1) for number in range(blocks))
 
     def forward(self, series: Tensor) -> Tensor:
         """(series, 1), of series of shape (series, days, columns)."""
@@ -188,12 +189,13 @@ class Pooled(nn.Module):
         super().__init__()
         self.embedding, self.pos_embedding = nn.Embedding(letters, width), nn.Parameter(0.3 * torch.randn(1, length, width))
         self.layers, self.norm = nn.Sequential(PooledBlock(width), PooledBlock(width)), nn.LayerNorm(width)
-        self.attn_pool, self.classifier = nn.Linear(width, 1), nn.Linear(width, classes)
+        self.attn_pool, self.classifier = nn.Linear(width, 1, bias=False), nn.Linear(width, classes)
         nn.init.normal_(self.embedding.weight, std=0.5)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Logits of shape (peptides, classes)."""
@@ -255,7 +257,7 @@ TASKS = (
     ),
     Task(
         "rivers-nbeats", "fifth", "n-beats", "regression", sources_outings.rivers, rivers_nbeats,
-        Plan(lr=1e-3, steps=600, batch_size=64, weight_decay=1e-5), 0.5, frozenset({"relu", "shortcuts"}),
+        Plan(lr=1e-3, steps=600, batch_size=64, schedule="linear"), 0.5, frozenset({"relu", "shortcuts"}),
     ),
     Task(
         "peptides-pooled", "fifth", "encoder-attention-pooled", "classification", sources_glossaries.peptides, peptides_pooled,
