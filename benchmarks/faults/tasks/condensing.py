@@ -98,13 +98,14 @@ class BetaVae(nn.Module):
         )  # fmt: skip
         self.mu, self.logvar = nn.Linear(64, latent), nn.Linear(64, latent)
         self.decoder_input = nn.Sequential(nn.Linear(latent, 64), nn.ReLU(), nn.Linear(64, 216), nn.ReLU())
+        to_pixels = nn.Conv2d(16, 1, 3, padding=1)
         self.conv_decoder = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(24, 16, 3, padding=1), nn.ReLU(),
-            nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(16, 1, 3, padding=1),
+            nn.Upsample(scale_factor=2, mode="bilinear"), to_pixels,
         )  # fmt: skip
         he(self)
         # None of these is followed by a ReLU.
-        for layer in (self.mu, self.logvar, self.conv_decoder[-1]):
+        for layer in (self.mu, self.logvar, to_pixels):
             nn.init.normal_(layer.weight, std=0.02)
 
     def forward(self, images: Tensor) -> Tensor:
