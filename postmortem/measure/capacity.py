@@ -39,23 +39,26 @@ def _inputs(layer: Layer) -> int:
 
 
 def _narrowest(view: View) -> Found:
-    """Fewest units that one layer hands to another: the inputs of matrices behind the first, where an earlier layer has as many outputs."""
+    """Fewest units that one layer hands to a later one of its net: inputs of matrices that an earlier one has as outputs."""
     name = "capacity.narrowest"
     matrices = [layer for layer in view.matrices if layer.is_parameter and layer.kind != "lora"]
     if not matrices:
         return Missing(name, "the checkpoint holds no weight matrix", "checkpoint")
-    made = {layer.shape[1]: layer.name for layer in view.layers.values() if layer.kind == "embedding" and len(layer.shape) == 2}
+    made = {
+        (layer.net, layer.shape[1]): layer.name for layer in view.layers.values() if layer.kind == "embedding" and len(layer.shape) == 2
+    }
     items: dict[str, float] = {}
     for layer in view.layers.values():
         if layer.kind == "recurrent" and "weight_hh" in layer.name and len(layer.shape) == 2:
             items[layer.name] = float(layer.shape[1])
     for layer in matrices:
         units = _inputs(layer)
+        given = made.get((layer.net, units), "")
         # One map in and as many filters as maps before: each filter has a map of its own, and nothing is narrow.
-        apart = units == 1 and len(layer.shape) > 2 and layer.shape[0] in made
-        if units in made and not apart:
-            items[made[units]] = float(units)
-        made.setdefault(layer.fan_out, layer.name)
+        apart = units == 1 and len(layer.shape) > 2 and (layer.net, layer.shape[0]) in made
+        if given and not apart:
+            items[given] = float(units)
+        made.setdefault((layer.net, layer.fan_out), layer.name)
     if not items:
         return Missing(name, f"{counted(len(matrices), 'matrix', 'matrices')}, none of which takes what another gives", "checkpoint")
     found = min(items, key=lambda each: items[each])

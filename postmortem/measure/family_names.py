@@ -57,7 +57,7 @@ def _net(name: str) -> str:
 def _of_several_nets(names: Sequence[str]) -> tuple[str, str] | None:
     """An adversarial pair or an agent, by nets that only these have."""
     nets = {_net(name) for name in names}
-    if nets & _MAKERS and nets & (_JUDGES | {"critic"}):
+    if nets & _MAKERS and nets & (_JUDGES | {"critic", "c"}):
         return "gan", "a generator and a discriminator in the checkpoint"
     parts = {part for name in names for part in re.split(r"[._]", name.lower()) if part} | nets
     whole = {part.replace("_", "") for name in names for part in name.lower().split(".")}

@@ -42,7 +42,23 @@ _BUFFER_NAMES = {
     *("betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "posterior_variance"),
 }
 _NETS = {
-    *("g", "d", "gen", "disc", "generator", "discriminator", "netg", "netd", "net_g", "net_d", "actor", "critic", "critic1", "critic2"),
+    *(
+        "g",
+        "d",
+        "c",
+        "gen",
+        "disc",
+        "generator",
+        "discriminator",
+        "netg",
+        "netd",
+        "net_g",
+        "net_d",
+        "actor",
+        "critic",
+        "critic1",
+        "critic2",
+    ),
     *("policy", "policy_net", "value_net", "q_net", "target", "target_net", "teacher", "student"),
 }
 _COPIES = {"ema", "ema_model", "model_ema", "shadow", "averaged", "swa", "swa_model", "teacher", "target", "target_net", "q_net_target"}
@@ -118,7 +134,9 @@ def _net(name: str) -> str:
     parts = name.split(".")
     while len(parts) > 2 and parts[0].lower() in _WRAPPERS:
         parts = parts[1:]
-    return parts[0] if len(parts) > 1 and parts[0].lower() in _NETS | _COPIES else ""
+    # `d.weight` is a layer, `d.0.weight` one of a net's.
+    least = 3 if len(parts[0]) == 1 else 2
+    return parts[0] if len(parts) >= least and parts[0].lower() in _NETS | _COPIES else ""
 
 
 def _kind(name: str, stats: TensorStats, bias: str) -> Kind:

@@ -46,7 +46,7 @@ def test_statistics_equal_a_float64_reference(dtype: str, shape: tuple[int, ...]
     array = (np.random.default_rng(3).standard_normal(shape) * 0.3 + 0.01).astype(dtype)
     stats, wide = one(array), array.astype(np.float64)
     assert stats.shape == shape and stats.elements == array.size and stats.nonfinite == 0
-    exact = {"float64": 1e-12, "float32": 1e-8, "float16": 3e-8}[dtype] if array.size > 2**15 else 1e-12
+    exact = {"float64": 1e-12, "float32": 1e-8, "float16": 6e-8}[dtype] if array.size > 2**15 else 1e-12
     assert stats.mean == pytest.approx(wide.mean(), abs=exact * wide.std() + 1e-15)
     assert stats.variance == pytest.approx(wide.var(), rel=exact, abs=1e-15)
     assert stats.norm == pytest.approx(np.linalg.norm(wide), rel=exact)
