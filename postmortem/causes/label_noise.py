@@ -67,7 +67,10 @@ EVIDENCE = (
         passed=("short-travel", "overwritten-weights", "unfinished-descent"),
     ),
     Evidence(0.5, "training records lack labels", alarm=("unlabelled-records",)),
-    Evidence(7.0, "every record is equally uncertain, whatever was learned", alarm=("even-errors",)),
+    Evidence(2.0, "every record is equally uncertain", alarm=("even-errors",)),
+    Evidence(
+        5.0, "every record is equally uncertain although the model goes on changing", alarm=("even-errors",), passed=("still-validation",)
+    ),
     Evidence(5.5, "what little training gained, validation does not share", alarm=("unshared-gain",)),
     Evidence(-1.5, "validation shares what little training gained", passed=("unshared-gain",)),
     Evidence(-3.0, "some records are known far better than others", alarm=("settled-high-loss",), passed=("even-errors",)),

@@ -46,7 +46,12 @@ EVIDENCE = (
     Evidence(-1.0, "the loss did not stay flat and high", passed=("plateaued-loss",)),
     Evidence(-2.0, "the losses did not settle high together", passed=("settled-high-loss",)),
     Evidence(-3.0, "the model learned only the class prior", alarm=("prior-only-loss",)),
-    Evidence(-4.0, "every record is equally uncertain, which no size of a model brings about", alarm=("even-errors",)),
+    Evidence(
+        -4.0,
+        "every record is equally uncertain, which no size of a model brings about",
+        alarm=("even-errors",),
+        passed=("still-validation",),
+    ),
     Evidence(-3.0, "what little training gained holds for no other record", alarm=("unshared-gain",)),
     Evidence(0.3, "what little training gained holds for validation too", passed=("unshared-gain",)),
     Evidence(0.5, "some records are known far better than others", alarm=("settled-high-loss",), passed=("even-errors",)),

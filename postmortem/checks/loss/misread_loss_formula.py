@@ -5,7 +5,7 @@ Whether the loss lies on ln(e + C - 1) - accuracy, within 0.12 on average over t
 twice gives; whether the first loss is ln B of the batch size, within 0.05 of it, and 1.3 times ln C or more (a warning where no setting
 gives B and the first loss is the logarithm of a usual one); whether it is B times ln C, within 0.1 of it, and less than half of it was
 learned; and whether it is below 0.2 of ln C while the accuracy ends short of 0.9. Each of them fails, the first only where the accuracy
-came to 0.75, and warns below.
+came to 0.75 and less than 0.2 of the loss' fall was brought by the last third of the run; else it warns.
 
 ## Why it matters
 Such a loss falls and looks like learning. It ends high whatever the model knows, or trains on another question than the one asked.
@@ -62,6 +62,8 @@ HINDERED = 0.9
 SMALLEST_SUM = 8
 LEARNED_SHARE = 0.5
 """A sum that is learned all the same is a rate that fits it."""
+STILL_FALLING = 0.2
+"""Share of its fall that the last third of the run brought, from which on a loss may only be passing by the formula."""
 SURE = 0.75
 """A model that is right so often is sure of itself, and its loss is far below the formula; an unsure one may pass by it on its way down."""
 
@@ -79,6 +81,7 @@ USES = (
     "loss.improvement",
     "run.batch_size",
     "validation.gap",
+    "fit.late_progress",
 )
 FIGURE = "loss"
 
@@ -95,7 +98,8 @@ def judge(measured: Measured) -> Finding:
     if doubled is not None and doubled.value <= ON_FORMULA.value and doubled.text != "below" and not hindered:
         told = f"the loss lies within {number(doubled.value, 2)} of what softmax applied twice gives at this accuracy ({doubled.basis})"
         known_to_be_sure = max(accuracy or 0.0, measured.number("accuracy.validation_last") or 0.0) >= SURE
-        return Finding("fail" if known_to_be_sure else "warn", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
+        passing_by = (measured.number("fit.late_progress") or 0.0) >= STILL_FALLING
+        return Finding("fail" if known_to_be_sure and not passing_by else "warn", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
     near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
     if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
         told = (
@@ -193,6 +197,16 @@ EXAMPLES = (
         "a mean divided again",
         (_family(), *_first(0.03, 0.02), Measurement("accuracy.train_last", 0.4, "share", "'train/acc'")),
         "fail",
+    ),
+    Example(
+        "a slow run that passes by the formula",
+        (
+            _family(),
+            Measurement("loss.doubled_softmax", 0.04, "nats", "'train/loss' beside 'train/acc'"),
+            Measurement("accuracy.train_last", 0.76, "share", "'train/acc'"),
+            Measurement("fit.late_progress", 0.25, "share", "'train/loss'"),
+        ),
+        "warn",
     ),
     Example("a sound run", (_family(), Measurement("loss.doubled_softmax", 1.2, "nats", "'val/loss' beside 'val/acc'")), "pass"),
     Example("a first loss at chance", (_family(), *_first(1.02, 0.66)), "pass"),
