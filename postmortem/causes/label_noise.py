@@ -22,7 +22,7 @@ Zhang, Bengio, Hardt, Recht, Vinyals 2017 (arXiv 1611.03530): networks fit rando
 
 from __future__ import annotations
 
-from postmortem.model import Case, CauseExample, Evidence
+from postmortem.model import Case, CauseExample, Evidence, percent
 
 PRIOR = 0.02
 EVIDENCE = (
@@ -110,6 +110,7 @@ EVIDENCE = (
     Evidence(1.0, "the loss stayed high although no layer is narrow", alarm=("plateaued-loss",), passed=("narrow-layers", "short-travel")),
 )
 EXPLAINS = ("overfitting",)
+USES = ("loss.train_evenness", "loss.validation_evenness")
 
 
 def summary(case: Case) -> str:
@@ -124,10 +125,22 @@ def summary(case: Case) -> str:
 
 
 def fix(case: Case) -> str:
+    share, told = _wrong_share(case), ""
+    if share is not None:
+        told = f" About {percent(share)} of the labels would be random ones to leave this accuracy: begin with the records of highest loss."
     return (
         "Check the join between inputs and labels: print 20 records with their labels as the "
-        "loader delivers them, after every sort and shuffle."
+        f"loader delivers them, after every sort and shuffle.{told}"
     )
+
+
+def _wrong_share(case: Case) -> float | None:
+    """Share of labels drawn anew among all classes that leaves this accuracy: 1 - share + share / C. None where errors are not even."""
+    outcome = case.outcomes.get("even-errors")
+    found = case.measured.get("loss.train_evenness") or case.measured.get("loss.validation_evenness")
+    if outcome is None or not outcome.alarmed or found is None:
+        return None
+    return (1 - found.items["accuracy"]) / (1 - found.items["guess"])
 
 
 def confirm(case: Case) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -13,3 +14,6 @@ def test_wrong_labels_leave_every_record_equally_uncertain(lab: Any, wrong: floa
     found = lab.judge(lab.Plan(wrong_labels=wrong, steps=400, lr=1e-3))
     assert found.check("even-errors").status == status
     assert next(iter(found.causes), "") == ("label-noise" if wrong else "")
+    if wrong:
+        told = re.search(r"About (\d+)% of the labels", found.run.causes[0].fix)
+        assert told and abs(int(told[1]) / 100 - wrong) < 0.15
