@@ -74,19 +74,44 @@ def _epochs_done(run: RunData, roled: Sequence[Roled], planned: float) -> tuple[
 
 
 def measure_endings(run: RunData, roled: Sequence[Roled]) -> Iterator[Measurement | Missing]:
-    """`steps.last`, `steps.planned`, `steps.done` and `run.early_stopping`."""
+    """`steps.last`, `steps.planned`, `steps.done`, `run.early_stopping` and `run.snapshot`."""
     known = settings(run)
+    snapshot = _snapshot(run)
+    yield (
+        Measurement("run.snapshot", float("nan"), "", snapshot, text="true")
+        if snapshot
+        else Missing("run.snapshot", "the run is more than one saved state", "", applies=False)
+    )
     last = last_step(run, roled)
     if last is None:
         yield Missing("steps.last", "neither a scalar nor a checkpoint has a step", "training-loss")
     else:
         yield Measurement("steps.last", float(last), "steps", "last step of any scalar or checkpoint", last)
-    yield from _planned(run, roled, last)
+    planned = _planned(run, roled, last)
+    if snapshot:
+        planned = (Missing(one.name, snapshot, "job-log") if one.name == "steps.done" else one for one in planned)
+    yield from planned
     stopping = next((key for key in STOPPING if known.get(key) not in (None, False, 0, "", "False", "false", "None")), None)
     if stopping is None:
         yield Missing("run.early_stopping", "no setting says whether the run stops early", "hyperparameters")
     else:
         yield Measurement("run.early_stopping", float("nan"), "", f"setting {stopping!r}", text="true")
+
+
+def _snapshot(run: RunData) -> str:
+    """Why the files are one state that a Trainer saved on its way, and show nothing of what came after it; else the empty string.
+
+    A copy of `checkpoint-1000`, or a repository to which it was published: all scalars are of one trainer_state.json, which sums nothing
+    up, and no other checkpoint lies below it.
+    """
+    sources = {series.source for series in run.series}
+    if run.hyperparameters.get("trainer.end") != "on the way" or len(sources) != 1:
+        return ""
+    (source,) = sources
+    below = any("/" in checkpoint.source for checkpoint in run.checkpoints)
+    if source.rpartition("/")[2] != "trainer_state.json" or below:
+        return ""
+    return f"{source} was saved while training went on, and nothing shows what came after it"
 
 
 def _planned(run: RunData, roled: Sequence[Roled], last: int | None) -> Iterator[Measurement | Missing]:

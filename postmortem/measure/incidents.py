@@ -31,6 +31,10 @@ GOOD: tuple[IncidentKind, ...] = ("finished", "early-stopped")
 RECORDED_FAILURE, RECORDED_STOP = "recorded-failure", "recorded-stop"
 """What a tracker noted down: that the process ended with an exception, or that somebody stopped it."""
 _STATUSES = {"FINISHED": "finished", "FAILED": RECORDED_FAILURE, "KILLED": RECORDED_STOP}
+_TRAINER_ENDS = {
+    "finished": "the Trainer's state ends with the row that sums up a training",
+    "early-stopped": "the Trainer's state says that early stopping ran out of patience",
+}
 _INTERRUPTED = 255
 """What the W&B client records for KeyboardInterrupt (its `exit_hooks`, 0.31)."""
 _NUMBERS = r"\d{4}-\d\d-\d\d(?:[/_T ]\d\d[-:]\d\d[-:]\d\d)?|\d{4,}"
@@ -71,18 +75,20 @@ def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
 
 
 def _recorded(settings: Mapping[str, Plain]) -> tuple[Measurement, ...]:
-    """How the job ended by the records of MLflow or Weights & Biases: nothing where they tell of no end, as while it runs."""
-    code, status = settings.get("wandb.exit_code"), settings.get("mlflow.status")
+    """How the job ended by the records of MLflow, Weights & Biases or a Trainer: nothing where they tell of no end, as while it runs."""
+    code, status, trainer = settings.get("wandb.exit_code"), settings.get("mlflow.status"), settings.get("trainer.end")
     if isinstance(code, int):
         word = "finished" if code == 0 else RECORDED_STOP if code == _INTERRUPTED else RECORDED_FAILURE
         basis = f"Weights & Biases recorded exit code {code}"
     elif status in _STATUSES:
         word, basis = _STATUSES[str(status)], f"MLflow recorded the status {status}"
+    elif trainer in _TRAINER_ENDS:
+        word, basis = str(trainer), _TRAINER_ENDS[str(trainer)]
     else:
         return ()
     end = Measurement("job.end", math.nan, "", basis, text=word)
     return (end, Measurement("job.end_progress", 0.0, "lines", "no text log")) + (
-        (Measurement("job.finished", 0.0, "line", basis, text=word),) if word == "finished" else ()
+        (Measurement("job.finished", 0.0, "line", basis, text=word),) if word in GOOD else ()
     )
 
 

@@ -32,7 +32,7 @@ DONE = Threshold(
 )
 
 NEEDS = ("lr.schedule_done",)
-USES = ("run.early_stopping", "job.end")
+USES = ("run.early_stopping", "job.end", "run.snapshot")
 CHECKLIST = ("learning-rate",)
 DOUBTS_ITEMS = ("learning-rate",)
 FIGURE = "loss"
@@ -44,6 +44,8 @@ def judge(measured: Measured) -> Finding:
     if done.value < DONE.value and by_plan:
         seen = f"the run ended {percent(done.value)} of the way through a {done.text} decay"
         return Finding("not-checked", f"{seen}, but was free to end there, by its settings or by what the job left behind")
+    if done.value < DONE.value and measured.text("run.snapshot") == "true":
+        return Finding("not-checked", f"{measured['run.snapshot'].basis}, {percent(done.value)} of the way through a {done.text} decay")
     if done.value < DONE.value:
         seen = f"the run ended {percent(done.value)} of the way through a {done.text} decay, which goes on to step {done.first_step}"
         return Finding("warn", seen, done.value, DONE, done.unit, done.first_step)
@@ -57,6 +59,11 @@ def _given(done: float, form: str = "cosine") -> tuple[Measurement, ...]:
 
 
 EXAMPLES = (
+    Example(
+        "a checkpoint that was saved half way",
+        (*_given(0.5), Measurement("run.snapshot", float("nan"), "", "trainer_state.json was saved while training went on", text="true")),
+        "not-checked",
+    ),
     Example("a job that died half way", _given(0.5), "warn"),
     Example(
         "a run that may stop early",

@@ -21,6 +21,9 @@ _ROW_LISTS = ("log_history", "history", "logs", "log", "metrics", "results", "ep
 """Keys under which a document keeps its rows."""
 _SUMS_UP = frozenset(("train_runtime", "train_samples_per_second"))
 """Marks the last row of Hugging Face's Trainer: means over the whole training, no point of a curve."""
+TRAINER_END = "trainer.end"
+"""Setting that tells of the end of a training by Hugging Face's Trainer: one of `TRAINER_ENDS`."""
+TRAINER_ENDS = ("finished", "early-stopped", "on the way")
 _NUMBER = re.compile(r"(?P<counter>|epoch|step|iteration)[ _-]?(?P<number>\d{1,12})", re.IGNORECASE)
 _FLAT_OBJECT = re.compile(r"\{[^{}]*\}")
 _FLAT_LIST = re.compile(r'"([^"\\]{1,200})"\s*:\s*\[([^\[\]{}"]*)(\]?)')
@@ -91,7 +94,30 @@ def _trainer_state(parsed: Mapping[object, object]) -> Table:
     for row in rows:
         if isinstance(row, dict) and _SUMS_UP & set(row):
             table.hyperparameters.update({key: value for key, value in flatten(row).items() if key.startswith(("train_", "total_flos"))})
+    table.hyperparameters[TRAINER_END] = _end_of_trainer(parsed, finished=len(points) < len(rows))
     return table
+
+
+def _end_of_trainer(parsed: Mapping[object, object], finished: bool) -> str:
+    """What the Trainer's state says of the end of training, one of `TRAINER_ENDS`.
+
+    The state is written with every checkpoint, and once more when all is done, then with a last row that sums up. A callback that ran
+    out of patience tells of it in the state of the checkpoint that was written then.
+    """
+    if _out_of_patience(parsed.get("stateful_callbacks")):
+        return "early-stopped"
+    return "finished" if finished else "on the way"
+
+
+def _out_of_patience(callbacks: object) -> bool:
+    stopping = callbacks.get("EarlyStoppingCallback") if isinstance(callbacks, dict) else None
+    # Several callbacks of one kind stand in a list.
+    for one in stopping if isinstance(stopping, list) else [stopping]:
+        known = flatten(one) if isinstance(one, dict) else {}
+        patience, counter = known.get("args.early_stopping_patience"), known.get("attributes.early_stopping_patience_counter")
+        if isinstance(patience, int | float) and isinstance(counter, int | float) and 0 < patience <= counter:
+            return True
+    return False
 
 
 def _rows_table(rows: Iterable[object]) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 
 from postmortem.model import Series
 from postmortem.read.tables.files import LogData
+from postmortem.read.tables.json_documents import TRAINER_END, TRAINER_ENDS
 from postmortem.read.tables.monitors import united_monitors
 from postmortem.read.words import counted
 
@@ -20,7 +21,10 @@ from postmortem.read.words import counted
 def united(logs: Sequence[LogData]) -> LogData:
     """What all tables and settings of a run say together; settings files win over what stands in logs, later files over earlier ones."""
     notes = [note for log in logs for note in log.notes]
-    states = sorted((log for log in logs if log.kind == "trainer state"), key=_progress)
+    states = sorted(
+        (log for log in logs if log.kind == "trainer state"),
+        key=lambda log: (_progress(log), log.hyperparameters.get(TRAINER_END) != TRAINER_ENDS[-1]),
+    )
     others = [log for log in logs if log.kind != "trainer state"]
     if states:
         notes += _other_trainings(states)
