@@ -50,8 +50,11 @@ class Risen:
 
     @property
     def start(self) -> float:
-        """Return at the start."""
-        return -self.curve.start
+        """Return at the start. Of one that ends below it the lower of that and the level of the first tenth: the first points of a mean over
+        a hundred episodes are of one or two."""
+        first = -self.curve.start
+        tenth = -float(np.median(self.curve.values[: max(5, self.curve.points // 10)]))
+        return min(first, tenth) if self.last < first else first
 
     @property
     def best(self) -> float:
@@ -90,7 +93,7 @@ def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequ
     if returns is None:
         yield from missing((*NAMES[:2], NAMES[6]), "no return of episodes was logged", "return")
     elif risen is None:
-        yield from missing((*NAMES[:2], NAMES[6]), f"fewer than {LEAST_POINTS} finite points of {returns.tag!r}", "return")
+        yield from missing((*NAMES[:2], NAMES[6]), f"fewer than {LEAST_POINTS} different points of {returns.tag!r}", "return")
     else:
         yield from _return(risen)
     yield _exploration(roled, table, risen)
@@ -100,6 +103,10 @@ def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequ
 
 
 def _risen(series: Series) -> Risen | None:
+    """None where there are too few points. A mean of past episodes that is repeated until another one ends is one point."""
+    finite = series.values[np.isfinite(series.values)]
+    if np.count_nonzero(np.diff(finite)) < LEAST_POINTS - 1:
+        return None
     turned = smooth(replace(series, values=-series.values), LEAST_POINTS)
     return None if turned is None or turned.span <= 0 else Risen(turned)
 

@@ -191,7 +191,7 @@ def _measured(tag: Tag, around: Around) -> tuple[Role, str] | None:
     present, every, leaf = tag.present, tag.every, tag.leaf
     in_losses = bool(every & known.LOSS_FOLDERS)
     if known.speaks_of_loss(leaf):
-        if leaf[-1] in known.ACCURACY:
+        if leaf[-1] in known.ACCURACY and not present & known.OPPONENTS:
             return "accuracy", "it ends in a word of accuracy"
         return ("metric", "it ends in a word of a metric") if leaf[-1] in known.HARD_METRICS else None
     if around.domains and leaf[0] in ("d", "g", "cycle", "idt") and len(leaf) == 2:
@@ -201,6 +201,8 @@ def _measured(tag: Tag, around: Around) -> tuple[Role, str] | None:
     if present & known.ACCURACY:
         if present & known.ERRORS:
             return "metric", "an error rate"
+        if present & known.OPPONENTS:
+            return "metric", "how often an opponent is right"
         return ("metric", "a hit among several") if known.of_several_best(leaf) else ("accuracy", "word accuracy")
     if not in_losses and _is_return(tag, around):
         return "return", "word of a return or reward"

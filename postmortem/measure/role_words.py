@@ -46,6 +46,8 @@ SCORES = _set("score scores")
 EXPLORATION = _set("epsilon eps exploration")
 """Beside a score they speak of an agent: what it plays for is a return then."""
 ACCURACY = _set("acc accuracy top1 acc1 prec1 accuracies binaryaccuracy macc aacc")
+OPPONENTS = _set("domain discriminator disc critic adversarial adversary adv dann")
+"""Words of a net that is trained against another: its accuracy is not what the run is for, and a guess's is a success."""
 HARD_METRICS = _set(
     "psnr ssim lpips ppl perplexity wer cer bleu rouge f1 auc auroc map ap miou r2 precision recall kappa mcc fid accuracy acc approx "
     "approxkl explained clipfrac"

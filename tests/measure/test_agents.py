@@ -158,3 +158,21 @@ def test_a_bare_divergence_is_that_of_an_update_beside_clipped_ratios_only(besid
     """World models log a divergence of their own, and writers of texts one from a reference."""
     curves = {"train__kl": np.full(POINTS, 5.0), **{tag: np.full(POINTS, value) for tag, value in beside.items()}}
     assert isinstance(measured(EMPTY, **curves)["policy.divergence"], Measurement) == told
+
+
+def test_the_first_episode_is_no_level_to_fall_from() -> None:
+    """A mean over the last hundred episodes begins as one lucky episode, and rises from where two tenths of the run have it."""
+    curve = 100 + 200 * RISE
+    curve[:3] = 400.0
+    found = number(measured(rollout__ep_rew_mean=noisy(curve, 2.0))["policy.return_gain"])
+    assert found.value > 5 and found.items["start"] < 150
+    fell = number(measured(rollout__ep_rew_mean=noisy(300 - 200 * RISE, 2.0))["policy.return_gain"])
+    assert fell.value < -5
+
+
+def test_a_return_that_is_repeated_until_an_episode_ends_is_one_point() -> None:
+    """Thirty lines of one number are one episode, and tell of no rise or fall."""
+    assert isinstance(measured(rollout__ep_rew_mean=np.full(POINTS, 12.5))["policy.return_gain"], Missing)
+    steps = np.repeat([12.5, 13.0, 12.0], POINTS)[:POINTS]
+    missing = measured(rollout__ep_rew_mean=steps)["policy.return_gain"]
+    assert isinstance(missing, Missing) and "different points" in missing.reason

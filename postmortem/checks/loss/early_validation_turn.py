@@ -2,8 +2,9 @@
 
 ## What it looks for
 The training loss about the step at which validation was best, and what came after: at 0.45 of ignorance or more then, 0.25 or more at
-the end, and still falling (0.1 of all its fall in the last third of the run), while the validation loss rose again by 0.03 of
-ignorance or more, and by 2.5 of its own noises, or the validation accuracy fell by 5 points. All of it together fails.
+the end, and still falling (0.1 of all its fall in the last third of the run), while the validation loss, which was not behind until
+then (1.1 times the training loss at most), rose again by 0.03 of ignorance or more, and by 2.5 of its own noises, or the validation
+accuracy fell by 5 points. All of it together fails.
 
 ## Why it matters
 Records that share a rule are learned together, and validation gains with them. Where training goes on slowly and validation loses,
@@ -73,6 +74,9 @@ NOISES = Threshold(
     double="a third of wrong labels passes",
 )
 ACCURACY_FALL = 0.05
+BEHIND = 1.1
+"""Validation at its best over training then, above which validation was behind from the start: records without a rule that both share are
+begun with only when what both share is learned, and leave no gap until then."""
 NEEDS = ("fit.train_at_best", "fit.train_share", "fit.validation_best", "fit.validation_last", "fit.late_progress")
 USES = ("run.family", "accuracy.validation_fall", "validation.rise_noise")
 FIGURE = "loss"
@@ -99,6 +103,8 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", f"{seen}, a rise of {number(noises, 2)} times its noise", noises, NOISES, NOISES.unit)
     if beside.value < UNFITTED.value:
         return Finding("pass", seen, beside.value, UNFITTED, UNFITTED.unit)
+    if best.value > BEHIND * beside.value:
+        return Finding("pass", f"{seen}: validation was behind before it turned", beside.value, UNFITTED, UNFITTED.unit)
     if train.value < STILL.value:
         return Finding("pass", seen, train.value, STILL, STILL.unit)
     if going.value < GOING_ON.value:
@@ -123,6 +129,7 @@ EXAMPLES = (
         (*_given(0.5, 0.3, 0.24, 0.25, 0.12), Measurement("accuracy.validation_fall", 0.14, "share", "'val/acc'")),
         "fail",
     ),
+    Example("a gap that was there before, and grew", _given(0.52, 0.28, 0.61, 0.91, 0.2), "pass"),
     Example("forty records", _given(0.02, 0.0003, 0.57, 0.64, 0.0003), "pass"),
     Example("stale statistics", _given(0.93, 0.1, 1.02, 3.0, 0.07), "pass"),
     Example("a sound run", _given(0.02, 0.02, 0.1, 0.11, 0.1), "pass"),

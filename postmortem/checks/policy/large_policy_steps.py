@@ -3,7 +3,7 @@
 ## What it looks for
 The divergence of the policy after an update from the one before it (approximate KL), and the share of samples whose probability
 ratio was clipped: the highest level over a tenth of the run. Fails above 0.2 nats or a clipped share of 0.6, warns above 0.05 nats
-or 0.4. Where the return rose and was kept, a failure below 2 nats is a warning and a warning a pass.
+or 0.4. Where the return rose and was kept, all of it passes below 2 nats.
 
 ## Why it matters
 The advantages were measured under the old policy. Far from it they say nothing, and one bad update leads to a policy that collects
@@ -51,7 +51,7 @@ BEYOND_DOUBT = Threshold(
     "nats",
     source="a policy that gives what it did an e^2 = 7 times smaller probability after one update, 200 times TRPO's step",
     half="agents that learn in leaps fail",
-    double="agents that learned half of what they could pass with a warning",
+    double="agents that learned half of what they could pass",
 )
 
 NEEDS = ("policy.divergence",)
@@ -72,8 +72,9 @@ def judge(measured: Measured) -> Finding:
 def _one(found: Measurement, what: str, far: Threshold, wide: Threshold, learned: bool) -> Finding:
     seen = f"{what} came to {number(found.value, 2)} or more over a tenth of the run (median {number(found.items['median'], 2)})"
     if found.value > far.value:
-        grave = not learned or found.value > BEYOND_DOUBT.value
-        return Finding("fail" if grave else "warn", f"{seen}, above {number(far.value)}", found.value, far, found.unit, found.first_step)
+        if learned and found.value <= BEYOND_DOUBT.value:
+            return Finding("pass", f"{seen}, yet the return rose and was kept", found.value, BEYOND_DOUBT, found.unit)
+        return Finding("fail", f"{seen}, above {number(far.value)}", found.value, far, found.unit, found.first_step)
     if found.value > wide.value and not learned:
         return Finding("warn", f"{seen}, above {number(wide.value)}", found.value, wide, found.unit, found.first_step)
     return Finding("pass", seen, found.value, wide, found.unit)
@@ -101,7 +102,7 @@ EXAMPLES = (
     Example("most samples clipped", _given(0.03, 0.7), "fail"),
     Example("wide steps", _given(0.08), "warn"),
     Example("leaps that led somewhere", _given(30.0, 0.3, True), "fail"),
-    Example("far steps that led somewhere", _given(0.5, 0.3, True), "warn"),
+    Example("far steps that led somewhere", _given(0.5, 0.3, True), "pass"),
     Example("wide steps that led somewhere", _given(0.08, 0.2, True), "pass"),
     Example("usual steps", _given(0.01, 0.1), "pass"),
     Example("not logged", (), "not-checked"),

@@ -20,7 +20,7 @@ Henderson et al. 2017 (arXiv 1709.06560): returns have to be judged against thei
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 CLEAR = Threshold(
     5,
@@ -44,6 +44,9 @@ def judge(measured: Measured) -> Finding:
         return Finding("pass", seen, gain.value, CLEAR, CLEAR.unit)
     if gain.value <= -CLEAR.value and share <= -LEAST_SHARE:
         return Finding("fail", f"{seen}: it fell clearly", gain.value, CLEAR, CLEAR.unit, gain.first_step)
+    if gain.value >= CLEAR.value:
+        told = f"{seen}, but {percent(share)} of its size: no clear rise"
+        return Finding("warn", told, gain.value, CLEAR, CLEAR.unit)
     return Finding("warn", f"{seen}: no clear rise", gain.value, CLEAR, CLEAR.unit)
 
 
