@@ -30,6 +30,7 @@ EVIDENCE = (
     Evidence(5.5, "running statistics do not follow the data", alarm=("stale-batchnorm",)),
     Evidence(1.5, "validation is far worse than training", alarm=("stale-batchnorm", "wide-generalization-gap")),
     Evidence(4.5, "validation gains nothing from training that goes well", alarm=("unmatched-validation",)),
+    Evidence(2.0, "evaluation through running statistics is not finite while training is", alarm=("nonfinite-validation",)),
     Evidence(
         -5.0,
         "the validation accuracy is far below that of a guess, which stale statistics do not bring about",

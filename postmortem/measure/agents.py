@@ -50,8 +50,8 @@ class Risen:
 
     @property
     def start(self) -> float:
-        """Return at the start. Of one that ends below it the lower of that and the level of the first tenth: the first points of a mean over
-        a hundred episodes are of one or two."""
+        """Return at the start. Of one that ends below it the lower of that and the level of the first tenth: the first points of a mean
+        over a hundred episodes are of one or two."""
         first = -self.curve.start
         tenth = -float(np.median(self.curve.values[: max(5, self.curve.points // 10)]))
         return min(first, tenth) if self.last < first else first

@@ -10,7 +10,7 @@ from postmortem.measure.descent import measure_descent
 from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
-from postmortem.measure.generalization import measure_accuracy_turn, measure_generalization
+from postmortem.measure.generalization import measure_accuracy_rise, measure_accuracy_turn, measure_generalization
 from postmortem.measure.jumps import measure_jumps
 from postmortem.measure.loss import compared_loss, measure_levels, measure_nonfinite
 from postmortem.measure.rates import main_rate, measure_gradient_norm, measure_rate
@@ -20,7 +20,7 @@ from postmortem.measure.roles import Roled, main, main_training_loss, main_valid
 from postmortem.measure.settings import measure_settings
 from postmortem.measure.shape import measure_shape
 from postmortem.measure.spikes import measure_spikes
-from postmortem.measure.validation import measure_accuracy, measure_validation
+from postmortem.measure.validation import like_accuracy, measure_accuracy, measure_validation
 from postmortem.measure.validation_swing import measure_validation_swing
 from postmortem.measure.warmups import measure_warmups
 from postmortem.model import Measurement, Missing, RunData
@@ -79,6 +79,7 @@ def _all(
         data if paired is training and data else paired, validation, seen["loss.chance"].value if crossed else None
     )
     yield measure_accuracy_turn(main(roled, "accuracy", "validation"))
+    yield measure_accuracy_rise(main(roled, "accuracy", "validation") or like_accuracy(roled))
     yield from measure_validation_swing(validation)
     yield from measure_accuracy(roled, seen["validation.rise"].first_step if "validation.rise" in seen else None)
     yield from measure_regularization(roled, penalties)

@@ -77,11 +77,8 @@ def measure_endings(run: RunData, roled: Sequence[Roled]) -> Iterator[Measuremen
     """`steps.last`, `steps.planned`, `steps.done`, `run.early_stopping` and `run.snapshot`."""
     known = settings(run)
     snapshot = _snapshot(run)
-    yield (
-        Measurement("run.snapshot", float("nan"), "", snapshot, text="true")
-        if snapshot
-        else Missing("run.snapshot", "the run is more than one saved state", "", applies=False)
-    )
+    said = snapshot or "the files are more than one state that was saved on the way"
+    yield Measurement("run.snapshot", float("nan"), "", said, text="true" if snapshot else "false")
     last = last_step(run, roled)
     if last is None:
         yield Missing("steps.last", "neither a scalar nor a checkpoint has a step", "training-loss")

@@ -8,6 +8,7 @@ too small a model.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -106,3 +107,23 @@ def measure_accuracy_turn(accuracy: Roled | None) -> Measurement | Missing:
     last = float(np.median(values[-max(3, values.size // 10) :]))
     best = int(np.argmax(levels))
     return Measurement(name, levels[best] - last, "share", f"{levels[best]:.4g} at best, {last:.4g} at the end", int(steps[best]))
+
+
+def measure_accuracy_rise(accuracy: Roled | None) -> Measurement | Missing:
+    """`accuracy.validation_rise`: the last level of the validation accuracy less that at its start, as a share of 1.
+
+    Items: `noise`, its standard error, and `last`. The text names a metric that stands in for the accuracy, as detectors have one.
+    """
+    name = "accuracy.validation_rise"
+    if accuracy is None:
+        return Missing(name, "no accuracy on validation data was logged", "accuracy")
+    # Turned over it is a curve that should fall, as the measures of curves expect.
+    turned = smooth(replace(accuracy.series, values=-accuracy.series.values), LEAST_POINTS)
+    if turned is None:
+        return Missing(name, f"fewer than {LEAST_POINTS} finite points of {accuracy.series.tag!r}", "accuracy")
+    scale = 100.0 if float(turned.values.min()) < -1.5 else 1.0
+    start, last = -turned.start / scale, -turned.last / scale
+    noise = float(np.hypot(turned.start_noise, turned.level_noise)) / scale
+    basis = f"{start:.4g} to {last:.4g}; {basis_of(turned)}"
+    said = "validation accuracy" if accuracy.role == "accuracy" else repr(accuracy.series.tag)
+    return Measurement(name, last - start, "share", basis, int(turned.steps[-1]), {"noise": noise, "last": last}, said)

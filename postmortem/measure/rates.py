@@ -32,8 +32,8 @@ def main_rate(roled: Sequence[Roled]) -> Series | None:
     return max(rates, key=lambda one: (one.values.size, float(np.nanmax(one.values))), default=None)
 
 
-def _group_rate(checkpoint: Checkpoint) -> float | None:
-    rates = [group.get("lr") for optimizer in checkpoint.optimizers for group in optimizer.groups]
+def _group_rate(checkpoint: Checkpoint, key: str = "lr") -> float | None:
+    rates = [group.get(key) for optimizer in checkpoint.optimizers for group in optimizer.groups]
     numbers = [float(rate) for rate in rates if isinstance(rate, (int, float)) and not isinstance(rate, bool)]
     return max(numbers, default=None)
 
@@ -49,6 +49,9 @@ def _rates(run: RunData, roled: Sequence[Roled]) -> tuple[Ints, Floats, str] | N
         # What was logged is the rate of one group that stands still; others do not.
     saved = [(one.step, _group_rate(one)) for one in run.checkpoints]
     known = [(step, rate) for step, rate in saved if step is not None and rate is not None]
+    base = _group_rate(run.checkpoints[0], "initial_lr") if run.checkpoints else None
+    if known and known[0][0] > 0 and base is not None and base > max(rate for _, rate in known):
+        known.insert(0, (0, base))  # a schedule had begun before the first checkpoint
     if known:
         return (
             np.array([step for step, _ in known]),

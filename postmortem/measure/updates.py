@@ -79,6 +79,10 @@ def measure_updates(table: TensorTable, checkpoints: Sequence[Checkpoint]) -> It
     yield _decay_error(view)
 
 
+END_OF_SCHEDULE = 0.1
+"""Share of the rate that a schedule began with, below which one checkpoint's updates do not stand for the run's."""
+
+
 # --- from the optimizer's state ---------------------------------------------------------------------------------------
 
 
@@ -86,6 +90,13 @@ def _judgeable(view: View, layer: Layer) -> bool:
     """Whether a ratio to the weight's norm means something: a matrix that did not start at zero, and is not tiny."""
     start = view.rows[0].tensors.get(layer.name)
     return layer.is_parameter and layer.fan_out >= 2 and layer.elements >= 16 and (start is None or start.norm > 0)
+
+
+def _base_rate(view: View, row: CheckpointRow) -> float:
+    """The rate that a scheduler began with, as torch's write it into the groups; 0 where none did."""
+    checkpoint = view.checkpoints.get(row.source)
+    bases = [group.get("initial_lr") for optimizer in (checkpoint.optimizers if checkpoint else ()) for group in optimizer.groups]
+    return max((float(base) for base in bases if isinstance(base, int | float) and math.isfinite(base)), default=0.0)
 
 
 def _ratios(view: View) -> Iterator[Found]:
@@ -96,6 +107,11 @@ def _ratios(view: View) -> Iterator[Found]:
         early = any(other.updates for other in view.rows)
         reason = "the optimizer's state is from before the second update" if early else why.reason
         yield from missing(names, reason, "two-checkpoints" if early else why.log_next)
+        return
+    base, rate = _base_rate(view, row), view.rate(row)
+    if len(view.rows) == 1 and 0 < rate < END_OF_SCHEDULE * base:
+        reason = f"the one checkpoint is from the end of its schedule, at a rate of {rate:.3g} of {base:.3g}"
+        yield from missing(names, f"{reason}: its updates say nothing of those before", "two-checkpoints")
         return
     items: dict[str, float] = {}
     for layer, update in update_items(view, row):

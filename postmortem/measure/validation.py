@@ -27,8 +27,9 @@ GAP = ("validation.gap", "validation.gap_share")
 def measure_validation(training: Roled | None, validation: Roled | None, chance: float | None) -> Iterator[Measurement | Missing]:
     """Every `validation.*` measurement that rests on the two losses. `chance` is ln C, where it is known."""
     if validation is None:
-        yield from missing(("validation.points", *RISE, *GAP), "no validation loss was logged", "validation-loss")
+        yield from missing(("validation.points", "validation.nonfinite", *RISE, *GAP), "no validation loss was logged", "validation-loss")
         return
+    yield _nonfinite(validation)
     points = int(np.isfinite(validation.series.values).sum())
     yield Measurement(
         "validation.points", float(points), "points", f"finite points of {validation.series.tag!r} of {validation.series.source}"
@@ -41,6 +42,18 @@ def measure_validation(training: Roled | None, validation: Roled | None, chance:
     apart = training is not None and not same_steps(training.series, validation.series)
     yield from _rise(curve, trained, apart, lost_from(validation))
     yield from _gap(curve, trained, chance, lost_from(validation))
+
+
+def _nonfinite(validation: Roled) -> Measurement | Missing:
+    """Evaluations whose loss is NaN or infinite, after the first that was finite; items: `evaluations`, and how many are the `last`."""
+    series, name = validation.series, "validation.nonfinite"
+    good = np.flatnonzero(np.isfinite(series.values))
+    if not good.size:
+        return Missing(name, f"{series.tag!r} has no finite point, as where nothing was evaluated", "validation-loss")
+    bad = np.flatnonzero(~np.isfinite(series.values[good[0] :])) + good[0]
+    items = {"evaluations": float(series.values.size - good[0]), "last": float(series.values.size - 1 - good[-1])}
+    basis = f"{counted(series.values.size, 'evaluation')} of {series.tag!r} of {series.source}"
+    return Measurement(name, float(bad.size), "evaluations", basis, int(series.steps[bad[0]]) if bad.size else None, items)
 
 
 def _best(curve: Smooth) -> tuple[int, float]:
@@ -132,11 +145,11 @@ def measure_accuracy(roled: Sequence[Roled], best_step: int | None) -> Iterator[
     unit = _unit(training, validation)
     yield _last_accuracy("accuracy.train_last", training, "training", unit)
     yield _last_accuracy("accuracy.validation_last", validation, "validation", unit)
-    likewise = validation if validation is not None else _like_accuracy(roled)
+    likewise = validation if validation is not None else like_accuracy(roled)
     yield _change_after_best(likewise, best_step, unit if validation is not None else _unit(likewise))
 
 
-def _like_accuracy(roled: Sequence[Roled]) -> Roled | None:
+def like_accuracy(roled: Sequence[Roled]) -> Roled | None:
     """The longest metric on validation data that is a share and better when higher, as detectors and segmenters log one for accuracy."""
     likely = [
         one

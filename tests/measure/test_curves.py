@@ -51,7 +51,7 @@ def test_the_names_do_not_depend_on_the_input() -> None:
     full, empty, short = measure(*FULL), measure(), measure(drawn("loss", [2.0, 1.0]), drawn("val_loss", [2.0]), classes=Classes())
     assert set(full) == set(empty) == set(short)
     told = {name for name, one in empty.items() if isinstance(one, Measurement)}
-    assert told == {"run.family", "run.clip_norm", "run.batch_size", "loss.chance", "resume.count"}
+    assert told == {"run.family", "run.clip_norm", "run.batch_size", "loss.chance", "resume.count", "run.snapshot"}
 
 
 def test_a_full_run_misses_little() -> None:

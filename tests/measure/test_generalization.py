@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from postmortem.measure.generalization import measure_accuracy_turn, measure_generalization
+from postmortem.measure.generalization import measure_accuracy_rise, measure_accuracy_turn, measure_generalization
 from postmortem.measure.misread_loss import measure_misread
 from postmortem.measure.rare import measure_rare
 from postmortem.measure.roles import Roled
@@ -63,6 +63,15 @@ def misread(loss: np.ndarray, accuracy: np.ndarray, classes: int, batch: float |
     """What is measured of a validation loss beside its accuracy."""
     both = (roled("training-loss", "train", loss), roled("validation-loss", "validation", loss), roled("accuracy", "validation", accuracy))
     return {one.name: one for one in measure_misread(both, math.log(classes), batch)}
+
+
+def test_the_rise_of_an_accuracy_is_between_its_first_and_last_level() -> None:
+    """From 60 percent to 80, given in percent, with no noise on a straight line."""
+    found = measure_accuracy_rise(roled("accuracy", "validation", np.linspace(60.0, 80.0, 20)))
+    assert isinstance(found, Measurement) and found.value == pytest.approx(0.2, abs=0.03) and found.items["noise"] < 0.02
+    wobble = 0.1 + 0.05 * np.resize([1.0, -1.0, 0.5], 20)
+    flat = measure_accuracy_rise(roled("accuracy", "validation", wobble))
+    assert isinstance(flat, Measurement) and abs(flat.value) < 5 * flat.items["noise"]
 
 
 def test_softmax_applied_twice_lies_on_its_formula() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,13 @@ def test_checkpoints_stand_in_for_tags() -> None:
     assert found["lr.max"] == 0.1
     assert found["lr.dead_share"] == pytest.approx(0.5)
     assert rate(run(settings={"optim/lr": 0.02}))["lr.max"] == 0.02
+
+
+def test_what_a_scheduler_began_with_stands_before_the_first_checkpoint() -> None:
+    """One checkpoint from the end of a decay tells the last rate, and in its group the first."""
+    optimizer = Optimizer("optimizer", "adam", ({"lr": 2e-8, "initial_lr": 0.01},), {}, {}, {}, "by position")
+    found = rate(run(checkpoints=(replace(saved(3200, 2e-8), optimizers=(optimizer,)),)))
+    assert found["lr.max"] == 0.01 and found["lr.last"] == 2e-8 and found["lr.first"] == 0.01
 
 
 def test_no_rate_is_missing() -> None:

@@ -56,6 +56,18 @@ def test_ratio_is_judged_where_the_rate_was_highest(lab: Any) -> None:
     assert number(found, "updates.ratio").value > 1e-4
 
 
+def test_one_checkpoint_from_the_end_of_a_schedule_is_not_judged(lab: Any) -> None:
+    """Where the rate stands at a hundredth of what the scheduler began with, small updates are the schedule's; at a half they count."""
+    model = lab.mlp(32, 32)
+    adam = torch.optim.Adam(model.parameters(), 1e-3)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 0.5)
+    last = lab.train(model, adam)[-1:]
+    assert isinstance(lab.everything(last)["updates.ratio"], Measurement)
+    adam.param_groups[0]["lr"] = 1e-2 * scheduler.base_lrs[0]
+    ended = lab.everything(lab.train(model, adam, steps=20, every=20)[-1:])["updates.ratio"]
+    assert isinstance(ended, Missing) and "end of its schedule" in ended.reason
+
+
 def test_fresh_optimizer_is_not_judged(lab: Any) -> None:
     """The state before the second update says nothing of updates."""
     model = lab.mlp(32, 32)

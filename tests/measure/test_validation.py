@@ -148,3 +148,13 @@ def test_an_unlabelled_accuracy_is_of_training() -> None:
     found = accuracy(None, drawn("accuracy", [0.1, 0.2, 0.3]))
     assert math.isclose(measured(found, "accuracy.train_last").value, 0.2)
     assert isinstance(found["accuracy.validation_last"], Missing)
+
+
+def test_evaluations_that_are_no_numbers_are_counted_after_the_first_that_is() -> None:
+    """Two before the first finite one were not evaluated; of the eight from there on three are NaN or infinite, two of them at the end."""
+    values = [math.nan, math.nan, 1.0, 0.9, math.inf, 0.8, 0.7, 0.6, math.nan, math.nan]
+    found = validation(drawn("train/loss", np.linspace(2, 1, 10)), drawn("val/loss", values))["validation.nonfinite"]
+    assert isinstance(found, Measurement) and found.value == 3 and found.first_step == 40
+    assert found.items == {"evaluations": 8.0, "last": 2.0}
+    never = validation(drawn("train/loss", np.linspace(2, 1, 10)), drawn("val/loss", [math.nan] * 10))
+    assert isinstance(never["validation.nonfinite"], Missing)

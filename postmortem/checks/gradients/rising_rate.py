@@ -14,7 +14,8 @@ Make the warm-up a few per cent of the run, and let the rate fall from there to 
 
 ## When it is wrong
 A long warm-up of a run that was stopped, that goes on, or whose log ends early has risen up to its end: nothing is wrong yet, and where
-the plan is not known it warns only. A short run that learned under a warm-up as long as itself passes. A range test raises the rate by many decades to see where the loss breaks: from a factor of 10000 on it passes.
+the plan is not known it warns only. A short run that learned under a warm-up as long as itself passes. A range test raises the rate by
+many decades to see where the loss breaks: from a factor of 10000 on it passes.
 
 ## References
 Smith 2017, Cyclical Learning Rates (arXiv 1506.01186): the range test. Godbole et al., Deep Learning Tuning Playbook: warm-up and decay.

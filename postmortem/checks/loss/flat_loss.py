@@ -16,7 +16,8 @@ and at the labels.
 ## When it is wrong
 The losses of reinforcement learning and of adversarial pairs need not fall: there it does not apply. A run that resumed, or
 fine-tunes a model that fits already, starts low and stays low: where the loss is below half of chance, the log begins far
-into the run, or the settings name adapters or a model that goes on with its task, this passes or warns. A log that begins after the
+into the run, the validation accuracy rose by as much as the loss should fall, or the settings name adapters or a model that goes on with
+its task, this passes or warns. A log that begins after the
 fall cannot show it.
 
 ## References
@@ -67,6 +68,7 @@ USES = (
     "loss.chance",
     "steps.last",
     "loss.divergence",
+    "accuracy.validation_rise",
 )
 FIGURE = "loss"
 VITAL = True
@@ -78,6 +80,7 @@ LATE_START = 0.1
 LARGE_FALL = 0.5
 AT_CHANCE = (0.995, 1.015)
 """What never came below a level between these never came below chance level, to the digits of a sentence."""
+ACCURACY_NOISES = 5.0
 CAME_BACK = 0.5
 """A loss that gave back half of its progress came back."""
 
@@ -110,6 +113,8 @@ def judge(measured: Measured) -> Finding:
             LEAST_FALL,
             LEAST_FALL.unit,
         )
+    if learned := _accuracy_rose(measured):
+        return Finding("pass", f"{seen}, yet {learned}", fall.value, LEAST_FALL, LEAST_FALL.unit)
     noisy = noises.value < LEAST_NOISES.value and fall.value < LARGE_FALL
     if measured.text("run.goes_on") == "true" and fall.value > -LEAST_FALL.value and (noisy or fall.value < LEAST_FALL.value):
         seen += f", in a model that goes on with its earlier task ({measured['run.goes_on'].basis}) and may have fitted already"
@@ -135,6 +140,15 @@ def judge(measured: Measured) -> Finding:
     return Finding(
         "warn", f"{seen}: below {number(CLEAR_NOISES.value)} times it is uncertain", noises.value, CLEAR_NOISES, CLEAR_NOISES.unit, begin
     )
+
+
+def _accuracy_rose(measured: Measured) -> str:
+    """Where the validation accuracy rose clearly, which a loss on soft labels or with a large constant part need not show; else empty."""
+    rise = measured.get("accuracy.validation_rise")
+    if rise is None or rise.value < LEAST_FALL.value or rise.value < ACCURACY_NOISES * rise.items["noise"]:
+        return ""
+    last = rise.items["last"]
+    return f"the {rise.text} rose from {percent(last - rise.value, 3)} to {percent(last, 3)}"
 
 
 def _rise(name: str, share: float) -> str:
@@ -184,6 +198,24 @@ def _given(
 EXAMPLES = (
     Example("a learning rate of 1e-6", _given(0.004, 3.1), "fail"),
     Example("noise without a fall", _given(0.06, 1.3), "fail"),
+    Example(
+        "soft labels, and an accuracy that rises",
+        (
+            *_given(0.0056, 4.0),
+            Measurement(
+                "accuracy.validation_rise", 0.036, "share", "'val/acc'", 90, {"noise": 0.002, "last": 0.732}, "validation accuracy"
+            ),
+        ),
+        "pass",
+    ),
+    Example(
+        "an accuracy that wobbles",
+        (
+            *_given(0.0056, 4.0),
+            Measurement("accuracy.validation_rise", 0.03, "share", "'val/acc'", 90, {"noise": 0.02, "last": 0.13}, "'val/mAP50'"),
+        ),
+        "fail",
+    ),
     Example("a loss that rises from its first point", _given(-0.4, -12.0), "fail"),
     Example(
         "a start at 170 times chance that came down to chance",

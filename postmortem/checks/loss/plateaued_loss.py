@@ -101,6 +101,8 @@ def _moves(plateau: Measurement, part: str) -> str:
     begins, ends = (number(plateau.items[name], 3) for name in ("from", "to"))
     if plateau.text == "falls":
         fallen = max(0.0, plateau.items["fallen"])
+        if begins == ends:
+            return f"in {part} the loss stays at {ends}"
         return f"the loss makes {'only ' if fallen < HALF else ''}{percent(fallen)} of its fall in {part}, {begins} to {ends}"
     if plateau.text == "rises":
         return f"the loss rises from {begins} to {ends} in {part}"

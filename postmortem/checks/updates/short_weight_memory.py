@@ -2,7 +2,8 @@
 
 ## What it looks for
 The steps in which weight decay alone takes a weight to 1/e of itself, 1 / (rate x decay), times 1 - momentum under SGD, at the highest
-rate that was used. It fails below 100 steps, and where AdamW or Lion get a decay of 5 or more, under which no weight ends above 0.2.
+rate that was used. It fails below 100 steps, or warns where the loss fell to 0.3 of its start all the same; and it fails where AdamW or
+Lion get a decay of 5 or more, under which no weight ends above 0.2.
 
 ## Why it matters
 What the data taught a weight is gone before the data has come round once. The largest weight that AdamW can hold is 1 / decay.
@@ -22,7 +23,7 @@ several passes over the data.
 
 from __future__ import annotations
 
-from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number
+from postmortem.model import Example, Finding, Measured, Measurement, Threshold, number, percent
 
 SHORT = Threshold(
     100.0,
@@ -38,7 +39,11 @@ LARGEST_HELD = Threshold(
     half="decays of fifty times the usual pass",
     double="the same, to decays of 2.5",
 )
+LEARNED = 0.3
+"""Share of the loss that may be left where a run has learned in spite of its decay; under decays that won 0.5 and more are."""
+
 NEEDS = ("optimizer.decay_memory",)
+USES = ("loss.last_to_chance", "loss.improvement")
 CHECKLIST = ("regularization-loss",)
 LEADS_ITEMS = ("regularization-loss",)
 
@@ -48,6 +53,9 @@ def judge(measured: Measured) -> Finding:
     if found.value >= 1e9:
         return Finding("pass", "no weight decay is in force", None, SHORT)
     seen, where = f"weight decay alone shrinks the weights to 37% in {number(found.value)} steps", f" ({found.basis})"
+    learned = _learned(measured)
+    if found.value < SHORT.value and learned:
+        return Finding("warn", f"{seen}, fewer than {number(SHORT.value)}, yet {learned}{where}", found.value, SHORT, found.unit)
     if found.value < SHORT.value:
         return Finding("fail", f"{seen}, fewer than {number(SHORT.value)}{where}", found.value, SHORT, found.unit)
     held = found.items.get("bound")
@@ -57,12 +65,25 @@ def judge(measured: Measured) -> Finding:
     return Finding("pass", f"{seen}{where}", found.value, SHORT, found.unit)
 
 
+def _learned(measured: Measured) -> str:
+    """That gradients hold their own against the decay, in one clause; empty where the loss does not show it."""
+    left, fell = measured.number("loss.last_to_chance"), measured.number("loss.improvement")
+    if left is None:
+        left = None if fell is None else 1 - fell
+    return f"the loss fell to {percent(left)} of what it began at" if left is not None and left <= LEARNED else ""
+
+
 def _given(steps: float, **bound: float) -> tuple[Measurement, ...]:
     return (Measurement("optimizer.decay_memory", steps, "steps", "rate 0.002, decay 20 of model.pt", items=bound),)
 
 
 EXAMPLES = (
     Example("AdamW at 0.002 with a decay of 20", _given(25.0), "fail"),
+    Example(
+        "a strong decay under which the model learned",
+        (*_given(66.7), Measurement("loss.last_to_chance", 0.16, "ratio", "ln 10")),
+        "warn",
+    ),
     Example("AdamW at 5e-4 with a decay of 20", _given(100.0, bound=0.05), "fail"),
     Example("AdamW at 0.001 with a decay of 0.1", _given(10_000.0, bound=10.0), "pass"),
     Example("no decay", _given(1e12), "pass"),
