@@ -76,7 +76,8 @@ def zeros(training: Roled) -> Measurement:
     steps, values = finite_points(training.series)
     share = float(np.mean(values == 0)) if values.size else 0.0
     basis = f"{counted(values.size, 'finite point')} of {training.series.tag!r}"
-    return Measurement("loss.zeros", share, "share", basis, int(steps[0]) if values.size and values[0] == 0 else None)
+    first = int(steps[0]) if values.size and values[0] == 0 else None
+    return Measurement("loss.zeros", share, "share", basis, first, text=training.series.tag)
 
 
 def agreement(training: Roled, accuracy: Roled | None) -> Measurement | Missing:

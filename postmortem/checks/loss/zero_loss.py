@@ -41,7 +41,8 @@ def applies(measured: Measured) -> str:
 
 def judge(measured: Measured) -> Finding:
     found = measured["loss.zeros"]
-    seen = f"{percent(found.value)} of the training losses are exactly 0" if found.value else "no training loss is exactly 0"
+    tag = f" of {found.text!r}" if found.text else ""
+    seen = f"{percent(found.value)} of the points{tag} are exactly 0" if found.value else f"no point{tag} is exactly 0"
     if found.value >= ALL.value and found.first_step is not None:
         return Finding("fail", f"{seen}, from the first on", found.value, ALL, found.unit, found.first_step)
     if found.value >= 0:
