@@ -3,8 +3,8 @@
 ## What it looks for
 The cross-entropy over the largest that its accuracy a allows, H = -a ln a - (1 - a) ln((1 - a) / (C - 1)), in the last third of the run:
 of training, and of validation where no accuracy of training was logged. It fails from 0.95 to 1.05 where the accuracy has settled
-between a guess and 0.75. Where validation is far less sure than its own accuracy allows (1.2 times H), training is
-held back by dropout or augmentation, and it passes.
+between a guess (the share of the largest class, where a manifest tells it) and 0.75. Where validation is far less sure than its own
+accuracy allows (1.2 times H), training is held back by dropout or augmentation, and it passes.
 
 ## Why it matters
 A model that knows some records and not others has less than H. To come to H it must be equally uncertain about all of them, and that
@@ -45,7 +45,7 @@ HELD_BACK = 1.2
 LARGEST_ERROR = 0.03
 
 NEEDS = ()
-USES = ("loss.train_evenness", "loss.validation_evenness", "fit.late_progress", "run.family")
+USES = ("loss.train_evenness", "loss.validation_evenness", "fit.late_progress", "run.family", "classes.largest_share")
 FIGURE = "loss"
 
 
@@ -59,7 +59,8 @@ def judge(measured: Measured) -> Finding:
     found = train or validation
     if found is None:
         return Finding("not-checked", "", lacks=USES[:2])
-    accuracy, guess = found.items["accuracy"], found.items["guess"]
+    # Who knows the class shares alone names the largest class always, and is equally uncertain about all.
+    accuracy, guess = found.items["accuracy"], max(found.items["guess"], measured.number("classes.largest_share") or 0.0)
     split = "training" if train else "validation"
     seen = f"the {split} loss is {multiple(found.value)} the largest entropy with an accuracy of {percent(accuracy, 3)}"
     going = measured.number("fit.late_progress")
@@ -98,6 +99,11 @@ EXAMPLES = (
     Example("label smoothing", (_evenness("train", 3.2, 0.98), _late(0.01)), "not-applicable"),
     Example("still falling", (_evenness("train", 0.99, 0.4), _late(0.4)), "not-applicable"),
     Example("labels without information", (_evenness("train", 1.0, 0.1),), "not-applicable"),
+    Example(
+        "only the shares of uneven classes are known",
+        (_evenness("train", 1.0, 0.5), Measurement("classes.largest_share", 0.5, "share", "manifest.csv")),
+        "not-applicable",
+    ),
     Example("too few records to tell", (_evenness("validation", 0.97, 0.5, 0.08),), "not-checked"),
     Example("no accuracy", (), "not-checked"),
 )
