@@ -377,6 +377,8 @@ ROLES = {
     ".hidden.pt": "other",
     **dict.fromkeys(("slurm-1234.out", "nohup.out", "train.log", "train_log.txt", "stdout", "stderr.txt", "output.log"), "console"),
     **dict.fromkeys(("job.o123456", "train.e123456", "train.sh.o1234-3", "console.log", "exp7.err", "20240101_120000.log"), "console"),
+    "loss_log.txt": "console",
+    "loss_function.txt": "other",
     **dict.fromkeys(("debug.log", "debug-internal.log", "pip.log", "a.out", "README.txt", "catalog.txt", "requirements.txt"), "other"),
     **dict.fromkeys(("20240101.log.json", "training_log.csv"), "log"),
 }

@@ -106,7 +106,7 @@ _CONSOLE_ENDING = re.compile(r"\.(?:log|out|err)(?:\.\d{1,2})?$|\.[oe]\d{3,}(?:[
 _CONSOLE_NAMES = _vocabulary("stdout stderr console nohup output slurm logs log")
 _JOB_WORDS = _CONSOLE_NAMES | _vocabulary(
     "train training trainer pretrain pretraining finetune finetuning main job run exp experiment rank worker node gpu std out err error "
-    "errors txt"
+    "errors txt loss losses"
 )
 _NO_CONSOLE = _vocabulary(
     "debug pip install setup build cmake make configure compile docker git npm yarn apt conda env access latex lint pytest mypy "

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import postmortem
 from postmortem.measure.roles import assign, main_training_loss, main_validation_loss
 from postmortem.model import FoundFile, FoundRun, ReadOptions, RunData, Series
 from postmortem.read.console.scalars import read_scalars
@@ -109,6 +110,50 @@ def test_keras_bars_count_once_an_epoch(tmp_path: Path, colour: str) -> None:
     assert found["loss"] == (ONE_TO_SIX, [i / 10 for i in ONE_TO_SIX])
     assert found["val_loss"] == (ONE_TO_SIX, [1 + i / 10 for i in ONE_TO_SIX])
     assert data.hyperparameters == {"epochs": 6}
+
+
+def translated(epoch: int, iteration: int, cycle: float = 1.0) -> str:
+    """A line as CycleGAN and what was made of it print it."""
+    head = f"(epoch: {epoch}, iters: {iteration}, time: 0.7, data: 0.1)"
+    return f"{head} D_A: 0.2{epoch} G_A: 0.59 cycle_A: {cycle} idt_A: nan D_B: 0.3 G_B: 0.{iteration} cycle_B: 2.1 idt_B: 0.4 \n"
+
+
+def test_what_follows_a_bracket_of_counters_is_a_loss(tmp_path: Path) -> None:
+    """CycleGAN's list of losses under names that do not say so; the iteration begins anew, 100 of 250 later each time."""
+    title = "================ Training Loss (Mon Jan  5 10:00:00 2026) ================\n"
+    places = ((1, 100), (1, 200), (2, 50), (2, 150), (2, 250), (3, 100), (3, 200))
+    data = read(tmp_path, title + "".join(translated(*place) for place in places))
+    found = curves(data)
+    assert found.keys() == {"epoch", *(f"loss_{name}_{side}" for name in ("D", "G", "cycle", "idt") for side in "AB")}
+    assert found["loss_D_A"] == ([100, 200, 300, 400, 500, 600, 700], [0.21, 0.21, 0.22, 0.22, 0.22, 0.23, 0.23])
+    assert np.isnan(found["loss_idt_A"][1]).all()
+    assert "train.log: step begins anew each epoch; its rows are counted on from epoch to epoch" in data.notes
+
+
+def test_of_a_log_appended_to_that_begins_anew_each_epoch_the_later_start_counts(tmp_path: Path) -> None:
+    """A training begun again at its second epoch, and in the midst of its third; each time its iterations go on from epoch to epoch."""
+    starts = ((1, (100, 200)), (2, (100, 200)), (3, (100, 200)), (2, (100, 200)), (3, (100,)), (3, (100, 200)), (4, (100, 200)))
+    found = curves(read(tmp_path, "".join(translated(epoch, k, 1 + n / 10) for n, (epoch, all_of) in enumerate(starts) for k in all_of)))
+    assert found["loss_cycle_A"] == ([100, 200, 300, 400, 500, 600, 700, 800], [1.0, 1.0, 1.3, 1.3, 1.5, 1.5, 1.6, 1.6])
+
+
+def test_an_iteration_printed_once_an_epoch_at_its_end_goes_on(tmp_path: Path) -> None:
+    """The same number in each epoch is no one step."""
+    found = curves(read(tmp_path, "".join(translated(epoch, 100) for epoch in ONE_TO_SIX)))
+    assert found["loss_D_A"][0] == [100 * epoch for epoch in ONE_TO_SIX]
+
+
+def test_a_list_of_losses_of_an_adversarial_pair_is_known_for_it(tmp_path: Path) -> None:
+    """Losses of both sides are parts, none of them a score (`D_real`), and what names itself otherwise stays what it is."""
+    text = "".join(f"(epoch: {e}, iters: 9, time: 0.1) G_GAN: 1.{e} G_L1: 7 D_real: 0.4 D_fake: 0.5 kl: 0.1 lr: 0.01\n" for e in ONE_TO_SIX)
+    roled = {one.series.tag: one.role for one in assign(read(tmp_path, text).series, ReadOptions())}
+    assert {tag for tag, role in roled.items() if role == "part-of-loss"} == {"loss_G_GAN", "loss_G_L1", "loss_D_real", "loss_D_fake"}
+    assert roled["loss_kl"] == "regularization" and roled["lr"] == "learning-rate"
+    (tmp_path / "loss_log.txt").write_text("".join(translated(e, 100) for e in range(1, 30)))
+    (tmp_path / "train.log").unlink()
+    (run,) = postmortem.analyze(tmp_path)
+    statuses = {check.id: check.status for check in run.checks}
+    assert statuses["flat-loss"] == statuses["diverged-loss"] == "not-applicable"
 
 
 def test_lines_that_speak_of_evaluation_are_of_validation(tmp_path: Path) -> None:

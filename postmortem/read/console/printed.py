@@ -70,6 +70,8 @@ _SCALARS = _set(
     "auroc lr error err wer cer bleu iou miou map dice psnr ssim fid gnorm gradnorm reward return entropy bpc bpb precision "
     "recall"
 )
+_TERMS = _set("nll ce bce xent mse mae rmse kl kld elbo")
+"""Those of them that say what is lost, where all are losses."""
 _SETTINGS = frozenset(("lr", "gnorm", "gradnorm", "rate", "norm", "scale"))
 """Last words of names that say nothing of a split of the data, whatever the line is about."""
 _EXTREMES = _set("best min max lowest highest")
@@ -78,6 +80,13 @@ _NO_CURVES = _EXTREMES | _set(
     "std time sec secs seconds ms eta memory mem num count patience improved delta threshold "
     "target coef weight base rank size steps step epochs epoch"
 )
+_LOSSES_FOLLOW = re.compile(
+    r"\(epoch:\s{0,4}\d{1,9},\s{0,4}iters:\s{0,4}\d{1,12}(?:,[^()]{0,80})?\)"
+    rf"(?=(?:[\s,]{{1,4}}[A-Za-z_]\w{{0,40}}:\s{{0,4}}(?:{_FIGURES}|[-+]?(?:nan|inf)))+\s*$)",
+    re.IGNORECASE,
+)
+"""`(epoch: 1, iters: 100, time: 0.7, data: 0.1) D_A: 0.28 G_A: 0.59`, as CycleGAN, pix2pix and what was made of them print their losses:
+what stands behind the bracket is one, whatever it is called."""
 _ENDS_IN_LOSS = re.compile(r"loss(?:es)?\d{0,2}$|^loss[dg]$|^(?:train|val|valid|test|eval|top)?acc(?:uracy)?\d{0,2}$")
 _WORDS = re.compile(r"[^a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -128,7 +137,8 @@ def printed(line: bytes) -> Printed | None:
     if not places:
         return None
     washed = [found.group() for found in _NUMBER.finditer(text)] != [each.decode() for each in NUMBER.findall(line)]
-    tags = tuple(_tags(text, places))
+    losses = _LOSSES_FOLLOW.match(text)
+    tags = tuple(_tags(text, places) if losses is None else _listed(text, losses.end(), places))
     pair = _PAIR.match(text)
     epoch = pair or _BATCH_OF_TRAINING.search(text) or _EPOCH.search(text)
     step = _STEP.search(text)
@@ -192,6 +202,22 @@ def _tags(text: str, places: dict[int, int]) -> Iterator[tuple[str, str, int]]:
         if place is not None and (tag.lower(), group) not in seen:
             seen.add((tag.lower(), group))
             yield tag, group, place
+
+
+def _listed(text: str, begin: int, places: dict[int, int]) -> Iterator[tuple[str, str, int]]:
+    """The losses of a line that lists nothing else from a place on, called so where their names do not say what they are."""
+    seen: set[str] = set()
+    for found in _VALUE.finditer(text, begin):
+        key, begin = _KEY.search(text, max(begin, found.start() - _LONGEST_KEY), found.start()), found.end()
+        place = places.get(found.start()) if found["word"] is None else _word(found["word"])
+        if key is None or place is None:
+            continue
+        tag, parts = key["key"], _parts(key["key"])
+        # `D_real` and `D_fake` are losses here, and elsewhere what a discriminator says.
+        tag = tag if _is_scalar(parts) and _TERMS.isdisjoint(parts) else f"loss_{tag}"
+        if tag.lower() not in seen and _NO_CURVES.isdisjoint(parts):
+            seen.add(tag.lower())
+            yield tag, "", place
 
 
 def _word(text: str) -> int:

@@ -36,6 +36,8 @@ TIME_NAMES = ("wall_time", "timestamp", "_timestamp", "time", "date", "datetime"
 _HIGHEST_STEP = 2.0**62
 MANY_RESTARTS = 4
 """A job is seldom restarted so often; a table of several settings tried one after the other looks the same."""
+_BEGUN_ANEW = 0.9
+"""Share of the epochs of a log that was appended to in which a number within the epoch falls back; one that is printed seldom need not."""
 _EARLIEST_UNIX_TIME = 1e9  # 2001: smaller times are durations
 
 
@@ -128,13 +130,18 @@ def in_order(steps: Floats, name: str, table: Table) -> tuple[Floats, tuple[Rest
     """
     among = ~np.isnan(steps)
     known = _fullest(table, name, among)
-    falls = np.flatnonzero(np.diff(steps[known]) < 0) + 1
+    moves = np.diff(steps[known])
+    # A number that is always the same was written once an epoch.
+    falls = np.flatnonzero(moves < 0 if moves.any() else moves == 0) + 1
     if not falls.size:
         return steps, ()
     within = _within_epoch(steps, known, falls, name, table)
     if within is not None:
         table.notes.append(f"{name} begins anew each epoch; its rows are counted on from epoch to epoch")
-        return within, ()
+        steps, moves = within, np.diff(within[known])
+        falls = np.flatnonzero(moves < 0) + 1
+    if not moves.any() or not falls.size:
+        return steps, ()
     restarts: list[Restart] = []
     gone = np.zeros(known.size, dtype=bool)
     for fall in falls:
@@ -173,7 +180,14 @@ def _within_epoch(steps: Floats, known: NDArray[np.int64], falls: NDArray[np.int
         return None
     epochs = dense(table, epoch_name)
     own = epochs[known]
-    if np.any(np.isnan(own)) or np.any(np.diff(own) < 0) or not np.all(own[falls] > own[falls - 1]):
+    if np.any(np.isnan(own)):
+        return None
+    begins = np.flatnonzero(np.diff(own) > 0) + 1
+    again = np.setdiff1d(falls, begins)
+    # A log that was appended to falls back within an epoch or to an earlier one as well; that each epoch begins anew shows all the same:
+    # a number that is counted on falls back at no begin of the next epoch.
+    appended_to = again.size > 0 or bool(np.any(np.diff(own) < 0))
+    if appended_to and (2 * again.size > begins.size or np.mean(np.isin(begins, falls)) < _BEGUN_ANEW):
         return None
     # An epoch has as many steps as the highest number seen in one, and one more where the count begins at 0.
     length = float(steps[known].max()) + (1.0 if steps[known].min() == 0 else 0.0)
