@@ -699,6 +699,16 @@ def test_a_missing_shard_is_named_and_the_rest_is_read(tmp_path: Path, indexed: 
     assert len(data.checkpoints) == 1 and len(data.checkpoints[0].tensors) == 8
 
 
+def test_an_index_without_any_of_its_shards_is_a_note(tmp_path: Path) -> None:
+    """What is kept beside code and logs often leaves the weights out: nothing of that is damaged."""
+    _sharded(tmp_path, "safetensors")
+    for shard in tmp_path.glob("*.safetensors"):
+        shard.unlink()
+    data = read(tmp_path)
+    assert not data.problems and not data.checkpoints
+    assert "model.safetensors.index.json: none of its 3 shards is here: the weights were not copied" in data.notes
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [

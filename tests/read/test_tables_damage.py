@@ -244,3 +244,17 @@ def test_columns_between_spaces(place: Path) -> None:
     """Columns between runs of spaces, with the names in a comment as NumPy saves them, are read."""
     found = read(place, "log.txt", b"# epoch train_loss val_loss\n0   2.5   3.5\n1   1.5   2.5\n")
     assert points(found) == {"train_loss": {0: 2.5, 1: 1.5}, "val_loss": {0: 3.5, 1: 2.5}}
+
+
+@pytest.mark.parametrize("name", ["progress.csv", "metrics.jsonl", "metrics.json", "results.tsv"])
+def test_a_log_of_no_byte_was_not_written_to(tmp_path: Path, name: str) -> None:
+    """Loggers open their file at the start: that nothing is in it is told, and nothing is damaged."""
+    data = read(tmp_path, name, b"")
+    assert not data.problems and not data.series
+    assert data.notes == (f"{name}: is empty (0 bytes): nothing was logged",)
+
+
+@pytest.mark.parametrize("name", ["trainer_state.json", "history.json"])
+def test_a_document_of_no_byte_was_cut(tmp_path: Path, name: str) -> None:
+    """What is written whole at each save is never begun with nothing."""
+    assert [problem.kind for problem in read(tmp_path, name, b"").problems] == ["truncated"]

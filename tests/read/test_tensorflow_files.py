@@ -134,7 +134,7 @@ def test_a_cut_index(tmp_path: Path, bundle: Write, keep: float) -> None:
 
 
 def test_data_that_is_cut_or_absent(tmp_path: Path, bundle: Write) -> None:
-    """Tensors beyond the end of the data are lost, the others are read; without the data all are."""
+    """Tensors beyond the end of the data are lost, the others are read; an index alone was not copied with its weights, and is whole."""
     path = bundle(tmp_path, {"a": BIAS, "b": BIAS})
     data_file = tmp_path / "ckpt-7.data-00000-of-00001"
     data_file.write_bytes(data_file.read_bytes()[:-3])
@@ -143,7 +143,7 @@ def test_data_that_is_cut_or_absent(tmp_path: Path, bundle: Write) -> None:
     assert list(data.checkpoints[0].tensors) == ["a"]
     data_file.unlink()
     (problem,) = read(path).problems
-    assert problem.kind == "truncated" and "their data files are not here" in problem.detail
+    assert problem.kind == "unreadable" and "their data files are not here" in problem.detail
 
 
 def test_claims_that_do_not_hold(tmp_path: Path, bundle: Write) -> None:

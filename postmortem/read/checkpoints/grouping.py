@@ -25,7 +25,7 @@ from postmortem.read.checkpoints.families import (
 from postmortem.read.checkpoints.file_sets import FileSet, Part
 from postmortem.read.checkpoints.layouts import words
 from postmortem.read.checkpoints.pickles import listed
-from postmortem.read.words import word_set
+from postmortem.read.words import counted, word_set
 
 _Kin: TypeAlias = tuple[str, tuple[str, ...]]
 """Folder, and words of a name."""
@@ -89,6 +89,7 @@ def _kin_of(found: FileSet) -> _Kin:
 def group_files(files: Sequence[FoundFile]) -> Grouped:
     """Sort a run's checkpoint files into checkpoints, in the order of the files."""
     problems: list[Problem] = []
+    absent: list[str] = []
     unopened: list[FoundFile] = []
     checkpoints = [file for file in files if file.role == "checkpoint"]
     indexes = [file for file in files if file.role == "checkpoint-index"]
@@ -96,7 +97,7 @@ def group_files(files: Sequence[FoundFile]) -> Grouped:
     used = {file.name for found in sets for file in found.files}
     used |= {file.name for file in checkpoints if file.name.endswith(DISTRIBUTED_SHARD) or is_partition(file.name)}
     for index in (file for file in indexes if PurePosixPath(file.name).name != DISTRIBUTED_INDEX):
-        indexed = _from_index(index, checkpoints, problems)
+        indexed = _from_index(index, checkpoints, problems, absent)
         if indexed is not None:
             sets.append(indexed)
             used.update(file.name for file in indexed.weights)
@@ -127,7 +128,7 @@ def group_files(files: Sequence[FoundFile]) -> Grouped:
     unopened += idle
     folded = [*fold_ranks(joined, problems), *(replace(found, is_average=True) for found in averages)]
     order = {file.name: place for place, file in enumerate(files)}
-    return Grouped(tuple(sorted(folded, key=lambda found: order[found.source.name])), tuple(problems), tuple(notes), tuple(unopened))
+    return Grouped(tuple(sorted(folded, key=lambda found: order[found.source.name])), tuple(problems), (*absent, *notes), tuple(unopened))
 
 
 def _joined(sets: Sequence[FileSet], beside: Sequence[tuple[Part, _Kin, FileSet]]) -> tuple[list[FileSet], list[str], list[FoundFile]]:
@@ -161,7 +162,7 @@ def _without_shard(name: str) -> str:
     return plain.removesuffix(".index.json")
 
 
-def _from_index(index: FoundFile, files: Sequence[FoundFile], problems: list[Problem]) -> FileSet | None:
+def _from_index(index: FoundFile, files: Sequence[FoundFile], problems: list[Problem], notes: list[str]) -> FileSet | None:
     folder = PurePosixPath(index.name).parent
     try:
         if index.path.stat().st_size > _MAX_INDEX_BYTES:
@@ -182,7 +183,10 @@ def _from_index(index: FoundFile, files: Sequence[FoundFile], problems: list[Pro
     by_name = {file.name: file for file in files}
     there = {shard: by_name.get(str(folder / shard)) for shard in named if shard not in outside}
     missing = [shard for shard in named if there.get(shard) is None]
-    if missing:
+    if missing == named and not outside:
+        # Whoever copies logs and settings leaves the weights behind, all of them; damage takes some.
+        notes.append(f"{index.name}: none of its {counted(len(named), 'shard')} is here: the weights were not copied")
+    elif missing:
         lost = [name for name, shard in expected.items() if shard in set(missing)]
         detail = (
             f"{len(missing)} of {len(named)} shards are missing ({listed(tuple(missing))}): {len(lost)} of {len(expected)} tensors are lost"

@@ -160,7 +160,8 @@ def read_tensorflow(path: Path, source: str) -> Loaded:
                 refused.append(f"{entry.name}: {error}")
     if absent:
         detail = f"{len(absent)} of {len(entries)} tensors are lost, their data files are not here: {listed(tuple(absent))}"
-        problems.append(Problem(source, "truncated", detail))
+        # An index without any of its data files was not copied with its weights; damage takes some.
+        problems.append(Problem(source, "truncated" if memory else "unreadable", detail))
     if refused:
         problems.append(Problem(source, "corrupt", f"{len(refused)} of {len(entries)} tensors cannot be read: {reasons(refused)}"))
     if unread:

@@ -45,6 +45,8 @@ _MOST_PEEKED = 1000
 _PEEKED_CHARACTERS = 1 << 24
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _OTHER_ENDINGS = (".txt", ".log")
+_WRITTEN_WHOLE = re.compile(r"(?:trainer_state|history)[^/]*\.json$")
+"""Documents that a trainer writes whole at each save."""
 _TENSORBOARD_DOWNLOAD = re.compile(r".*?-?tag-(?P<tag>.+)")
 
 
@@ -113,6 +115,9 @@ def _table(file: FoundFile, reading: Reading) -> Table:
     may_be_text = file.role == "console" or name.endswith(_OTHER_ENDINGS)
     if may_be_text and (not head or not is_table(head)):
         return Table(kind="text", notes=["is text, no table"])
+    if not head and not file.bytes and not _WRITTEN_WHOLE.search(name):
+        # Loggers open their file before they have anything to write; what is written whole has no such beginning.
+        return Table(notes=["is empty (0 bytes): nothing was logged"])
     if not head:
         return _without_rows("truncated", f"holds nothing ({file.bytes} bytes)")
     if head[0].startswith("version https://git-lfs"):
