@@ -150,6 +150,30 @@ def test_blank_log(tmp_path: Path) -> None:
     assert [problem.kind for problem in log(tmp_path, "metrics.csv", b"  \n").problems] == ["truncated"]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "site,horizon,MSE,loss\n" + "".join(f"{site},{at},0.{at},0.{at}\n" for site in ("north", "south") for at in range(1, 6)),
+        "horizon,MSE,MAE,RMSE\n" + "".join(f"{at},0.{at},0.{at},0.{at}\n" for at in range(1, 9)),
+    ],
+    ids=["by the key of a record", "errors of a finished model"],
+)
+def test_results_without_a_step_are_no_log(tmp_path: Path, content: str) -> None:
+    """Rows that a word tells apart, or that hold nothing but errors, are results: their numbers are no steps."""
+    data = log(tmp_path, "metrics.csv", content.encode())
+    assert not data.series and "taken for no log" in data.notes[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["loss,took,best\n2.5,0:01:02,True\n2.0,0:01:03,False\n1.5,0:01:01,True\n", "train_mse,val_mse\n2.5,3\n2.0,2.5\n1.5,2.5\n"],
+)
+def test_curves_without_a_step_are_numbered(tmp_path: Path, content: str) -> None:
+    """Times and marks tell no records apart, and an error of a split is a curve."""
+    data = log(tmp_path, "metrics.csv", content.encode())
+    assert [value for _, value in points(data, next(iter(content.split(","))))] == [2.5, 2.0, 1.5]
+
+
 def test_table_without_header(tmp_path: Path) -> None:
     """Numbers alone name nothing, and that is said."""
     assert log(tmp_path, "log.csv", "1,2,3\n4,5,6\n").problems[0].kind == "unsupported"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from postmortem.discover.names import group_of, words
 from postmortem.read.tables.rows import Ints, Table
-from postmortem.read.tables.steps import dense, is_step_name, plain
+from postmortem.read.tables.steps import TIME_NAMES, dense, is_step_name, plain
 from postmortem.read.words import counted
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -107,6 +108,11 @@ CURVE_WORDS = frozenset(
         "bleu",
     ]
 )
+_MEASURES = frozenset(("mse", "mae", "rmse", "error", "auc", "f1", "iou", "map", "dice", "psnr", "ssim", "bleu"))
+"""Of these those that a finished model is measured by as well: without a word for a split they may stand in a table of results."""
+_FIGURES = re.compile(r"[\d\s.:,%/+-]+[a-z]{0,3}|\d.*\d:\d\d.*", re.IGNORECASE)
+"""Figures with a unit, times and dates."""
+_ANSWERS = frozenset(("true", "false", "yes", "no", "*", "best"))
 _MOST_SPLITS = 12
 
 
@@ -245,9 +251,18 @@ def is_curve_by_row(table: Table) -> bool:
     """Whether a table without a counting column may hold curves, one point a row: it names metrics and tells no records apart."""
     if any(plain(name) in _RECORD_NAMES or plain(name) in _TRAINING_NAMES for name in (*table.columns, *table.texts)):
         return False
-    if any(len(set(found.values())) > max(3, table.rows // 2) for found in table.texts.values()):
+    split = _split_column(table)
+    if any(_tells_apart(name, found, table.rows) for name, found in table.texts.items() if name != split):
         return False
-    return any(names_curve(name) for name in table.columns)
+    return any(names_curve(name) and (not _MEASURES & set(words(name)) or group_of(name)) for name in table.columns)
+
+
+def _tells_apart(name: str, found: Mapping[int, str], rows: int) -> bool:
+    """Whether a column of words is a key of what the rows are about (`basin_id`, `city`), and no time, length or mark of the best."""
+    if plain(name) in TIME_NAMES or 2 * len(found) < rows:
+        return False
+    values = {value.strip().lower() for value in found.values()} - _ANSWERS
+    return len(values) > 1 and not all(_FIGURES.fullmatch(value) for value in values)
 
 
 def names_curve(name: str) -> bool:
