@@ -2,7 +2,8 @@
 
 ## What it looks for
 The highest learning rate of the run: above 0.03 for Adam, its kin and RMSprop; above 1 for SGD, and where the optimizer is not known.
-Up to 0.01 (SGD: 0.1) it passes; what lies between may be right or not, and nothing is said. It only warns: a rate alone is no fault.
+Up to 0.01 (SGD: 0.1) it passes; what lies between may be right or not, and nothing is said. A rate less than 1 % above one of these
+is taken to be there. It only warns: a rate alone is no fault.
 
 ## Why it matters
 Rates that were meant for another optimizer, or that lost a decimal, are the commonest mistake of all, and often the rate is all that a
@@ -39,6 +40,8 @@ PLAIN_RATE = Threshold(
 )
 USUAL_SIGNED, USUAL = 0.01, 0.1
 """Up to here rates are usual: of Adam and its kin (and of whom nothing is known), and of SGD, with momentum or without."""
+SAME = 0.01
+"""Less above a line than this share is no more: 0.1 is 0.100000001 in float32."""
 SIGNED = ("adam", "adamw", "nadam", "radam", "lamb", "rmsprop", "adamax", "lion", "adafactor")
 
 NEEDS = ("lr.max",)
@@ -53,14 +56,15 @@ def judge(measured: Measured) -> Finding:
     name = (measured.text("optimizer.algorithm") or measured.text("run.optimizer")).lower()
     line = SIGNED_RATE if name in SIGNED else PLAIN_RATE
     seen = f"the highest learning rate is {number(rate.value, 2)} for {name or 'an unknown optimizer'}"
-    if rate.value > line.value:
+    below = rate.value / (1 + SAME)
+    if below > line.value:
         return Finding(
             "warn", f"{seen}, above the usual range, which ends at {number(line.value)}", rate.value, line, line.unit, rate.first_step
         )
     usual = USUAL if name and name not in SIGNED else USUAL_SIGNED
-    if rate.value <= usual:
+    if below <= usual:
         return Finding("pass", seen, rate.value, line, line.unit)
-    if rate.value <= line.value:
+    if below <= line.value:
         return Finding("not-checked", f"{seen}: between {number(usual)} and {number(line.value)} a rate may be right or far too high")
     return Finding("not-checked", "the learning rate is not a number")
 
@@ -74,6 +78,8 @@ EXAMPLES = (
     Example("SGD's rate for Adam", _rate(0.1, "adam"), "warn"),
     Example("a rate of 3", _rate(3.0), "warn"),
     Example("SGD with momentum", _rate(0.1, "sgd"), "pass"),
+    Example("0.1 as float32 has it", _rate(0.10000000149011612, "sgd"), "pass"),
+    Example("1 and a rounding", _rate(1.0000001, "sgd"), "not-checked"),
     Example("SGD's rate for whatever it is", _rate(0.1), "not-checked"),
     Example("Adam's default", _rate(1e-3, "adam"), "pass"),
     Example("no learning rate", (), "not-checked"),
