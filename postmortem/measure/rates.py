@@ -17,6 +17,9 @@ DEAD = 1e-3
 """A learning rate below this share of its peak is as good as 0."""
 SAME = 0.005
 """Gradient norms within 0.5 % of the maximum count as equal to it."""
+FEWEST_TOGETHER = 4
+TOGETHER = 1e-3
+"""Rates within this share of each other are one."""
 _OWN = ("epoch", "learning-rate")
 _ROUNDING = 1e-4
 EARLY = 0.05
@@ -27,9 +30,29 @@ NORM = ("gradnorm.median", "gradnorm.burst", "gradnorm.constant_share", "gradnor
 
 
 def main_rate(roled: Sequence[Roled]) -> Series | None:
-    """The learning rate that stands for the run: of the longest series the one with the highest peak (groups of parameters differ)."""
+    """The learning rate that stands for the run: of the longest series the one with the highest peak (groups of parameters differ).
+
+    Of groups that come to one and the same rate it is the one with the lowest peak: YOLO's trainers let the rate of biases fall from 0.1
+    while all others rise from 0.
+    """
     rates = [one.series for one in roled if one.role == "learning-rate" and np.isfinite(one.series.values).any()]
-    return max(rates, key=lambda one: (one.values.size, float(np.nanmax(one.values))), default=None)
+    highest = max(rates, key=lambda one: (one.values.size, _peak(one)), default=None)
+    return None if highest is None else min((one for one in rates if one is highest or _come_together(one, highest)), key=_peak)
+
+
+def _peak(series: Series) -> float:
+    return float(np.nanmax(series.values))
+
+
+def _come_together(one: Series, other: Series) -> bool:
+    """Whether two rates of the same steps come nearer and nearer, and are equal in the last quarter of the run."""
+    size = one.values.size
+    if size < FEWEST_TOGETHER or one.values.shape != other.values.shape or not np.array_equal(one.steps, other.steps):
+        return False
+    apart = np.abs(one.values - other.values)
+    apart[apart <= TOGETHER * np.abs(other.values)] = 0.0
+    late = slice(size - max(2, size // 4), size)
+    return bool(np.any(other.values[late] > 0) and np.all(apart[late] == 0) and np.all(np.diff(apart) <= 0))
 
 
 def _group_rate(checkpoint: Checkpoint, key: str = "lr") -> float | None:

@@ -76,6 +76,17 @@ def test_the_group_with_the_highest_peak_counts() -> None:
     assert rate(run(drawn("lr/pg0", np.full(20, 1e-5)), drawn("lr/pg1", np.full(20, 1e-3))))["lr.max"] == 1e-3
 
 
+def test_the_warm_up_of_biases_is_not_the_run_s() -> None:
+    """YOLO's trainers let the biases begin at 0.1 while all else rises from 0: the rate that they come to is the run's."""
+    late = 1e-3 * np.linspace(1, 0.01, 30)
+    for length in (3, 60):
+        warming = np.linspace(0, 9e-4, length)
+        rising, falling = np.append(warming, late), np.append(warming + np.linspace(0.1, 0, length, endpoint=False), late)
+        for biases in range(3):
+            groups = [drawn(f"lr/pg{at}", falling if at == biases else rising) for at in range(3)]
+            assert rate(run(*groups))["lr.max"] == 1e-3
+
+
 def test_checkpoints_stand_in_for_tags() -> None:
     """Without a tag the rates of the optimizers' groups count, and without those the setting."""
     found = rate(run(checkpoints=[saved(step, 0.1 if step < 200 else 1e-6) for step in (0, 100, 200, 300, 400)]))
