@@ -194,6 +194,8 @@ def _measured(tag: Tag, around: Around) -> tuple[Role, str] | None:
         if leaf[-1] in known.ACCURACY and not present & known.OPPONENTS:
             return "accuracy", "it ends in a word of accuracy"
         return ("metric", "it ends in a word of a metric") if leaf[-1] in known.HARD_METRICS else None
+    if len(leaf) == 2 and leaf[0] in known.BOX_REGRESSION and leaf[1] in known.HEADS:
+        return None
     if around.domains and leaf[0] in ("d", "g", "cycle", "idt") and len(leaf) == 2:
         return None
     if "entropy" in present:
@@ -203,6 +205,8 @@ def _measured(tag: Tag, around: Around) -> tuple[Role, str] | None:
             return "metric", "an error rate"
         if present & known.OPPONENTS:
             return "metric", "how often an opponent is right"
+        if "rpn" in around.words or every & known.PROPOSALS:
+            return "metric", "a share of proposals, which is no accuracy of the task"
         return ("metric", "a hit among several") if known.of_several_best(leaf) else ("accuracy", "word accuracy")
     if not in_losses and _is_return(tag, around):
         return "return", "word of a return or reward"

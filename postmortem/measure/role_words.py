@@ -32,6 +32,10 @@ REGULARIZATION = _set("regularization regularisation regularizer regulariser pen
 DIVERGENCE = _set("kl kld kldiv")
 BOX_REGRESSION = _set("box bbox cls conf obj rpn objectness centerness dfl heatmap iou giou")
 """Siblings that make `reg_loss` the regression of boxes."""
+HEADS = _set("om oo o2m o2o")
+"""Behind such a sibling they are the head that the loss is of, one box to many or to one: YOLOv10 writes `box_om`, and no word for loss."""
+PROPOSALS = _set("rpn rcnn roi")
+"""Words of the parts of a detector that look at proposals: an accuracy of theirs is a share of proposals, most of them background."""
 IMAGES = _set("l1 psnr ssim lpips pixel pix perceptual percep vgg")
 """Siblings that make `l2_loss` a distance between images."""
 RECONSTRUCTION = _set("recon reconstruction rec reconstruct reconstructed")
@@ -45,6 +49,8 @@ NO_RETURN = _set("scale coef coeff weight count num length len lengths model")
 SCORES = _set("score scores")
 EXPLORATION = _set("epsilon eps exploration")
 """Beside a score they speak of an agent: what it plays for is a return then."""
+OF_AN_EVALUATION = _set("macc aacc miou mdice mfscore map pck")
+"""Metrics that are taken over a whole set, once an evaluation."""
 ACCURACY = _set("acc accuracy top1 acc1 prec1 accuracies binaryaccuracy macc aacc")
 OPPONENTS = _set("domain discriminator disc critic adversarial adversary adv dann")
 """Words of a net that is trained against another: its accuracy is not what the run is for, and a guess's is a success."""
@@ -55,7 +61,7 @@ HARD_METRICS = _set(
 """What these words end is no loss, whatever stands before them or in the folder."""
 METRICS = HARD_METRICS | _set(
     "ap50 ap75 apl apm aps ar iou dice score scores metric metrics top5 acc5 prec5 bpb bpc correlation pearson spearman sensitivity "
-    "specificity jaccard hits mrr ndcg kl rms rel rank a1 a2 a3 mape smape msle rougel"
+    "specificity jaccard hits mrr ndcg kl rms rel rank a1 a2 a3 mape smape msle rougel pck"
 )
 _METRIC_PATTERN = re.compile(r"^(?:m?ap|fid|bleu|rouge|hits|ndcg|recall|precision)\d+k?$")
 THROUGHPUT = _set(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from postmortem.measure.role_names import Tag, look_around, name_role
 from postmortem.measure.role_values import by_values
-from postmortem.measure.role_words import ACCURACY
-from postmortem.measure.roled import NAMED, ROLES, Role, Roled
+from postmortem.measure.role_words import ACCURACY, OF_AN_EVALUATION
+from postmortem.measure.roled import LOSS_ROLES, NAMED, ROLES, Role, Roled
 from postmortem.measure.tag_options import matches
-from postmortem.measure.tags import SPLIT_WORDS, parts, words
+from postmortem.measure.tags import SPLIT_WORDS, parts, split_of_tag, words
 from postmortem.model import ReadOptions, Series
 
 __all__ = [
@@ -41,7 +42,7 @@ def assign(series: Sequence[Series], options: ReadOptions) -> tuple[Roled, ...]:
     """Every series with its role, in the order given; what the user named by option comes before all words and numbers."""
     tags = [Tag.of(one.tag, one.group) for one in series]
     around = look_around(tags)
-    named = [Roled(one, *_placed(tag, name_role(tag, around))) for one, tag in zip(series, tags, strict=True)]
+    named = _evaluated([Roled(one, *_placed(tag, name_role(tag, around))) for one, tag in zip(series, tags, strict=True)])
     told = by_values(named)
     losses, penalties = matches(options.loss_tag, series), matches(options.reg_tag, series)
     return tuple(_chosen(one, index in losses, index in penalties) for index, one in enumerate(told))
@@ -49,6 +50,24 @@ def assign(series: Sequence[Series], options: ReadOptions) -> tuple[Roled, ...]:
 
 def _placed(tag: Tag, found: tuple[Role, str]) -> tuple[Role, str, str]:
     return found[0], tag.split, found[1]
+
+
+def _evaluated(roled: Sequence[Roled]) -> list[Roled]:
+    """`mIoU` in a table that holds `ValLoss` comes from that evaluation, though neither it nor the table's name says so."""
+    held = {
+        (one.series.source, one.series.group)
+        for one in roled
+        if one.role in LOSS_ROLES and split_of_tag(one.series.tag, "") == "validation"
+    }
+    return [
+        replace(one, split="validation")
+        if one.role in ("accuracy", "metric")
+        and (one.series.source, one.series.group) in held
+        and set(words(one.series.tag)) & OF_AN_EVALUATION
+        and not split_of_tag(one.series.tag, "")
+        else one
+        for one in roled
+    ]
 
 
 def _chosen(one: Roled, is_loss: bool, is_penalty: bool) -> Roled:

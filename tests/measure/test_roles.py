@@ -207,3 +207,27 @@ def test_counts_beside_means_are_no_losses() -> None:
     """Statistics that are logged as `num`, `mean` and `std` have one curve, their mean."""
     found = roles("Loss/D/loss/num", "Loss/D/loss/mean", "Loss/D/loss/std", "Loss/G/loss/num", "Loss/G/loss/mean")
     assert found["Loss/D/loss/num"] == found["Loss/D/loss/std"] == found["Loss/G/loss/num"] == "other"
+
+
+def test_metrics_of_an_evaluation_lie_on_its_side() -> None:
+    """Beside a validation loss mIoU, mAcc and PCK are of that evaluation; an accuracy that does not say so may be of training."""
+    tags = ("TrainLoss", "ValLoss", "mIoU", "mAcc", "PCK@0.5", "accuracy", "train_mAcc")
+    found = {one.series.tag: one.split for one in assign([drawn(tag) for tag in tags], ReadOptions())}
+    assert {tag for tag, split in found.items() if split == "validation"} == {"ValLoss", "mIoU", "mAcc", "PCK@0.5"}
+    assert found["accuracy"] == "" and found["train_mAcc"] == "train"
+    alone = assign([drawn("loss"), drawn("mAcc")], ReadOptions())
+    assert [one.split for one in alone] == ["", ""]
+    named = assign([drawn(tag, group="train") for tag in ("TrainLoss", "ValLoss", "mAcc")], ReadOptions())
+    assert named[-1].split == "validation"
+    folders = assign(
+        [drawn("epoch_loss", group=group) for group in ("train", "validation")] + [drawn("mAcc", group="train")], ReadOptions()
+    )
+    assert folders[-1].split == "train"
+
+
+@pytest.mark.parametrize("tag", ["fast_rcnn/cls_accuracy", "fast_rcnn/fg_cls_accuracy", "mask_rcnn/accuracy", "acc"])
+def test_a_share_of_proposals_is_no_accuracy_of_the_task(tag: str) -> None:
+    """It falls while the proposals get better, so that nothing may be said of it beside the loss."""
+    roled = assign([drawn("loss_rpn_cls"), drawn("loss_cls"), drawn("total_loss"), drawn(tag)], ReadOptions())
+    assert roled[-1].role == "metric"
+    assert main(roled, "accuracy", "train") is None
