@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from postmortem.measure.chance import CROSS_ENTROPIES, Classes, measure_chance, measure_early_share
 from postmortem.measure.curve_states import measure_states
 from postmortem.measure.descent import measure_descent
+from postmortem.measure.empty_validation import ZEROS, measure_empty_validation
 from postmortem.measure.endings import last_step, measure_endings
 from postmortem.measure.family import measure_family
 from postmortem.measure.fit import measure_fit
@@ -28,6 +29,7 @@ from postmortem.model import Measurement, Missing, RunData
 __all__ = ["Classes", "measure_curves"]
 
 PROGRESS = frozenset({"loss.improvement", "loss.improvement_noise", "loss.divergence", "loss.divergence_noise"})
+OF_VALIDATION = ("validation.", "accuracy.validation")
 WITHOUT_PROGRESS = {"rl": "an agent", "gan": "one side of an adversarial pair"}
 
 
@@ -41,7 +43,7 @@ def measure_curves(
     """
     seen: dict[str, Measurement] = {}
     for found in _all(run, roled, classes, penalties, seen):
-        one = _of_family(found, seen)
+        one = _of_records(_of_family(found, seen), seen)
         if isinstance(one, Measurement):
             seen[one.name] = one
         yield one
@@ -55,11 +57,20 @@ def _of_family(found: Measurement | Missing, seen: Mapping[str, Measurement]) ->
     return Missing(found.name, f"the loss of {WITHOUT_PROGRESS[family]} is no measure of its progress", "return")
 
 
+def _of_records(found: Measurement | Missing, seen: Mapping[str, Measurement]) -> Measurement | Missing:
+    """The same, but for what an evaluation over no record says: nothing."""
+    if found.name == ZEROS or not found.name.startswith(OF_VALIDATION) or ZEROS not in seen or seen[ZEROS].value < 1:
+        return found
+    reason = f"every loss and every metric of the evaluations is exactly 0 ({seen[ZEROS].basis}): the validation set is empty"
+    return Missing(found.name, reason, "validation-loss")
+
+
 def _all(
     run: RunData, roled: Sequence[Roled], classes: Classes, penalties: Mapping[int, float] | None, seen: Mapping[str, Measurement]
 ) -> Iterator[Measurement | Missing]:
     training = main_training_loss(roled)
     validation = main_validation_loss(roled, training)
+    yield from measure_empty_validation(roled, validation)
     yield from measure_settings(run)
     data = compared_loss(roled)
     yield from measure_family(run, roled, classes, (data or training, validation))

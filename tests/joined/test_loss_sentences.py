@@ -116,3 +116,17 @@ def test_a_jump_speaks_against_exploding_gradients_only_where_the_loss_went_on(f
         return log_odds(cause, outcomes)
 
     assert (weight("warn") < weight("pass")) == counts
+
+
+def test_an_empty_validation_set_says_nothing_of_the_model() -> None:
+    """0 at each evaluation, losses and metrics, is told as what it is; it is no sign that nothing trains, and no gap."""
+    zeros = np.zeros(101)
+    curves = {"train/box_loss": 2.4 - AT, "val/box_loss": zeros, "metrics/mAP50(B)": zeros, "metrics/recall(B)": zeros}
+    empty = finding("empty-validation", curves)
+    assert empty.status == "warn" and "the validation set is empty" in empty.reason
+    for check in ("unchanging-validation", "still-validation", "swinging-validation", "wide-generalization-gap", "absent-validation"):
+        found = finding(check, curves)
+        assert found.status == "not-checked" and "the validation set is empty" in found.reason, check
+    learned = {**curves, "val/box_loss": 2.4 - AT, "metrics/mAP50(B)": AT}
+    assert finding("empty-validation", learned).status == "pass"
+    assert finding("unchanging-validation", {"train/box_loss": 2.4 - AT, "val/box_loss": zeros + 2.4}).status == "fail"

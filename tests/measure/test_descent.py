@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from postmortem.measure.descent import measure_descent
+from postmortem.measure.empty_validation import measure_empty_validation
 from postmortem.measure.jumps import measure_jumps
-from postmortem.measure.roles import Roled
+from postmortem.measure.roles import Roled, assign, main_validation_loss
 from postmortem.measure.validation_swing import measure_validation_swing
-from postmortem.model import Measurement, Series
+from postmortem.model import Measurement, ReadOptions, Series
 
 Values = Sequence[float] | NDArray[np.float64]
 
@@ -139,6 +140,22 @@ def test_a_model_that_does_not_change_has_one_value() -> None:
     assert swing(values)["validation.values"].value == 1
     values[7] = np.nextafter(2.3025, 3)
     assert swing(values)["validation.values"].value == 2
+
+
+def test_an_evaluation_over_nothing_is_zero_throughout() -> None:
+    """Losses and metrics that are 0 at each evaluation are told by their share; a metric of training is none of an evaluation."""
+
+    def zeros(*values: tuple[str, float]) -> float | None:
+        roled = assign([drawn(np.full(6, value), tag) for tag, value in values], ReadOptions())
+        found = {one.name: one for one in measure_empty_validation(roled, main_validation_loss(roled, None))}
+        one = found["validation.zeros"]
+        return one.value if isinstance(one, Measurement) else None
+
+    assert zeros(("train/loss", 1.0), ("val/loss", 0.0), ("metrics/mAP50(B)", 0.0)) == 1
+    assert zeros(("train/loss", 1.0), ("val/loss", 0.4), ("metrics/mAP50(B)", 0.0)) == 0.5
+    assert zeros(("train/loss", 1.0), ("val/loss", 0.0), ("val/accuracy", 1.0), ("accuracy", 0.0)) == 0.5
+    assert zeros(("train/loss", 1.0), ("val/loss", 0.0), ("train/accuracy", 0.0)) is None
+    assert zeros(("train/loss", 1.0)) is None
 
 
 def test_four_evaluations_are_too_few() -> None:
