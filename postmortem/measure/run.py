@@ -36,6 +36,7 @@ from postmortem.measure.inputs import measure_inputs
 from postmortem.measure.kept_state import true_advice
 from postmortem.measure.logged_layers import measure_logged_layers
 from postmortem.measure.misread_loss import measure_misread
+from postmortem.measure.numbered import without_numbers
 from postmortem.measure.optimizer import measure_optimizer
 from postmortem.measure.pace import measure_pace
 from postmortem.measure.penalties import measure_penalty_shape
@@ -192,6 +193,8 @@ def _input_rms(found: _Found) -> float | None:
 
 def _passed(run: RunData) -> tuple[RunData, TensorTable]:
     """The pass over the run's checkpoints; the run without them, and a problem, where it could not be brought to its end."""
+    checkpoints, notes = without_numbers(run.checkpoints)
+    run = replace(run, checkpoints=checkpoints, notes=(*run.notes, *notes))
     try:
         return run, pass_over(run.checkpoints)
     except WorkerDiedError as error:

@@ -19,7 +19,7 @@ _STRANGE = 0.95
 """Share of the tensors whose correlation is that of independent draws, from which on two checkpoints are strangers. Own runs: 1.0 for
 every pair of trainings from different seeds; at most 0.86 between checkpoints of one training that had not forgotten its start. At
 half, trainings at a high rate are strangers to their start; at double nothing ever is."""
-_FEWEST_ELEMENTS = 256
+FEWEST_ELEMENTS = 256
 """Elements that a verdict on strangers needs: four standard deviations of their correlation are then 0.25."""
 _ALIKE = 1.25
 """Norm ratio up to which two checkpoints may be equal draws. Own runs: 0.82 to 1.28 between trainings of one recipe from two seeds. At
@@ -58,9 +58,7 @@ class Looked:
         kin = self.kin
         elements = kin.elements[one, two]
         return bool(
-            elements >= _FEWEST_ELEMENTS
-            and kin.strangers[one, two] >= _STRANGE
-            and abs(kin.correlation[one, two]) < 4 / math.sqrt(elements)
+            elements >= FEWEST_ELEMENTS and kin.strangers[one, two] >= _STRANGE and abs(kin.correlation[one, two]) < 4 / math.sqrt(elements)
         )
 
     def nearest(self, index: int, among: Iterable[int]) -> int | None:
@@ -140,6 +138,11 @@ def _decayed(looked: Looked, one: Sequence[int], two: Sequence[int]) -> float:
         for group in optimizer.groups
     ]
     return min(gaps) * max(rates, default=0.0)
+
+
+def forgotten(looked: Looked, pairs: Iterable[tuple[int, int]]) -> bool:
+    """Whether decay alone may have made strangers of two checkpoints of one training, for any of these pairs."""
+    return any(_decayed(looked, (one,), (two,)) >= _FORGOTTEN for one, two in pairs)
 
 
 def _number(value: object) -> float:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from postmortem.measure.membership import Membership, find_series
+from postmortem.measure.numbered import without_numbers
 from postmortem.model import Checkpoint
 
 Saved = list[Checkpoint]
@@ -170,6 +171,8 @@ def test_one_training_is_one_series_whatever_became_of_it(lab: Any, trained: dic
     saved = renamed(trained[name], naming, step_basis=basis)
     found = find_series(saved)
     assert sources(found.series) == sources(saved) and not found.others and not found.notes
+    kept, told = without_numbers([replace(one, source=f"net_{one.source}") for one in saved])
+    assert [one.step for one in kept] == [one.step for one in saved] and not told
 
 
 @pytest.fixture(scope="module")

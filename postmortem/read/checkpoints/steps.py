@@ -29,6 +29,14 @@ _NO_STEP = re.compile(
     r"resnet|vgg|gpt|bert|vit|llama|unet|r)[_=-]?\d+$",
     re.IGNORECASE,
 )
+# Of what there are so many, or what is so long or large: a setting that a sweep names its models after (`chunk_len_50`, `2_layers`).
+_SETTING = re.compile(
+    r"(?:^|[^a-z])(?:len(?:gth)?|layers?|hidden|heads?|units?|neurons?|nodes?|channels?|filters?|kernels?|dims?|width|depth|window|horizon|"
+    r"lag|classes|features?|batch[_-]?size|rate|dropout|decay|momentum|gamma|alpha|beta|lambda|temp(?:erature)?|seq|context|n|k)[_=-]?\d+$|"
+    r"(?:^|[^0-9a-z])\d+[_-]?(?:layers?|hidden|heads?|units?|neurons?|nodes?|channels?|filters?|dims?|classes|features?|folds?|shots?|ways?|"
+    r"lags?|seeds?|bits?|gpus?|px|days?|hours?)(?![a-z])",
+    re.IGNORECASE,
+)
 _FRACTION = re.compile(r"\d+\.\d+")
 """A rate or a score: no step."""
 _OUTER_FOLDER = re.compile(r"(?:(?:global[_-]?)?(?:steps?|iterations?|iters?)[_=-]?|checkpoint-)0*(\d{1,12})", re.IGNORECASE)
@@ -78,7 +86,7 @@ def step_in_name(name: str) -> NamedStep:
     for text, where in ((stem, "number in the file name"), (folder, "number in the folder name")):
         bare = _BARE.findall(_FRACTION.sub("", text))
         # Where several numbers stand there (dates, sizes), none is taken; those that belong to a word do not count.
-        if len(bare) == 1 and not _NO_STEP.search(text):
+        if len(bare) == 1 and not _NO_STEP.search(text) and not _SETTING.search(text):
             return NamedStep(int(bare[0]), False, None, where)
     return NamedStep(None, False, None, "")
 
