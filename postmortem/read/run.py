@@ -159,6 +159,7 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
         series=one.series if last else data.series,
         checkpoints=whole.checkpoints if last else (),
         consoles=whole.consoles if last else (),
+        resumes=one.resumes if last else data.resumes,
         files=tuple(file for file in whole.files if file.name not in elsewhere),
         notes=(*one.notes, note, *((beside,) if beside else ())),
     )

@@ -98,6 +98,21 @@ def test_batches_are_counted_on_from_epoch_to_epoch(tmp_path: Path) -> None:
     assert data.hyperparameters == {"epochs": 2}
 
 
+def test_batches_without_their_number_are_counted_on_too(tmp_path: Path) -> None:
+    """`Epoch[1] Batch [49]` as Gluon's scripts print it, below a line of a first try at a later epoch: one training of 12 epochs."""
+    line = "Epoch[{}] Batch [{}]\tSpeed: 4000.1 samples/sec\taccuracy=0.{:03d}\tlr={:.6f}\n"
+    text = line.format(9, 49, 600, 0.5)
+    for epoch in range(12):
+        text += "".join(line.format(epoch, batch, 10 * epoch + batch // 50, 0.04 * (epoch + 1)) for batch in (49, 99, 149))
+        text += f"[Epoch {epoch}] training: accuracy=0.{10 * epoch + 3:03d}\n[Epoch {epoch}] validation: top1=0.{epoch:02d}\n"
+    data = read(tmp_path, text)
+    assert curves(data)["lr"] == (
+        [149 * epoch + batch for epoch in range(12) for batch in (49, 99, 149)],
+        [0.04 * (i // 3 + 1) for i in range(36)],
+    )
+    assert data.resumes == ()
+
+
 @pytest.mark.parametrize("colour", ["{}", "\x1b[1m{}\x1b[0m"], ids=["plain", "coloured"])
 def test_keras_bars_count_once_an_epoch(tmp_path: Path, colour: str) -> None:
     """A bar that draws over itself below `Epoch 3/6` leaves its last state: the loss of the epoch, with validation."""

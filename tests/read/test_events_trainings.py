@@ -7,9 +7,11 @@ from pathlib import Path
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
-from postmortem.model import FoundFile
+from postmortem.discover.runs import find_runs
+from postmortem.model import FoundFile, ReadOptions
 from postmortem.read.events.files import EventData, read_events, split_runs
 from postmortem.read.events.records import frame
+from postmortem.read.run import reading
 
 
 def written(folder: Path, name: str, points: Mapping[str, Sequence[tuple[int, float]]], start: float, group: str = "") -> FoundFile:
@@ -75,6 +77,24 @@ def test_restart_that_logs_less_often_is_another_training(tmp_path: Path) -> Non
     first = written(tmp_path, "events.1", {"loss": curve(range(10, 1001, 10), 1.0)}, 1000)
     second = written(tmp_path, "events.2", {"loss": curve(range(50, 1001, 50), 2.0)}, 5000)
     assert len(split_runs([first, second])) == 2
+
+
+def test_restart_whose_first_point_lies_behind_the_earlier_one_is_another_training(tmp_path: Path) -> None:
+    """Both log every 20 steps, one from 14 on and one from 19: a run that was resumed at 19 would have a point before that."""
+    first = written(tmp_path, "events.1", {"loss": curve(range(14, 400, 20), 1.0)}, 1000)
+    second = written(tmp_path, "events.2", {"loss": curve(range(19, 600, 20), 2.0)}, 5000)
+    assert len(split_runs([first, second])) == 2
+
+
+def test_a_resume_that_a_log_tells_is_the_last_trainings(tmp_path: Path) -> None:
+    """Of several trainings in one folder, the log beside them is the last one's, with the place where that was resumed."""
+    for start, name in ((1000, "events.out.tfevents.1.a"), (5000, "events.out.tfevents.2.a")):
+        written(tmp_path, name, {"loss": curve(range(50), 1.0)}, start)
+    rows = [f'{{"iteration": {step}, "total_loss": {value}}}' for steps, value in ((range(50), 1), (range(30, 90), 2)) for step in steps]
+    (tmp_path / "metrics.json").write_text("\n".join(rows), encoding="utf-8")
+    (run,) = find_runs([tmp_path])
+    with reading(run, ReadOptions()) as found:
+        assert [[resume.first_step for resume in one.resumes] for one in found] == [[], [30]]
 
 
 def test_final_score_does_not_outvote_the_curve(tmp_path: Path) -> None:

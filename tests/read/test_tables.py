@@ -111,6 +111,22 @@ def test_log_that_was_appended_to_keeps_the_later_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_log_of_several_trainings_tells_no_resume(tmp_path: Path) -> None:
+    """Each start writes from its first interval on, wherever the one before had its first point: the last training counts, alone."""
+    trainings = [(range(14, 30, 5), 1.0), (range(19, 200, 20), 2.0), (range(17, 90, 20), 3.0), (range(19, 1000, 20), 4.0)]
+    rows = "".join(f"{step},{value},{step * value * 1e-6}\n" for steps, value in trainings for step in steps)
+    data = log(tmp_path, "log.csv", "iteration,total_loss,lr\n" + rows)
+    assert data.resumes == () and points(data, "total_loss") == [(step, 4.0) for step in range(19, 1000, 20)]
+    assert any("holds several trainings" in note for note in data.notes)
+
+
+def test_batches_of_a_log_that_was_begun_again(tmp_path: Path) -> None:
+    """A first try that was broken off stands above the training: batches still go on from epoch to epoch, and nothing was resumed."""
+    rows = "".join(f"{epoch},{batch},{epoch * 5 + batch}\n" for epoch in range(6) for batch in range(5))
+    data = log(tmp_path, "log.csv", "epoch,batch,loss\n4,0,9\n4,1,9\n" + rows)
+    assert points(data, "loss") == [(step, float(step)) for step in range(30)] and data.resumes == ()
+
+
 def test_log_that_was_begun_too_often_tells_no_resume(tmp_path: Path) -> None:
     """Four falls of the step in one table are several settings tried one after the other, not one job started again four times."""
     pieces = [range(begin, begin + 10) for begin in (0, 4, 8, 12, 16)]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postmortem.model import FoundFile, Histogram, LoggedImages, Plain, Problem, ProblemKind, Resume, Series
+from postmortem.read.restarts import begins_anew, interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -222,14 +223,10 @@ def _restarts(earlier: Ints, later: Ints) -> bool:
     first = int(later.min())
     if first > int(earlier.max()):
         return False
-    if first <= int(earlier.min()):
+    if begins_anew(earlier, later):
         return True
     # Logged less often, the first point of a fresh run stands one interval in; then it is no deeper than its own interval.
-    return first <= _interval(later) and _interval(later) > 1.5 * _interval(earlier)
-
-
-def _interval(steps: Ints) -> float:
-    return float(np.median(np.diff(np.sort(steps)))) if steps.size > 1 else 0.0
+    return first <= interval(later) and interval(later) > 1.5 * interval(earlier)
 
 
 # --- one training -----------------------------------------------------------------------------------------------------

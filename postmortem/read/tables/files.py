@@ -6,6 +6,7 @@ A table becomes one series a numeric column, by its step, iteration or epoch col
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
@@ -104,7 +105,8 @@ def resumes_of(table: Table, file: FoundFile) -> tuple[Resume, ...]:
     for step, old in table.taken_up:
         by_step.setdefault(step, []).append(old)
     found = [Resume(file.name, int(step), tuple(old)) for step, old in sorted(by_step.items())]
-    return tuple(found) if len(found) < MANY_RESTARTS else ()
+    times = Counter((old.tag, old.group) for _, old in table.taken_up)
+    return tuple(found) if max(times.values(), default=0) < MANY_RESTARTS else ()
 
 
 def _table(file: FoundFile, reading: Reading) -> Table:
@@ -270,7 +272,7 @@ def series_of_part(table: Table, file: FoundFile, part: Part, count: Counted, wa
         for restart in count.restarts:
             gone = np.flatnonzero(keep)[restart.replaces(rows[keep], count.steps)]
             keep[gone] = False
-            if gone.size:
+            if gone.size and not restart.anew:
                 steps = count.steps[rows[gone]].astype(np.int64)
                 old = Series(f"{part.prefix}{name}", part.group, steps, values[gone], walls[rows[gone]], file.name)
                 table.taken_up.append((restart.step, old))

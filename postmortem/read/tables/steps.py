@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from postmortem.read.restarts import begins_anew
 from postmortem.read.tables.rows import Floats, Ints, Table
 from postmortem.read.words import counted
 
@@ -34,6 +35,8 @@ _STEP_NAMES = (
 EPOCH_NAMES = frozenset(_STEP_NAMES[3])
 TIME_NAMES = ("wall_time", "timestamp", "_timestamp", "time", "date", "datetime", "created_at", "date_time")
 _HIGHEST_STEP = 2.0**62
+_TELLING_ROWS = 2
+"""Rows behind a fall of the step that tell how often the log is written to, and so whether they are from the first step on."""
 MANY_RESTARTS = 4
 """A job is seldom restarted so often; a table of several settings tried one after the other looks the same."""
 _BEGUN_ANEW = 0.9
@@ -64,9 +67,11 @@ def whole_columns(table: Table) -> list[str]:
 def step_column(table: Table, rows: NDArray[np.bool_], whole: Sequence[str]) -> str | None:
     """The one of these columns that counts the given rows: steps before iterations, time steps, epochs and batches."""
     name = _first_named(whole)
-    if name is not None and _is_shared(table, name, rows):
-        # Many rows to each epoch: the batch counts, and where there is none, the row.
-        return next((each for each in whole if plain(each) in _STEP_NAMES[-1] and each != name), None)
+    shared = _is_shared(table, name, rows) if name is not None else None
+    if shared is not None:
+        # Many rows to each epoch: the batch counts, and where there is none, the row; but of no log that was begun again.
+        batch = next((each for each in whole if plain(each) in _STEP_NAMES[-1] and each != name), None)
+        return batch if batch is not None or shared == 0 else name
     return name
 
 
@@ -79,16 +84,17 @@ def _first_named(names: Sequence[str]) -> str | None:
     return None
 
 
-def _is_shared(table: Table, step_name: str, among: NDArray[np.bool_]) -> bool:
-    """Whether most points of the fullest column share their step with others of the same column."""
+def _is_shared(table: Table, step_name: str, among: NDArray[np.bool_]) -> int | None:
+    """How often the step falls back, where most points of the fullest column share theirs with the one before; else None."""
     steps = dense(table, step_name)
     others = (rows[among[rows]] for name, (rows, _) in table.columns.items() if name != step_name)
     fullest = max(others, key=len, default=None)
     if fullest is None:
-        return False
+        return None
     # A number that falls back may begin anew each epoch or after a restart: `in_order` deals with it.
     known = steps[fullest][~np.isnan(steps[fullest])]
-    return bool(known.size >= 4 and np.all(np.diff(known) >= 0) and np.unique(known).size < known.size / 2)
+    falls, same = int(np.count_nonzero(np.diff(known) < 0)), int(np.count_nonzero(np.diff(known) == 0))
+    return falls if known.size >= 4 and falls < MANY_RESTARTS and same > known.size / 2 else None
 
 
 def _is_whole(values: Floats) -> bool:
@@ -109,12 +115,14 @@ class Restart(NamedTuple):
 
     row: int
     step: float
+    anew: bool = False
+    """A new training was begun: all that was written before is of another."""
 
     def replaces(self, rows: Ints, steps: Floats) -> NDArray[np.bool_]:
         """Which points of a column give way to its points behind the restart; none where it has none there."""
         if not np.any(rows >= self.row):
             return np.zeros(rows.size, dtype=bool)
-        replaced: NDArray[np.bool_] = (rows < self.row) & (steps[rows] >= self.step)
+        replaced: NDArray[np.bool_] = (rows < self.row) & (self.anew | (steps[rows] >= self.step))
         return replaced
 
 
@@ -144,9 +152,10 @@ def in_order(steps: Floats, name: str, table: Table) -> tuple[Floats, tuple[Rest
         return steps, ()
     restarts: list[Restart] = []
     gone = np.zeros(known.size, dtype=bool)
-    for fall in falls:
+    for fall, end in zip(falls, [*falls[1:], known.size], strict=True):
         step = float(steps[known[fall]])
-        late = (np.arange(known.size) < fall) & ~gone & (steps[known] >= step)
+        anew = end - fall >= _TELLING_ROWS and begins_anew(steps[known[:fall]], steps[known[fall:end]])
+        late = (np.arange(known.size) < fall) & ~gone & (anew | (steps[known] >= step))
         if not late.any():
             continue
         beyond = np.flatnonzero(steps[known[fall:]] > np.max(steps[known[late]]))
@@ -154,14 +163,15 @@ def in_order(steps: Floats, name: str, table: Table) -> tuple[Floats, tuple[Rest
         # One row out of order, or with a damaged step, is no restart.
         if run_over >= 2:
             gone |= late
-            restarts.append(Restart(int(known[fall]), step))
+            restarts.append(Restart(int(known[fall]), step, anew))
         elif not beyond.size:
             steps = steps.copy()
             steps[known[fall]] = np.nan
             table.notes.append(f"{name} falls back to {step:.0f} in the last row, which is left aside: one row tells no restart")
     if restarts:
         said = f"{counted(int(np.count_nonzero(gone)), 'earlier row')} gave way to later ones"
-        why = "the log was appended to" if len(restarts) < MANY_RESTARTS else "the log was appended to, or holds several trainings"
+        several = len(restarts) >= MANY_RESTARTS or any(restart.anew for restart in restarts)
+        why = "the log was appended to, or holds several trainings" if several else "the log was appended to"
         table.notes.append(f"{name} falls back {counted(len(restarts), 'time')} ({why}); {said}")
     return steps, tuple(restarts)
 
