@@ -30,6 +30,7 @@ EVIDENCE = (
     Evidence(
         0.5, "splits share records, and validation stands close to training", alarm=("shared-records",), passed=("wide-generalization-gap",)
     ),
+    Evidence(1.0, "files of both splits have one name", alarm=("shared-names",)),
     Evidence(-5.0, "splits share no record", passed=("shared-records",)),
 )
 
@@ -48,6 +49,7 @@ def confirm(case: Case) -> str:
 
 EXAMPLES = (
     CauseExample("a tenth of validation stands in training", "likely", fail=("shared-records",)),
+    CauseExample("names of files are all that splits share", "unlikely", warn=("shared-names",)),
     CauseExample("disjoint splits", "unlikely", passed=("shared-records",)),
     CauseExample("nothing is known", "unlikely"),
 )

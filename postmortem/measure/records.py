@@ -17,6 +17,7 @@ RECORD_NAMES = (
     "data.background",
     "data.duplicates",
     "data.shared",
+    "data.shared_names",
     "data.shared_groups",
     "data.conflicting",
     "data.unlabelled",
@@ -69,7 +70,7 @@ def _labels(manifest: Manifest, records: Mapping[str, int]) -> Iterator[Found]:
 
 
 def _keys(manifest: Manifest, records: Mapping[str, int]) -> Iterator[Found]:
-    names = ("data.duplicates", "data.shared")
+    names = ("data.duplicates", "data.shared", "data.shared_names")
     if manifest.key_column is None:
         yield from (Missing(name, f"{manifest.source} has no column that tells records apart", "record-keys") for name in names)
         return
@@ -80,18 +81,25 @@ def _keys(manifest: Manifest, records: Mapping[str, int]) -> Iterator[Found]:
         share = manifest.duplicate_keys / manifest.rows
         yield Measurement(names[0], share, "share", f"{manifest.duplicate_keys} of {manifest.rows} rows repeat a key; {keyed}")
     if len(records) < 2:
-        yield Missing(names[1], f"{manifest.source} names one split only", "manifest-splits")
+        yield from (Missing(name, f"{manifest.source} names one split only", "manifest-splits") for name in names[1:])
         return
-    shared = {
-        pair: count / records[pair.split("|")[-1]] for pair, count in manifest.shared_keys.items() if records.get(pair.split("|")[-1])
-    }
+    if manifest.named_alike and not manifest.shared_keys:
+        told = f"splits of {manifest.source} share names of files, which do not tell whether they are one record"
+        yield Missing(names[1], told, "record-keys")
+    else:
+        yield _between(names[1], manifest.shared_keys, "key", keyed, records)
+    yield _between(names[2], manifest.named_alike, "name", keyed, records)
+
+
+def _between(name: str, keys: Mapping[str, int], what: str, keyed: str, records: Mapping[str, int]) -> Measurement:
+    """The largest share of a held-out split whose keys stand in training too; by pair of splits in the items."""
+    shared = {pair: count / records[pair.split("|")[-1]] for pair, count in keys.items() if records.get(pair.split("|")[-1])}
     with_training = [share for pair, share in shared.items() if pair.split("|")[0] not in HELD_OUT]
     told = (
-        ", ".join(f"{counted(count, 'key')} in {pair.replace('|', ' and ')}" for pair, count in manifest.shared_keys.items())
-        or "no key in two splits"
+        ", ".join(f"{counted(count, what)} in {pair.replace('|', ' and ')}" for pair, count in keys.items()) or f"no {what} in two splits"
     )
     worst = dict(sorted(shared.items(), key=lambda pair: -pair[1]))
-    yield Measurement(names[1], max(with_training, default=0.0), "share", f"{told}; {keyed}", items=worst)
+    return Measurement(name, max(with_training, default=0.0), "share", f"{told}; {keyed}", items=worst)
 
 
 def _groups(manifest: Manifest) -> Found:

@@ -114,5 +114,7 @@ class Manifest:
     """Whether a column of it names files; None where its format does not tell."""
     files: FilesSeen | None = None
     images: ImageSample | None = None
+    named_alike: Mapping[str, int] = field(default_factory=dict)
+    """`train|validation` -> names of files in both splits of which nothing tells whether they are of one record; not in `shared_keys`."""
     given: bool = False
     """Whether the user named it (`--manifest`), rather than that it was found beside the run."""

@@ -62,6 +62,15 @@ def test_several_labels_do_not_conflict() -> None:
     assert isinstance(records(replace(TABLE, conflicting_keys=30, labels="objects"))["data.conflicting"], Missing)
 
 
+def test_names_alone_tell_of_no_shared_record() -> None:
+    """Where nothing but names of files agrees, how many records are shared is not known, and how many names is."""
+    named = replace(TABLE, records={"train": 100, "validation": 50}, key_column="image name", named_alike={"train|validation": 25})
+    found = records(named)
+    assert isinstance(found["data.shared"], Missing) and measurement(found["data.shared_names"]).value == 0.5
+    found = records(replace(named, shared_keys={"train|validation": 5}))
+    assert measurement(found["data.shared"]).value == 0.1 and measurement(found["data.shared_names"]).value == 0.5
+
+
 def test_groups_are_shared_with_training_only() -> None:
     """Groups that validation and test share are no leak from training."""
     shared = {"train|test": 12, "validation|test": 40}

@@ -14,8 +14,8 @@ together.
 
 ## When it is wrong
 Keys must mean the record: running numbers that start anew in every split are recognized and left out, but names that
-repeat by chance are not. Some benchmarks share a few records by mistake, known since long. Copies under another name
-are not seen.
+repeat by chance are not. Names of image files in folders of their own count only where the images, or their sizes and labels, agree.
+Some benchmarks share a few records by mistake, known since long. Copies under another name are not seen.
 
 ## References
 Kaufman, Rosset, Perlich, Stitelman 2012, Leakage in Data Mining. Barz & Denzler 2020 (arXiv 1902.00423): 3.3 % of

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from postmortem.read.manifests.keys import Marked
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ManifestData:
@@ -31,6 +33,8 @@ class ManifestData:
     elsewhere: no matter where nobody called it a manifest."""
     keys: Mapping[str, NDArray[np.uint64]] | None = None
     """Split -> hash of each record's key, so that files of one data set can be compared. None for tables: those are asked again."""
+    marks: Mapping[str, Marked] = field(default_factory=dict)
+    """Split -> its keys with what tells records of one key apart; empty where equal keys are of one record."""
     file_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Split -> a sample of the files that it names, as it writes them."""
     speaks_for: tuple[Path, ...] = ()

@@ -22,7 +22,7 @@ from postmortem.read.manifests.documents.names import with_declared_names
 from postmortem.read.manifests.documents.small import read_other
 from postmortem.read.manifests.documents.tfds import read_tfds
 from postmortem.read.manifests.documents.yolo import read_yolo
-from postmortem.read.manifests.keys import joined_keys, shared_between
+from postmortem.read.manifests.keys import joined_keys, settled_between, shared_between
 from postmortem.read.manifests.merge import mergeable, merged
 from postmortem.read.manifests.pictures import sample_images
 from postmortem.read.manifests.tables.across import keys_across
@@ -168,8 +168,11 @@ def _compared_by_hashes(one: Manifest, group: list[Manifest], parts: list[Manife
         notes.append(f"{one.source}: names are running numbers that start anew in every split: they do not tell records apart")
         return one
     splits = {split: [part.keys[split] for part in parts if part.keys and split in part.keys] for split in one.records}
-    shared = shared_between(joined_keys(splits))
+    shared, alike = shared_between(joined_keys(splits)), dict[str, int]()
+    if shared and all(part.marks for part in parts):
+        marked = {split: [part.marks[split] for part in parts if split in part.marks] for split in one.records}
+        shared, alike = settled_between({split: each for split, each in marked.items() if each}, shared)
     repeated = [each.duplicate_keys for each in group]
     counted = [each for each in repeated if each is not None]
     duplicates = sum(counted) if len(counted) == len(repeated) else None
-    return replace(one, key_column=group[0].key_column, duplicate_keys=duplicates, shared_keys=shared)
+    return replace(one, key_column=group[0].key_column, duplicate_keys=duplicates, shared_keys=shared, named_alike=alike)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from postmortem.read.manifests.tables.columns import SPLIT_ALIASES
 
@@ -21,6 +21,17 @@ _ROBOFLOW = re.compile(r"\.rf\.[0-9A-Za-z]{8,}(?=\.\w+$|$)")
 _STORED_AS = re.compile(r"[_.](jpe?g|png|bmp|tiff?|webp|gif)$", re.IGNORECASE)
 _PLACES = frozenset(("images", "image", "imgs", "img", "labels", "data"))
 _FEWEST_FOR_NUMBERS = 3
+UNKNOWN, COPY = 0, 1
+"""Marks of records that nothing but the name is known of, and of copies whose name says what they are of."""
+
+
+class Marked(NamedTuple):
+    """Keys that are names, and what was seen of the records that bear them."""
+
+    keys: NDArray[np.uint64]
+    """Different ones, ascending."""
+    marks: NDArray[np.uint64]
+    """Equal for one record; `UNKNOWN` where nothing was seen."""
 
 
 def hashed(names: Iterable[str]) -> NDArray[np.uint64]:
@@ -112,6 +123,32 @@ def shared_between(keys: Mapping[str, NDArray[np.uint64]]) -> dict[str, int]:
     once = {split: different(keys[split]) for split in splits}
     counts = {f"{one}|{two}": int(np.intersect1d(once[one], once[two], assume_unique=True).size) for one, two in combinations(splits, 2)}
     return {pair: count for pair, count in counts.items() if count}
+
+
+def settled_between(marked: Mapping[str, Sequence[Marked]], shared: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """Of keys that two splits share, how many are of one record by their marks, and how many may be of two that bear one name.
+
+    Those whose marks contradict each other are neither.
+
+    Args:
+        marked: the keys of each split, file by file.
+        shared: pairs of splits that share keys.
+    """
+    import numpy as np
+
+    once = {}
+    for split, parts in marked.items():
+        keys, first = np.unique(np.concatenate([part.keys for part in parts]), return_index=True)
+        once[split] = Marked(keys, np.concatenate([part.marks for part in parts])[first])
+    same: dict[str, int] = {}
+    alike: dict[str, int] = {}
+    for pair in shared:
+        one, two = (once[split] for split in pair.split("|"))
+        _, left, right = np.intersect1d(one.keys, two.keys, assume_unique=True, return_indices=True)
+        seen = (one.marks[left] != UNKNOWN) & (two.marks[right] != UNKNOWN)
+        same[pair] = int(np.count_nonzero(seen & (one.marks[left] == two.marks[right])))
+        alike[pair] = int(np.count_nonzero(~seen))
+    return {pair: count for pair, count in same.items() if count}, {pair: count for pair, count in alike.items() if count}
 
 
 def joined_keys(parts: Mapping[str, Sequence[NDArray[np.uint64]]]) -> dict[str, NDArray[np.uint64]]:

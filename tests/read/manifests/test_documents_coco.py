@@ -249,6 +249,21 @@ def test_films_whose_frames_have_one_name_are_no_leak(write: Write) -> None:
     assert manifest.shared_keys == {"train|validation": 1}  # the last one, which shows nothing
 
 
+def test_one_file_name_in_two_splits_is_one_image_where_size_and_boxes_agree(write: Write) -> None:
+    """Equal names of other boxes are other images; of images without a box nothing but the name is known."""
+    train, valid = coco(names="road_{}_a.jpg"), coco(names="road_{}_a.jpg")
+    assert [train["images"], train["annotations"]] == [valid["images"], valid["annotations"]]
+    files = [write("train/labels.json", train, "train"), write("val/labels.json", valid, "validation")]
+    (manifest,) = read_manifests(files).manifests
+    boxed = len({annotation["image_id"] for annotation in train["annotations"]})
+    empty = len(train["images"]) - boxed
+    assert (manifest.shared_keys, manifest.named_alike) == ({"train|validation": boxed}, {"train|validation": empty})
+    for annotation in valid["annotations"]:
+        annotation["bbox"] = [each + 3 for each in annotation["bbox"]]
+    (manifest,) = read_manifests([files[0], write("val/labels.json", valid, "validation")]).manifests
+    assert (manifest.shared_keys, manifest.named_alike) == ({}, {"train|validation": empty})
+
+
 def test_the_same_file_name_twice_in_a_split_is_a_duplicate(write: Write) -> None:
     """A file name that two images of one file have is a duplicate."""
     assert whole(read_manifest(write("a.json", changed(("images", 3, "file_name"), "scene_1_a.jpg")))).duplicate_keys == 1

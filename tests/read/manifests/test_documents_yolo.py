@@ -211,6 +211,29 @@ def test_one_image_in_two_splits_is_shared(layout: Layout) -> None:
     assert whole(read_manifest(layout(files))).shared_keys == {}
 
 
+@pytest.mark.parametrize(
+    ("images", "labels", "shared", "alike"),
+    [
+        (("one", "other"), (BOX, DOG), 0, 0),
+        (("one", "one"), (BOX, DOG), 2, 0),
+        (("one", "stored again"), (BOX, BOX), 2, 0),
+        (("one", "other"), ("", ""), 0, 0),
+        (("", ""), (BOX, DOG), 0, 0),
+        (("", ""), ("", ""), 0, 2),
+    ],
+)
+def test_one_name_in_two_splits_is_one_image_where_nothing_contradicts(
+    layout: Layout, images: tuple[str, str], labels: tuple[str, str], shared: int, alike: int
+) -> None:
+    """Images of one name in two folders are one by their bytes or their labels; where neither is there, the name is all that is known."""
+    files = two()
+    for split, image, label in zip(("train", "valid"), images, labels, strict=True):
+        files |= {f"set/{split}/images/road_{at}.jpg": image for at in (3, 8)}
+        files |= {f"set/{split}/labels/road_{at}.txt": label for at in (3, 8)}
+    manifest = whole(read_manifest(layout(files)))
+    assert (manifest.shared_keys.get("train|validation", 0), manifest.named_alike.get("train|validation", 0)) == (shared, alike)
+
+
 def test_running_numbers_are_no_shared_images(layout: Layout) -> None:
     """Where every split names its images 0, 1, 2, ..., equal names mean nothing."""
     files = two(TWO) | {f"set/{split}/images/{at}.jpg": "" for split in ("train", "valid") for at in range(5)}

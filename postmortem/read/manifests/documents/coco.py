@@ -58,7 +58,8 @@ def read_coco(file: FoundFile, head: bytes, options: ReadOptions) -> ManifestDat
 def _judged(file: FoundFile, sections: Sections, images: Images, annotations: Annotations, categories: Categories) -> ManifestData:
     import numpy as np
 
-    from postmortem.read.manifests.documents.coco_pieces import NOWHERE, keys_of, places, undeclared
+    from postmortem.read.manifests.documents.coco_marks import keys_of, marked
+    from postmortem.read.manifests.documents.coco_pieces import NOWHERE, places, undeclared
 
     problems, notes = _damage(file, sections), []
     split = file.group or split_name(PurePosixPath(file.name).stem) or split_name(PurePosixPath(file.name).parent.name)
@@ -92,7 +93,11 @@ def _judged(file: FoundFile, sections: Sections, images: Images, annotations: An
         named = ", ".join(map(repr, placeholders))
         notes.append(f"category {named} holds no object and stands above the others: a placeholder, not a class")
     named_all = images.named == images.count > 0
-    keys = {split: keys_of(images, place[usable], annotations.category[usable])} if named_all else None
+    marks = None
+    if named_all:
+        own = keys_of(images, place[usable], annotations.category[usable])
+        marks = marked(images, own, place[usable], annotations.category[usable], annotations.far[usable])
+    keys = {split: marks.keys} if marks is not None else None
     manifest = Manifest(
         source=file.name,
         rows=images.count,
@@ -119,7 +124,9 @@ def _judged(file: FoundFile, sections: Sections, images: Images, annotations: An
     if not images.count and not annotations.count:
         problems.append(Problem(file.name, "corrupt", "an empty list of images"))
         return ManifestData(None, tuple(problems), said)
-    return ManifestData(manifest, tuple(problems), said, keys=keys, keys_are_numbers=images.running)
+    return ManifestData(
+        manifest, tuple(problems), said, keys=keys, keys_are_numbers=images.running, marks={} if marks is None else {split: marks}
+    )
 
 
 def _format(sections: Sections, annotations: Annotations, images: Images) -> str:

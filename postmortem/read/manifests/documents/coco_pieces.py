@@ -223,8 +223,9 @@ def decode_images(data: bytes | bytearray) -> Images:
     ids = _numbers([each.id for each in found])
     sizes = np.array([_sizes([each.width for each in found]), _sizes([each.height for each in found])]).T
     negatives = sum(each.neg_category_ids is not None for each in found)
-    known = ids[ids != NOWHERE]
-    return Images(len(found), ids, known, sizes, hashed(sources), _hashes(names), copies, len(names), negatives, (numbers_of(sources),))
+    return Images(
+        len(found), ids, ids[ids != NOWHERE], sizes, hashed(sources), _hashes(names), copies, len(names), negatives, (numbers_of(sources),)
+    )
 
 
 def _hashes(names: list[str]) -> NDArray[np.int64]:
@@ -322,27 +323,6 @@ def places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int6
     order = np.argsort(ids, kind="stable")
     at = np.clip(np.searchsorted(ids[order], wanted), 0, ids.size - 1)
     return np.where(ids[order][at] == wanted, order[at], -1)
-
-
-def keys_of(images: Images, place: NDArray[np.int64], category: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Different keys of images that all have names: their sources, of copies with the categories that they show.
-
-    A flip or a turn keeps these; of other images of the same name (`frame-12` of several films) they differ as a rule.
-
-    Args:
-        images: all of the file.
-        place: of each object the place of its image.
-        category: the number of its category.
-    """
-    if not images.copies.any():
-        return different(images.sources)
-    of_copies = images.copies[place]
-    pairs = np.unique(np.column_stack([place[of_copies], category[of_copies]]), axis=0)
-    shown = np.zeros(images.count, np.uint64)
-    # An odd factor (Fibonacci hashing) and a fold, so that sums of different sets differ.
-    mixed = (pairs[:, 1].astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    np.add.at(shown, pairs[:, 0], mixed ^ (mixed >> np.uint64(29)))
-    return different(images.sources ^ (shown * np.uint64(0xBF58476D1CE4E5B9)))
 
 
 def undeclared(annotations: Annotations) -> Categories:

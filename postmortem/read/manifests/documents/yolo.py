@@ -13,6 +13,7 @@ from postmortem.model import FoundFile, Manifest, Problem, ProblemKind, ReadOpti
 from postmortem.read.manifests.data import ManifestData, failed
 from postmortem.read.manifests.documents.small import NoDocument, inside, names_of, yaml_of
 from postmortem.read.manifests.documents.yolo_labels import Labels, read_labels
+from postmortem.read.manifests.documents.yolo_twins import settle
 from postmortem.read.manifests.keys import are_running, hashed, is_copy, numbers_of, shared_between, source_name, with_classes
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class _Set:
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lists: list[Path] = field(default_factory=list)
+    places: dict[str, list[Path]] = field(default_factory=dict)
+    """Split -> folders and lists that are there."""
 
     def read(self) -> ManifestData:
         """Find, count and judge the labels of all splits."""
@@ -75,6 +78,7 @@ class _Set:
                 absent.append(f"{split} ({entries[0][:80]!r})")
                 continue
             self.lists.extend(place for place in places if place.suffix == ".txt")
+            self.places[split] = places
             found[split] = read_labels(places, len(self.names), points)
         return self._judged(found, absent)
 
@@ -118,12 +122,15 @@ class _Set:
                 pairs = [(self._label(at), labels.objects.get(at, 0)) for at in range(len(self.names))]
                 counts[split] = dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
             self._say(split, labels)
-        keys = {split: hashed(_sources(labels)) for split, labels in found.items() if labels.images}
+        sources = {split: _sources(labels) for split, labels in found.items() if labels.images}
+        keys = {split: hashed(each) for split, each in sources.items()}
         running = [numbers_of([source_name(name) for name in labels.images]) for labels in found.values() if labels.images]
-        shared: dict[str, int] = {}
+        shared, alike = dict[str, int](), dict[str, int]()
         compared = bool(keys) and not (len(keys) > 1 and all(are_running([each]) for each in running))
         if compared:
             shared = shared_between(keys)
+            if shared:
+                shared, alike = settle(sources, found, self.places)
         elif keys:
             self.notes.append("image names are running numbers that start anew in every split: they do not tell images apart")
         # Data sets are seldom kept with a project's code: where nobody named this file, it is enough to tell that they are not there.
@@ -139,6 +146,7 @@ class _Set:
             missing_labels=0,
             duplicate_keys=_repeated(found) if compared else None,
             shared_keys=shared,
+            named_alike=alike,
             features={},
             records={split: labels.records for split, labels in found.items()},
             format="YOLO",
