@@ -38,6 +38,7 @@ from postmortem.measure.logged_layers import measure_logged_layers
 from postmortem.measure.misread_loss import measure_misread
 from postmortem.measure.numbered import without_numbers
 from postmortem.measure.optimizer import measure_optimizer
+from postmortem.measure.own_data import with_own_data
 from postmortem.measure.pace import measure_pace
 from postmortem.measure.penalties import measure_penalty_shape
 from postmortem.measure.per_class import find, measure_per_class, set_apart
@@ -105,6 +106,7 @@ class _Found:
 def measure_run(run: RunData) -> RunMeasurements:
     """All measurements, gaps and exhibits of one run."""
     roled = assign(run.series, run.options)
+    run = with_own_data(run, roled)
     per_class = find(roled, run.manifests)
     roled = set_apart(roled, per_class)
     run, table = _passed(run)

@@ -39,6 +39,32 @@ def values(run: RunMeasurements) -> dict[str, Measurement]:
 
 
 FALL = [0.7 * 0.99**step for step in range(200)]
+NUMBERS = replace(TABLE, source="blood.csv", features={"R": (47.0, 2.5), "G": (26.0, 1.4)}, names_files=False)
+"""A table of numbers, whose mean lies far from 0."""
+
+
+@pytest.mark.parametrize(
+    ("tag", "settings"), [("train/box_loss", {}), ("train/loss", {"data": "set/data.yaml", "imgsz": 640}), ("loss_bbox", {"epochs": 9})]
+)
+def test_a_table_of_numbers_is_not_what_a_detector_learned_from(tag: str, settings: Mapping[str, Plain]) -> None:
+    """It is another project's, and a note says so; what the user named, and what lists images or boxes, stays."""
+    seen = measured(series(tag, FALL), manifests=(NUMBERS,), settings=settings)
+    assert "data.records" not in values(seen) and not any("blood.csv" in one.basis for one in seen.measurements)
+    assert any(note.startswith("blood.csv: left aside, a table that names no files") for note in seen.notes)
+    listing = replace(NUMBERS, key_column="image_id")
+    for kept in (
+        replace(NUMBERS, given=True),
+        replace(NUMBERS, names_files=True),
+        listing,
+        replace(NUMBERS, features={"xmin": (9.0, 1.0)}),
+    ):
+        assert "data.records" in values(measured(series(tag, FALL), manifests=(kept,), settings=settings))
+
+
+@pytest.mark.parametrize(("tag", "settings"), [("train/loss", {}), ("train/loss", {"data": "blood.csv"}), ("reg_loss", {"imgsz": 640})])
+def test_a_table_beside_any_other_run_is_its_data(tag: str, settings: Mapping[str, Plain]) -> None:
+    """The twin: where nothing speaks of images, the table beside the run is taken for what it learned from."""
+    assert "data.records" in values(measured(series(tag, FALL), manifests=(NUMBERS,), settings=settings))
 
 
 def test_two_classes_have_a_chance_level() -> None:
