@@ -28,6 +28,8 @@ from postmortem.read.trackers.logs import read_any_log
 from postmortem.read.trackers.mlflow_databases import KeptRun, read_mlflow_database
 
 T = TypeVar("T")
+_OF_LAST: tuple[FileRole, ...] = ("checkpoint", "checkpoint-index", "log", "console")
+"""Files that each training writes over: of several in one folder they are the last one's."""
 
 
 @contextmanager
@@ -148,6 +150,8 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
     # Trainings that write into one folder overwrite each other's checkpoints: what is left was saved by the last.
     last = index == trainings
     elsewhere = {file.name for file in whole.files if file.role == "events"} - set(data.files)
+    if not last:
+        elsewhere |= {file.name for file in whole.files if file.role in _OF_LAST}
     note = f"{trainings} trainings lie in this folder; this is number {index}, by its event files {', '.join(data.files)}"
     beside = (
         "checkpoints and logs beside them are taken for the last training's" if whole.checkpoints or whole.series or whole.consoles else ""
@@ -161,6 +165,7 @@ def _with_events(whole: RunData, data: EventData, index: int, trainings: int) ->
         consoles=whole.consoles if last else (),
         resumes=one.resumes if last else data.resumes,
         files=tuple(file for file in whole.files if file.name not in elsewhere),
+        problems=tuple(problem for problem in one.problems if problem.path not in elsewhere),
         notes=(*one.notes, note, *((beside,) if beside else ())),
     )
 

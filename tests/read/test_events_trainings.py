@@ -97,6 +97,19 @@ def test_a_resume_that_a_log_tells_is_the_last_trainings(tmp_path: Path) -> None
         assert [[resume.first_step for resume in one.resumes] for one in found] == [[], [30]]
 
 
+def test_what_trainings_write_over_is_the_last_ones_alone(tmp_path: Path) -> None:
+    """A log that is empty is neither input nor problem of the trainings before, as settings are."""
+    for start, name in ((1000, "events.out.tfevents.1.a"), (5000, "events.out.tfevents.2.a")):
+        written(tmp_path, name, {"loss": curve(range(50), 1.0)}, start)
+    (tmp_path / "progress.csv").touch()
+    (tmp_path / "config.yaml").write_text("lr: 0.1\n", encoding="utf-8")
+    (run,) = find_runs([tmp_path])
+    with reading(run, ReadOptions()) as (first, second):
+        assert [file.name for file in first.files] == ["config.yaml", "events.out.tfevents.1.a"] and first.problems == ()
+        assert "progress.csv" in [file.name for file in second.files]
+        assert first.hyperparameters == second.hyperparameters == {"lr": 0.1}
+
+
 def test_final_score_does_not_outvote_the_curve(tmp_path: Path) -> None:
     """`hp_metric` at step 0 of each file says nothing where the loss shows that the run was resumed."""
     first = written(tmp_path, "events.1", {"hp_metric": [(0, -1.0)], "loss": curve(range(100), 1.0)}, 1000)
