@@ -29,8 +29,9 @@ WEIGHT_OF_VIEW: Mapping[View, float] = {"all": 1.0, "logs": 0.5, "checkpoints": 
 """How much a run counts in each view: runs with everything are the rule."""
 HEAD = '''"""Weights of evidence in log-odds (nats), fitted on the tuning half of the fault corpus. Generated; do not edit.
 
-Made by benchmarks/fit_evidence.py from {runs}. A weight keeps the sign that the cause's file gives it, is at most twice as large, and
-is drawn towards it. Evidence that is not listed keeps the weight of its file.
+Made by benchmarks/fit_evidence.py from {runs}.
+A weight keeps the sign that the cause's file gives it, is at most twice as large, and is drawn towards it. Evidence that is not listed
+keeps the weight of its file.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _outcomes(work: tuple[Path, Truth, View]) -> dict[str, Outcome]:
 
 def _runs_before() -> str:
     """What the present weights were fitted on, in the words of their file."""
-    told = re.search(r"from (.*?)\. A weight", TARGET.read_text(encoding="utf-8"), re.DOTALL)
+    told = re.search(r"fit_evidence\.py from (.*?)\.\s+A weight", TARGET.read_text(encoding="utf-8"), re.DOTALL)
     assert told is not None
     return " ".join(told.group(1).split())
 
