@@ -36,6 +36,11 @@ EVIDENCE = (
     Evidence(1.0, "layers of too small weights grew many times over", alarm=("skewed-weight-variance", "small-initial-weights")),
     Evidence(-3.0, "the weights do not differ at all, which is another matter", alarm=("identical-initial-units",)),
     Evidence(-4.0, "hidden weights started large enough", passed=("small-initial-weights",)),
+    Evidence(
+        -4.0,
+        "the loss came down far and settled there, which the signal did not stand against",
+        passed=("flat-loss", "high-final-loss", "unfinished-descent"),
+    ),
     Evidence(-1.5, "the loss fell all the same", passed=("flat-loss", "plateaued-loss")),
     Evidence(1.0, "the loss stayed flat", alarm=("flat-loss",)),
     Evidence(1.0, "the loss stayed flat and hardly differs between evaluations", alarm=("flat-loss", "still-validation")),

@@ -30,11 +30,13 @@ from postmortem.model import Case, CauseExample, Evidence, number
 PRIOR = 0.02
 EVIDENCE = (
     Evidence(7.0, "the policy stopped exploring before it had learned", alarm=("lost-exploration",)),
-    Evidence(7.0, "updates change the policy too much", alarm=("large-policy-steps",)),
+    Evidence(4.5, "updates change the policy too much", alarm=("large-policy-steps",)),
+    Evidence(3.0, "the return was lost under updates that change the policy too much", alarm=("fallen-return", "large-policy-steps")),
+    Evidence(3.0, "the policy stopped exploring under updates that change it too much", alarm=("large-policy-steps", "lost-exploration")),
     Evidence(4.5, "the return was lost again", alarm=("fallen-return",)),
     Evidence(5.5, "the policy gets no gradient any more", alarm=("stilled-policy",)),
     Evidence(1.5, "the weights grew while exploration was lost", alarm=("growing-weights", "lost-exploration")),
-    Evidence(3.0, "the return fell below its start", alarm=("unimproved-return",)),
+    Evidence(2.0, "the return did not rise clearly", alarm=("unimproved-return",)),
     Evidence(2.0, "the return did not rise under too large updates", alarm=("unimproved-return", "large-updates")),
     Evidence(-1.0, "the return rose", passed=("unimproved-return",)),
     Evidence(-0.5, "the return was kept", passed=("fallen-return",)),

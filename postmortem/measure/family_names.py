@@ -23,8 +23,8 @@ _NAMED = (
 )
 _WRAPPERS = frozenset({"module", "model", "net", "state_dict", "_orig_mod", "gan", "modules"})
 _COUNTED = re.compile(r"(?:_[ab]|_?\d+)$")
-_MAKERS = frozenset({"g", "generator", "gen", "netg"})
-_JUDGES = frozenset({"d", "discriminator", "disc", "dis", "netd"})
+_MAKERS = frozenset({"g", "generator", "gen", "netg", "gnet"})
+_JUDGES = frozenset({"d", "discriminator", "disc", "dis", "netd", "dnet"})
 _NO_GAN = re.compile(r"(?:^|[^a-z])organ")
 """Data sets of organs end like adversarial nets."""
 

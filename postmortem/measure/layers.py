@@ -51,6 +51,8 @@ _NETS = {
         "generator",
         "discriminator",
         "netg",
+        "g_net",
+        "d_net",
         "netd",
         "net_g",
         "net_d",
@@ -156,8 +158,8 @@ def _kind(name: str, stats: TensorStats, bias: str) -> Kind:
         return "other"
     if re.match(r"weight_(ih|hh|hr)(_|$)", last):
         return "recurrent"
-    if last.endswith("bias"):
-        return "other"
+    if last.endswith(("bias", "_log")) or last.startswith("log_"):
+        return "other"  # rates of a state space, the logarithm of what each unit forgets: `A_log`, `log_decay`
     if not bias and _embedding_tokens(name, dimensions):
         return "embedding"
     if dimensions == 2:

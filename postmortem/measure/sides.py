@@ -15,8 +15,8 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-JUDGES = _set("discriminator disc dis d netd critic c netc")
-MAKERS = _set("generator gen g netg")
+JUDGES = _set("discriminator disc dis d netd dnet critic c netc cnet")
+MAKERS = _set("generator gen g netg gnet")
 _ACTORS = _set("actor policy pi actionnet policynet actormean actorhead policyhead logits mu actornet actorfc")
 _CRITICS = _set("critic critics value vf valuenet valuehead criticnet qf qf1 qf2 qnet v vhead baseline valuefn target criticfc")
 LEAST_UPDATES = 20

@@ -213,6 +213,10 @@ def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], s
     return found, reason
 
 
+FEWEST_UNITS = 12
+"""Of layers whose units die with a chance of one in four each, half are dead in one of 9 with eight units, in one of 18 with twelve."""
+
+
 def _dead(view: View) -> Found:
     if len(view.rows) < 2:
         return Missing("units.dead", "one checkpoint, two are needed to prove that units had no gradient", "two-checkpoints")
@@ -230,11 +234,17 @@ def _dead(view: View) -> Found:
         kept = any(one.slots for one in optimizers_of(view))
         advice = "optimizer-groups" if reason == _NO_RATE else "more-checkpoints" if "are needed" in reason else ""
         return Missing("units.dead", reason, advice if kept else "optimizer-state" if not optimizers_of(view) else "")
+    windows = [(start, end, _wide(view, found), how) for start, end, found, how in windows]
     before, after, shares, method = windows[-1]
     worst = max(shares.values())
     since = next((start.step for start, _, earlier, _ in windows if max(earlier.values()) >= worst / 2), None) if worst > 0 else None
     basis = f"{method}, {span(before, after)}, {counted(len(shares), 'hidden layer')}"
     return Measurement("units.dead", worst, "share", basis, since, shares)
+
+
+def _wide(view: View, shares: dict[str, float]) -> dict[str, float]:
+    """Without layers of a few units, half of which die by chance (a squeezing layer of a channel gate), where there are wider ones."""
+    return {name: share for name, share in shares.items() if view.layers[name].fan_out >= FEWEST_UNITS} or shares
 
 
 def _momentless(view: View, after: CheckpointRow) -> tuple[dict[str, float], str]:

@@ -65,8 +65,26 @@ class View:
 
     @property
     def skips(self) -> bool:
-        """Whether a module's name speaks of a skip connection."""
-        return any(part in _SKIPS for name in self.layers for part in re.split(r"[._\d]+", name.lower()))
+        """Whether a module's name speaks of a skip connection, or blocks of several layers each take what the first one takes."""
+        named = any(part in _SKIPS for name in self.layers for part in re.split(r"[._\d]+", name.lower()))
+        return named or self._blocks_read_inputs()
+
+    def _blocks_read_inputs(self) -> bool:
+        """Whether numbered blocks of two matrices or more begin with the net's own width, and are wider or narrower inside: N-BEATS' do,
+        each of which takes the series less what those before told of it."""
+        blocks: dict[str, dict[str, list[Layer]]] = {}
+        for layer in self.matrices:
+            if found := re.match(r"(.*?)(\d+)\.", layer.name):
+                blocks.setdefault(found[1], {}).setdefault(found[2], []).append(layer)
+        for members in blocks.values():
+            several = list(members.values())
+            if len(several) < 2 or min(map(len, several)) < 2:
+                continue
+            width = several[0][0].fan_in
+            inside = {layer.fan_in for block in several for layer in block[1:]}
+            if width not in inside and all(block[0].fan_in == width for block in several):
+                return True
+        return False
 
     def setting(self, row: CheckpointRow, name: str, key: str) -> float | None:
         """A plain hyper-parameter of the group that the optimizer keeps a parameter in; None where it says nothing."""

@@ -93,13 +93,14 @@ def test_decay_bounds_weights_whose_steps_are_bounded(known: dict[str, Any], bou
     assert isinstance(found, Measurement) and dict(found.items) == pytest.approx(bound)
 
 
-def test_what_one_net_gives_another_is_not_narrow(lab: Any) -> None:
+@pytest.mark.parametrize(("maker", "judge"), [("G", "C"), ("G_net", "D_net")])
+def test_what_one_net_gives_another_is_not_narrow(lab: Any, maker: str, judge: str) -> None:
     """A generator of points in the plane, and a critic that takes them: two numbers are what is made, not what is left."""
     tensors = {
-        "G.0.weight": np.ones((64, 20)),
-        "G.2.weight": np.ones((2, 64)),
-        "C.0.weight": np.ones((96, 2)),
-        "C.2.weight": np.ones((1, 96)),
+        f"{maker}.0.weight": np.ones((64, 20)),
+        f"{maker}.2.weight": np.ones((2, 64)),
+        f"{judge}.0.weight": np.ones((96, 2)),
+        f"{judge}.2.weight": np.ones((1, 96)),
     }
     narrowest = capacity([lab.bare(0, tensors)])["capacity.narrowest"]
     assert isinstance(narrowest, Measurement) and narrowest.value == 64

@@ -160,3 +160,12 @@ def test_tables_that_a_method_computes_are_no_parameters(lab: Any) -> None:
     )
     assert [name for name, layer in found.items() if layer.is_parameter] == ["lift.weight", "node_bias"]
     assert found["lift.weight"].depth == 0
+
+
+def test_rates_of_a_state_space_are_no_matrices(lab: Any) -> None:
+    """What each unit forgets starts alike in all of them by design, and is trained all the same."""
+    found = classified(
+        lab, {"mixer.A_log": np.ones((64, 16)), "ssm.log_decay": np.ones((64, 16)), "mixer.out_proj.weight": np.ones((32, 64))}
+    )
+    assert [name for name, layer in found.items() if layer.is_matrix] == ["mixer.out_proj.weight"]
+    assert all(layer.is_parameter for layer in found.values())

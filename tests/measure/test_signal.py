@@ -156,3 +156,16 @@ def test_biases_beside_large_weights_hold_nothing(lab: Any) -> None:
     normalized = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.BatchNorm1d(64), torch.nn.Tanh(), torch.nn.Linear(64, 10))
     missing = signal(lab, normalized)["signal.offset"]
     assert isinstance(missing, Missing) and not missing.applies
+
+
+def test_blocks_that_read_the_inputs_again_are_no_chain(lab: Any) -> None:
+    """Three blocks of layers that each begin with the net's own width, and are wider inside: what one loses the next one has."""
+    blocks = {
+        f"blocks.{block}.fc.{layer}.{part}": value
+        for block in range(3)
+        for layer, (units, inputs) in enumerate([(64, 20), (64, 64), (20, 64)])
+        for part, value in (("weight", torch.randn(units, inputs) * 0.1), ("bias", torch.zeros(units)))
+    }
+    checkpoints = [lab.bare(0, {**blocks, "head.weight": torch.randn(10, 20), "head.bias": torch.zeros(10)})]
+    found = {one.name: one for one in measure_signal(pass_over(checkpoints), checkpoints, None)}
+    assert isinstance(found["signal.silenced"], Missing)

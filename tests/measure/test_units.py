@@ -44,6 +44,15 @@ def test_killed_units_are_counted(lab: Any, optimizer: Any, settings: dict[str, 
     assert dead.items["2.weight"] < 0.15
 
 
+def test_a_layer_of_six_units_speaks_for_itself_only_where_all_are_narrow(lab: Any) -> None:
+    """Four of six dead units beside a sound layer of 32 are no layer that died; where nothing is wider they are."""
+    for widths, judged in (((6, 32), {"2.weight"}), ((6, 8), {"0.weight", "2.weight"})):
+        model = lab.mlp(*widths)
+        kill(model[0], 4)
+        dead = number(lab.everything(lab.train(model, torch.optim.Adam(model.parameters(), 1e-3))), "units.dead")
+        assert set(dead.items) == judged
+
+
 def test_death_is_dated(lab: Any) -> None:
     """Units killed at step 120 had no gradient since the checkpoint at step 150, and had some before."""
     model = lab.mlp(32, 32)

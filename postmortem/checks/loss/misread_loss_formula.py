@@ -62,6 +62,7 @@ HINDERED = 0.9
 SMALLEST_SUM = 8
 LEARNED_SHARE = 0.5
 """A sum that is learned all the same is a rate that fits it."""
+AT_CHANCE = 0.01
 STILL_FALLING = 0.2
 """Share of its fall that the last third of the run brought, from which on a loss may only be passing by the formula."""
 SURE = 0.75
@@ -73,6 +74,7 @@ USES = (
     "loss.doubled_softmax",
     "loss.first_to_batch",
     "loss.first_to_chance",
+    "loss.last_to_chance",
     "accuracy.train_last",
     "run.pretrained",
     "run.goes_on",
@@ -100,7 +102,7 @@ def judge(measured: Measured) -> Finding:
         known_to_be_sure = max(accuracy or 0.0, measured.number("accuracy.validation_last") or 0.0) >= SURE
         passing_by = (measured.number("fit.late_progress") or 0.0) >= STILL_FALLING
         return Finding("fail" if known_to_be_sure and not passing_by else "warn", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
-    near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value
+    near = to_batch is not None and abs(to_batch.value - 1) <= NEAR.value and not _at_chance(measured)
     if to_batch is not None and to_chance is not None and near and to_chance.value >= APART and not _below_floor(measured):
         told = (
             f"the first loss is within {percent(abs(to_batch.value - 1))} of {_batch_of(to_batch)} and {number(to_chance.value)} "
@@ -129,6 +131,12 @@ def judge(measured: Measured) -> Finding:
         told = f"the loss lies {number(doubled.value, 2)} from what softmax applied twice gives at this accuracy"
         return Finding("pass", told, doubled.value, ON_FORMULA, ON_FORMULA.unit)
     return Finding("pass", "the first loss is that of no mistake that is known here")
+
+
+def _at_chance(measured: Measured) -> bool:
+    """Whether the loss came to rest at ln C, where a softmax over classes rests that tells nothing; one over records has no such level."""
+    level = measured.number("loss.last_to_chance")
+    return level is not None and abs(level - 1) <= AT_CHANCE
 
 
 def _batch_of(to_batch: Measurement) -> str:
@@ -197,6 +205,11 @@ EXAMPLES = (
         "a mean divided again",
         (_family(), *_first(0.03, 0.02), Measurement("accuracy.train_last", 0.4, "share", "'train/acc'")),
         "fail",
+    ),
+    Example(
+        "a first loss at ln B by chance, and a last one at ln C",
+        (_family(), *_first(1.63, 1.002), Measurement("loss.last_to_chance", 1.002, "ratio", "'train/loss'")),
+        "pass",
     ),
     Example(
         "a slow run that passes by the formula",

@@ -86,7 +86,9 @@ def judge(measured: Measured) -> Finding:
     if mean < FAR_TOO_SMALL.value:
         reason = f"{seen}, below {number(FAR_TOO_SMALL.value)} {usual}"
         return Finding("warn" if learned else "fail", reason, mean, FAR_TOO_SMALL, "ratio", gains.first_step, where)
-    depth = measured.number("weights.initial_depth_gain")
+    # Where connections skip layers, the signal need not pass all of them.
+    around = measured.text("weights.normalization") == "skip connections"
+    depth = None if around else measured.number("weights.initial_depth_gain")
     if mean < SMALL.value and depth is not None and depth < LOST.value:
         reason = f"{seen}, below {number(SMALL.value)}, and together lose {number(-depth, 2)} decades of the signal"
         return Finding("warn" if learned else "fail", reason, mean, SMALL, "ratio", gains.first_step, where)
@@ -132,6 +134,11 @@ EXAMPLES = (
         "fail",
     ),
     Example("torch's default", (_gains(0.577), _norms(0)), "pass"),
+    Example(
+        "eleven layers of torch's default that each block's input goes around",
+        (_gains(0.577), Measurement("weights.normalization", 1.0, "layers", "names", text="skip connections"), _depth(-2.6)),
+        "pass",
+    ),
     Example("a transformer with deviation 0.02", (_gains(0.16), _norms(9)), "not-applicable"),
     Example("no checkpoint from the start", (_norms(0),), "not-checked"),
 )
