@@ -20,8 +20,10 @@ NAMES = (
     "validation.jitter",
     "accuracy.validation_repeats",
     "checkpoints.best_distance",
+    "loss.ramp",
 )
 LEAST_POINTS = 10
+RAMP_BEGINS = 0.1
 LEAST_REPEATS = 5
 STANDS_OUT = 3
 """The last stretch of one value must be so many times as long as is usual before it: loggers hold a value for several steps."""
@@ -36,10 +38,11 @@ def measure_states(
 ) -> Iterator[Measurement | Missing]:
     """The measurements named in `NAMES`; `seen` are those made before."""
     if training is None or finite_points(training.series)[1].size < LEAST_POINTS:
-        yield from missing(NAMES[:3], f"a training loss with {LEAST_POINTS} finite points was not logged", "training-loss")
+        yield from missing((*NAMES[:3], NAMES[7]), f"a training loss with {LEAST_POINTS} finite points was not logged", "training-loss")
     else:
         yield repeated(training)
         yield zeros(training)
+        yield ramp(training)
         yield agreement(training, main(roled, "accuracy", "train"))
     yield accuracy_repeats(main(roled, "accuracy", "validation"))
     if validation is None:
@@ -78,6 +81,24 @@ def zeros(training: Roled) -> Measurement:
     basis = f"{counted(values.size, 'finite point')} of {training.series.tag!r}"
     first = int(steps[0]) if values.size and values[0] == 0 else None
     return Measurement("loss.zeros", share, "share", basis, first, text=training.series.tag)
+
+
+def ramp(training: Roled) -> Measurement:
+    """How well a straight line through the steps tells a loss that rises from near 0: its share of the variance; 0 for any other loss.
+
+    Near 0: the line begins below a tenth of where it ends. What rises so is the weight of the loss, and no divergence.
+    """
+    steps, values = finite_points(training.series)
+    basis = f"straight line through {counted(values.size, 'finite point')} of {training.series.tag!r}"
+    at = steps.astype(np.float64) - float(steps[0])
+    spread = float(np.var(at))
+    slope = float(np.mean((at - at.mean()) * (values - values.mean()))) / spread if spread > 0 else 0.0
+    begins = float(values.mean() - slope * at.mean())
+    ends = begins + slope * float(at[-1])
+    variance = float(np.var(values))
+    rises = slope > 0 and values.min() >= 0 and abs(begins) <= RAMP_BEGINS * ends and variance > 0
+    told = 1 - float(np.var(values - slope * at)) / variance if rises else 0.0
+    return Measurement("loss.ramp", max(0.0, told), "share", basis, None, {"begins": begins, "ends": ends})
 
 
 def agreement(training: Roled, accuracy: Roled | None) -> Measurement | Missing:

@@ -14,6 +14,7 @@ from postmortem.measure.curve_states import (
     best_to_chance,
     jitter,
     measure_states,
+    ramp,
     repeated,
     stretches,
     zeros,
@@ -123,4 +124,13 @@ def test_curves_without_a_finite_point_are_missing() -> None:
         curve(nothing, "val/acc", "accuracy", "validation"),
     ]
     found = list(measure_states(rows[0], rows[1], rows, [], {}))
-    assert len(found) == 7 and all(isinstance(one, Missing) and one.reason for one in found)
+    assert len(found) == 8 and all(isinstance(one, Missing) and one.reason for one in found)
+
+
+def test_a_weight_that_a_schedule_raises_is_a_straight_line_from_near_0() -> None:
+    """A loss in proportion to the step is one; a constant, a fall, a jump, and a rise from a half of its end are none."""
+    steps = np.arange(100.0)
+    noise = np.random.default_rng(0).normal(0, 0.2, 100)
+    assert ramp(curve(np.abs(0.1 * steps + noise))).value > 0.95
+    for other in (np.ones(100), 10 - 0.1 * steps, np.where(steps < 50, 0.1, 10.0), 10 + 0.1 * steps, np.exp(0.1 * steps)):
+        assert ramp(curve(other)).value < 0.9

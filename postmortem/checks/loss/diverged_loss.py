@@ -14,7 +14,8 @@ Take the checkpoint before the onset; lower the learning rate, clip gradients, o
 ## When it is wrong
 A converged loss that bounces near zero can end at many times its minimum: so progress, not the minimum, is the unit. A run that
 ends right after a warm restart, or changed its data on the way, looks like this. Losses of reinforcement learning and of
-adversarial pairs do not apply.
+adversarial pairs do not apply, nor do losses that rise from near 0 in a straight line (0.95 of their variance), as a weight under a
+schedule does.
 
 ## References
 Most run monitors test the last loss against 1.5 times the minimum, which fires on converged runs; the progress scale is this
@@ -48,7 +49,7 @@ NOISES = Threshold(
 )
 
 NEEDS = ("loss.divergence", "loss.divergence_noise")
-USES = ("run.family",)
+USES = ("run.family", "loss.ramp")
 CHECKLIST = ("learning-rate",)
 DOUBTS_ITEMS = ("learning-rate",)
 LEADS_ITEMS = ("learning-rate",)
@@ -56,8 +57,14 @@ FIGURE = "loss"
 LOSES_GROUND = True
 
 
+RAMP = 0.95
+"""Share of its variance that a straight line from near 0 tells of a loss whose weight is raised step by step; divergence bends, or jumps."""
+
+
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
+    if (measured.number("loss.ramp") or 0.0) >= RAMP:
+        return "the loss rises from near 0 in a straight line, as one whose weight a schedule raises"
     return f"the loss of {kind_of_run(family)} may rise while the run goes well" if family in ("rl", "gan") else ""
 
 
@@ -84,6 +91,11 @@ def _given(rise: float, noises: float, family: str = "classification") -> tuple[
 
 
 EXAMPLES = (
+    Example(
+        "a weight that rises with the step",
+        (*_given(87.0, 900.0), Measurement("loss.ramp", 0.99, "share", "straight line through 625 points")),
+        "not-applicable",
+    ),
     Example("divergence at two fifths", _given(1.9, 90.0), "fail"),
     Example("a third of the progress lost", _given(0.35, 20.0), "warn"),
     Example("a converged loss that bounces", _given(0.001, 1.0), "pass"),

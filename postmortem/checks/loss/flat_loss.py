@@ -69,6 +69,7 @@ USES = (
     "steps.last",
     "loss.divergence",
     "accuracy.validation_rise",
+    "loss.ramp",
 )
 FIGURE = "loss"
 VITAL = True
@@ -85,8 +86,14 @@ CAME_BACK = 0.5
 """A loss that gave back half of its progress came back."""
 
 
+RAMP = 0.95
+"""Share of its variance that a straight line from near 0 tells of a loss whose weight is raised step by step; divergence bends, or jumps."""
+
+
 def applies(measured: Measured) -> str:
     family = measured.text("run.family")
+    if (measured.number("loss.ramp") or 0.0) >= RAMP:
+        return "the loss rises from near 0 in a straight line, as one whose weight a schedule raises"
     return f"the loss of {kind_of_run(family)} need not fall" if family in ("rl", "gan") else ""
 
 
@@ -196,6 +203,11 @@ def _given(
 
 
 EXAMPLES = (
+    Example(
+        "a weight that rises with the step",
+        (*_given(-5.0, -40.0), Measurement("loss.ramp", 0.99, "share", "straight line through 625 points")),
+        "not-applicable",
+    ),
     Example("a learning rate of 1e-6", _given(0.004, 3.1), "fail"),
     Example("noise without a fall", _given(0.06, 1.3), "fail"),
     Example(
