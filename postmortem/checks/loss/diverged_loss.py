@@ -58,7 +58,7 @@ LOSES_GROUND = True
 
 
 RAMP = 0.95
-"""Share of its variance that a straight line from near 0 tells of a loss whose weight is raised step by step; divergence bends, or jumps."""
+"""Share of its variance that a straight line from near 0 tells of a loss whose weight rises step by step; divergence bends, or jumps."""
 
 
 def applies(measured: Measured) -> str:
