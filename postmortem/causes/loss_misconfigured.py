@@ -48,6 +48,7 @@ EVIDENCE = (
     Evidence(7.0, "the loss refused labels that the head has no class for", alarm=("out-of-range-labels",)),
     Evidence(8.0, "validation is right far less often than a guess: its classes are numbered otherwise", alarm=("inverted-accuracy",)),
     Evidence(9.0, "the loss is what a known mistake gives, by its formula", alarm=("misread-loss-formula",)),
+    Evidence(9.0, "the loss falls without bound, as no loss of classes can", alarm=("boundless-loss",)),
     Evidence(2.0, "validation gains nothing from training that goes well", alarm=("unmatched-validation",)),
     Evidence(-1.5, "the first loss is as chance has it", passed=("initial-loss-off",)),
     Evidence(-1.0, "the loss is never below zero", passed=("negative-loss",)),

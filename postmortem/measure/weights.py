@@ -7,6 +7,7 @@ different widths comparable (He's initialization has 1.41, Glorot's and LeCun's 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -218,6 +219,15 @@ def duplicate_share(units: UnitStats, elements_per_unit: int) -> float:
     return float(np.count_nonzero(same)) / squares.size
 
 
+def _called_weights(view: View, layer: Layer) -> bool:
+    """Whether a tensor is called weights, or none of its net is: tables of rates, frequencies and the like may begin alike in all rows."""
+    named = _WEIGHTS.search(layer.name.rpartition(".")[2].lower()) is not None
+    return named or not any(_WEIGHTS.search(other.name.rpartition(".")[2].lower()) for other in view.matrices)
+
+
+_WEIGHTS = re.compile(r"weight|kernel|matrix|proj|original|^w\d*$|^w_|_w$")
+
+
 def _duplicates(view: View, sound: Sequence[CheckpointRow]) -> Found:
     trained = [row for row in sound if row.step is None or row.step > 0]
     if not trained:
@@ -226,6 +236,8 @@ def _duplicates(view: View, sound: Sequence[CheckpointRow]) -> Found:
     items: dict[str, float] = {}
     for layer in view.hidden:
         stats = row.tensors.get(layer.name)
+        if not _called_weights(view, layer):
+            continue
         # Units with few inputs (depthwise kernels, single channels) are alike by chance.
         if stats is None or stats.units is None or layer.fan_in < 4 or layer.transposed:
             continue
@@ -247,6 +259,8 @@ def _initial_duplicates(view: View) -> Found:
     for layer in view.layers.values():
         stats = row.tensors.get(layer.name)
         if not (layer.is_hidden or layer.kind == "recurrent") or stats is None or stats.units is None or stats.nonfinite:
+            continue
+        if not _called_weights(view, layer):
             continue
         if layer.fan_in < 4 or layer.transposed or len(stats.units.total) < 4:
             continue

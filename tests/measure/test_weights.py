@@ -234,3 +234,20 @@ def test_weights_that_were_never_finite_do_not_stand_still(lab: Any) -> None:
     assert isinstance(found["updates.moved"], Missing)
     half = broken | {"0.weight": draw.normal(size=(16, 16))}
     assert number(lab.everything([lab.bare(0, half), lab.bare(100, half)]), "updates.moved").value == 0
+
+
+def test_tables_that_begin_alike_in_all_rows_are_no_copied_units(lab: Any) -> None:
+    """Frequencies of a state space beside weights of their own; a matrix of equal rows that is called weight is one of copies."""
+    rows = np.tile(np.arange(1.0, 17.0), (32, 1))
+    drawn = np.random.default_rng(0).normal(size=(32, 16))
+    tensors = {
+        "ssm.frequency": rows,
+        "mix.weight": drawn,
+        "mix.bias": np.zeros(32),
+        "head.weight": np.ones((4, 32)),
+        "head.bias": np.zeros(4),
+    }
+    duplicates = lab.everything([lab.bare(100, tensors)])["weights.duplicate_units"]
+    assert isinstance(duplicates, Measurement) and set(duplicates.items) == {"mix.weight"} and duplicates.value == 0
+    copied = lab.everything([lab.bare(100, {**tensors, "mix.weight": rows})])["weights.duplicate_units"]
+    assert isinstance(copied, Measurement) and copied.value > 0.9
