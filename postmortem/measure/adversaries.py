@@ -8,6 +8,7 @@ is minus the distance that it sees, which a critic of bounded slope cannot make 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +33,9 @@ LEAST_POINTS = 10
 COIN = {"cross-entropy": 2 * math.log(2), "saturating": 2 * math.log(2), "hinge": 2.0}
 """Loss over both kinds of sample of a discriminator that says nothing."""
 FEWEST_STEEP = 2
+_SCALED = re.compile(r"weight_(?:orig|u|v)$|parametrizations\.|spectral|modulat|to_rgb|from_rgb")
+"""Names of tensors that a spectral norm or an equalized learning rate scales whenever they are used."""
+_MANY_INPUTS, _UNIT_DEVIATION = 16, 0.5
 SURE_AND_WRONG = -1.0
 """A loss of twice a coin's; penalties on gradients do not come there."""
 
@@ -230,15 +234,24 @@ def _travel_ratio(view: View) -> Found:
 def _steepness(view: View) -> Found:
     """Geometric mean of the largest singular values of the judging net's matrices in the last finite checkpoint: what a layer may stretch.
 
-    Items: by matrix. A normalization of layers or of their weights sets the slope itself, and nothing is told.
+    Items: by matrix. A normalization of layers sets the slope itself, and weights that a spectral norm or an equalized learning rate scales
+    where they are used are not what is stored: nothing is told of either.
     """
     judging = [layer for layer in view.matrices if side_of_pair(layer.name) == "judge"]
     nets = {layer.net for layer in judging}
     if any(layer.kind == "norm-scale" and layer.net in nets for layer in view.layers.values()):
         return Missing(STEEPNESS, "normalizations in the judging net set its slope", "", applies=False)
+    if any(side_of_pair(name) == "judge" and _SCALED.search(name) for name in view.layers):
+        return Missing(STEEPNESS, "the judging net's weights are scaled where they are used, and not as they are stored", "", applies=False)
     if not judging or not view.sound_rows:
         return Missing(STEEPNESS, "no checkpoint with finite weights holds a judging net", "checkpoint")
     row = view.sound_rows[-1]
+    begun = [view.rows[0].tensors[layer.name] for layer in judging if layer.name in view.rows[0].tensors and layer.fan_in >= _MANY_INPUTS]
+    if begun and all(stats.norm >= _UNIT_DEVIATION * math.sqrt(stats.elements) for stats in begun):
+        reason = (
+            "the judging net's weights begin with a deviation near 1 whatever their inputs, as those that are scaled where they are used"
+        )
+        return Missing(STEEPNESS, reason, "", applies=False)
     stretch: dict[str, float] = {}
     for layer in judging:
         values = matrix(view, row, layer.name)

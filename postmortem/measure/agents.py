@@ -8,6 +8,7 @@ one has no zero, and its standard deviation is looked at instead.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,9 @@ LEAST_SHARE = 0.1
 """A return rose where the rise is five standard errors and a tenth of the return's size."""
 LOST = 0.1
 """Share of its exploration from which a policy counts as settled."""
+_ROLLOUTS = {"rollout", "ep", "episode"}
+FEWEST_CHANGES = 3
+"""A mean over past episodes that changed less often has seen fewer than four of them end."""
 SETTLED_SPREAD = 0.05
 """Deviation of actions, where they range over about 1, that explores nothing: one in 20 of the range."""
 _LOG_SPREADS = ("log_std", "logstd", "log_stds", "actor_logstd", "log_std_parameter", "log_sigma")
@@ -105,7 +109,8 @@ def measure_agents(roled: Sequence[Roled], table: TensorTable, checkpoints: Sequ
 def _risen(series: Series) -> Risen | None:
     """None where there are too few points. A mean of past episodes that is repeated until another one ends is one point."""
     finite = series.values[np.isfinite(series.values)]
-    if np.count_nonzero(np.diff(finite)) < LEAST_POINTS - 1:
+    of_rollouts = bool(_ROLLOUTS & set(re.split(r"[/_.-]", series.tag.lower())))
+    if of_rollouts and np.count_nonzero(np.diff(finite)) < FEWEST_CHANGES:
         return None
     turned = smooth(replace(series, values=-series.values), LEAST_POINTS)
     return None if turned is None or turned.span <= 0 else Risen(turned)

@@ -23,7 +23,7 @@ NAMES = (
     "loss.ramp",
 )
 LEAST_POINTS = 10
-RAMP_BEGINS = 0.1
+RAMP_BEGINS, RAMP_FIRST = 0.1, 0.1
 LEAST_REPEATS = 5
 STANDS_OUT = 3
 """The last stretch of one value must be so many times as long as is usual before it: loggers hold a value for several steps."""
@@ -86,7 +86,8 @@ def zeros(training: Roled) -> Measurement:
 def ramp(training: Roled) -> Measurement:
     """How well a straight line through the steps tells a loss that rises from near 0: its share of the variance; 0 for any other loss.
 
-    Near 0: the line begins below a tenth of where it ends. What rises so is the weight of the loss, and no divergence.
+    Near 0: the first loss is 0.1 at most, which none is that starts from a guess, and the line begins below a tenth of where it ends. What
+    rises so is the weight of the loss, and no divergence.
     """
     steps, values = finite_points(training.series)
     basis = f"straight line through {counted(values.size, 'finite point')} of {training.series.tag!r}"
@@ -96,7 +97,8 @@ def ramp(training: Roled) -> Measurement:
     begins = float(values.mean() - slope * at.mean())
     ends = begins + slope * float(at[-1])
     variance = float(np.var(values))
-    rises = slope > 0 and values.min() >= 0 and abs(begins) <= RAMP_BEGINS * ends and variance > 0
+    near_0 = values.size > 0 and values[0] <= RAMP_FIRST and abs(begins) <= RAMP_BEGINS * ends
+    rises = slope > 0 and near_0 and values.min() >= 0 and variance > 0
     told = 1 - float(np.var(values - slope * at)) / variance if rises else 0.0
     return Measurement("loss.ramp", max(0.0, told), "share", basis, None, {"begins": begins, "ends": ends})
 

@@ -29,7 +29,7 @@ from postmortem.model import Measurement, Missing, RunData
 __all__ = ["Classes", "measure_curves"]
 
 PROGRESS = frozenset({"loss.improvement", "loss.improvement_noise", "loss.divergence", "loss.divergence_noise"})
-OF_VALIDATION = ("validation.", "accuracy.validation")
+OF_VALIDATION = ("validation.", "accuracy.validation", "fit.", "loss.validation_")
 WITHOUT_PROGRESS = {"rl": "an agent", "gan": "one side of an adversarial pair"}
 
 

@@ -12,6 +12,7 @@ from postmortem.measure.smooth import finite_points
 from postmortem.model import Measurement, Missing, counted
 
 ZEROS = "validation.zeros"
+FEWEST = 3
 _LOSSES = ("validation-loss", "part-of-loss")
 _METRICS = ("accuracy", "metric")
 _HELD_OUT = ("validation", "test")
@@ -29,10 +30,17 @@ def measure_empty_validation(roled: Sequence[Roled], validation: Roled | None) -
     metrics = [one for one in roled if one.role in _METRICS and one.split in _HELD_OUT]
     metrics = metrics or [one for one in roled if one.role in _METRICS and not one.split]
     every = [values for one in (*losses, *metrics) if (values := finite_points(one.series)[1]).size]
-    if not metrics or not every:
-        yield Missing(ZEROS, "no metric of an evaluation was logged beside the validation loss", "accuracy")
-        return
     steps, values = finite_points(validation.series)
+    # What is NaN was evaluated: of nothing every sum is 0.
+    broken = any(not np.isfinite(one.series.values).all() for one in losses)
+    if not metrics or not every or broken or values.size < FEWEST:
+        reason = "no metric of an evaluation was logged beside the validation loss"
+        if broken:
+            reason = "a loss of the evaluations is no finite number"
+        elif values.size < FEWEST:
+            reason = f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}"
+        yield Missing(ZEROS, reason, "accuracy")
+        return
     share = sum(not np.any(each) for each in every) / len(every)
     said = f"{counted(len(losses), 'loss', 'losses')} and {counted(len(metrics), 'metric')} of {validation.series.source}"
     yield Measurement(ZEROS, share, "share", said, int(steps[0]) if steps.size else None, {"evaluations": float(values.size)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,8 +74,9 @@ def _rates(run: RunData, roled: Sequence[Roled]) -> tuple[Ints, Floats, str] | N
     saved = [(one.step, _group_rate(one)) for one in run.checkpoints]
     known = [(step, rate) for step, rate in saved if step is not None and rate is not None]
     base = _group_rate(run.checkpoints[0], "initial_lr") if run.checkpoints else None
-    if known and known[0][0] > 0 and base is not None and base > max(rate for _, rate in known):
-        known.insert(0, (0, base))  # a schedule had begun before the first checkpoint
+    falls = all(later[1] <= earlier[1] for earlier, later in pairwise(known)) and len({rate for _, rate in known}) > 1
+    if falls and known[0][0] > 0 and base is not None and base > known[0][1]:
+        known.insert(0, (0, base))  # a schedule that falls had begun before the first checkpoint; in a warm-up it begins elsewhere
     if known:
         return (
             np.array([step for step, _ in known]),

@@ -213,6 +213,8 @@ def _unmoved_dead(view: View, after: CheckpointRow) -> tuple[dict[str, float], s
     return found, reason
 
 
+BY_NO_CHANCE = 0.75
+"""Share of dead units that eight units come to by such chances in one of 240 layers."""
 FEWEST_UNITS = 12
 """Of layers whose units die with a chance of one in four each, half are dead in one of 9 with eight units, in one of 18 with twelve."""
 
@@ -244,7 +246,7 @@ def _dead(view: View) -> Found:
 
 def _wide(view: View, shares: dict[str, float]) -> dict[str, float]:
     """Without layers of a few units, half of which die by chance (a squeezing layer of a channel gate), where there are wider ones."""
-    return {name: share for name, share in shares.items() if view.layers[name].fan_out >= FEWEST_UNITS} or shares
+    return {name: share for name, share in shares.items() if view.layers[name].fan_out >= FEWEST_UNITS or share >= BY_NO_CHANCE} or shares
 
 
 def _momentless(view: View, after: CheckpointRow) -> tuple[dict[str, float], str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from postmortem.measure.loss import basis_of, lost_from, missing
 from postmortem.measure.roles import Roled, main, same_steps
-from postmortem.measure.smooth import MEDIAN_TO_MEAN, Smooth, finite_points, level_near, ratio, rolling_median, smooth
+from postmortem.measure.smooth import MEDIAN_TO_MEAN, Floats, Ints, Smooth, finite_points, level_near, ratio, rolling_median, smooth
 from postmortem.measure.tags import words
 from postmortem.model import Measurement, Missing, counted
 
@@ -50,10 +50,18 @@ def _nonfinite(validation: Roled) -> Measurement | Missing:
     good = np.flatnonzero(np.isfinite(series.values))
     if not good.size:
         return Missing(name, f"{series.tag!r} has no finite point, as where nothing was evaluated", "validation-loss")
-    bad = np.flatnonzero(~np.isfinite(series.values[good[0] :])) + good[0]
-    items = {"evaluations": float(series.values.size - good[0]), "last": float(series.values.size - 1 - good[-1])}
+    every = _evaluated(series.values, good)
+    bad = every[~np.isfinite(series.values[every])]
+    items = {"evaluations": float(every.size), "last": float(np.count_nonzero(every > good[-1]))}
     basis = f"{counted(series.values.size, 'evaluation')} of {series.tag!r} of {series.source}"
     return Measurement(name, float(bad.size), "evaluations", basis, int(series.steps[bad[0]]) if bad.size else None, items)
+
+
+def _evaluated(values: Floats, good: Ints) -> Ints:
+    """Points from the first finite one on; of a column that is written each epoch and holds NaN between evaluations these alone."""
+    interval = int(np.diff(good).min()) if good.size > 1 else 1
+    regular = good.size > 1 and bool(np.all(np.diff(good) == interval)) and not np.isinf(values[good[0] :]).any()
+    return np.arange(good[0], values.size, interval if regular else 1)
 
 
 def _best(curve: Smooth) -> tuple[int, float]:

@@ -22,6 +22,7 @@ EARLIEST_JUDGED_STEP = 2
 ADAM_KIN = frozenset({"adam", "adamw", "nadam", "radam", "lamb"})
 """Algorithms whose two moments fall by beta1 and beta2 where there is no gradient, and hold gradients as they are."""
 
+_IN_A_ROW = frozenset({"block", "blocks", "stack", "stacks", "stage", "stages"})
 _SKIPS = {"downsample", "shortcut", "skip", "residual", "resblock", "res"}
 
 
@@ -70,14 +71,18 @@ class View:
         return named or self._blocks_read_inputs()
 
     def _blocks_read_inputs(self) -> bool:
-        """Whether numbered blocks of two matrices or more begin with the net's own width, and are wider or narrower inside: N-BEATS' do,
-        each of which takes the series less what those before told of it."""
+        """Whether numbered blocks of two matrices or more begin with the net's own width each, and have another inside.
+
+        N-BEATS' do, each of which takes the series less what those before told of it.
+        """
         blocks: dict[str, dict[str, list[Layer]]] = {}
         for layer in self.matrices:
             if found := re.match(r"(.*?)(\d+)\.", layer.name):
                 blocks.setdefault(found[1], {}).setdefault(found[2], []).append(layer)
-        for members in blocks.values():
+        for prefix, members in blocks.items():
             several = list(members.values())
+            if not _IN_A_ROW & set(re.split(r"[._]", prefix.lower())):
+                continue  # critics, experts and members of an ensemble stand beside each other
             if len(several) < 2 or min(map(len, several)) < 2:
                 continue
             width = several[0][0].fan_in

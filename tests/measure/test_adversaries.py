@@ -206,3 +206,14 @@ def test_without_a_judging_net_nothing_is_steep(lab: Any) -> None:
     """A generator alone, and a judging net of one layer."""
     assert isinstance(steepness(lab, {"generator.0.weight": np.eye(8), "generator.2.weight": np.eye(8)}), Missing)
     assert isinstance(steepness(lab, {"generator.0.weight": np.eye(8), "critic.0.weight": np.eye(8)}), Missing)
+
+
+def test_weights_that_are_scaled_where_they_are_used_are_not_steep(lab: Any) -> None:
+    """A spectral norm's stored weight, and the unit deviations of an equalized learning rate, say nothing of the slope."""
+    drawn = np.random.default_rng(0).normal(size=(64, 64))
+    plain = {"critic.0.weight": drawn / 8, "critic.2.weight": drawn / 8}
+    assert number(steepness(lab, plain)).value == pytest.approx(2, abs=0.2)
+    spectral = {f"critic.{layer}.parametrizations.weight.{part}": drawn for layer in (0, 2) for part in ("original", "0._u")}
+    for scaled in (spectral, {"critic.0.weight_orig": drawn, "critic.0.weight_u": drawn[0], "critic.2.weight": drawn}):
+        assert isinstance(steepness(lab, scaled), Missing)
+    assert isinstance(steepness(lab, {"critic.0.weight": drawn, "critic.2.weight": drawn}), Missing)

@@ -132,5 +132,12 @@ def test_a_weight_that_a_schedule_raises_is_a_straight_line_from_near_0() -> Non
     steps = np.arange(100.0)
     noise = np.random.default_rng(0).normal(0, 0.2, 100)
     assert ramp(curve(np.abs(0.1 * steps + noise))).value > 0.95
-    for other in (np.ones(100), 10 - 0.1 * steps, np.where(steps < 50, 0.1, 10.0), 10 + 0.1 * steps, np.exp(0.1 * steps)):
+    for other in (
+        np.ones(100),
+        10 - 0.1 * steps,
+        2.3 + 1.7 * steps,
+        np.where(steps < 50, 0.1, 10.0),
+        10 + 0.1 * steps,
+        np.exp(0.1 * steps),
+    ):
         assert ramp(curve(other)).value < 0.9

@@ -95,11 +95,19 @@ def test_checkpoints_stand_in_for_tags() -> None:
     assert rate(run(settings={"optim/lr": 0.02}))["lr.max"] == 0.02
 
 
-def test_what_a_scheduler_began_with_stands_before_the_first_checkpoint() -> None:
-    """One checkpoint from the end of a decay tells the last rate, and in its group the first."""
-    optimizer = Optimizer("optimizer", "adam", ({"lr": 2e-8, "initial_lr": 0.01},), {}, {}, {}, "by position")
-    found = rate(run(checkpoints=(replace(saved(3200, 2e-8), optimizers=(optimizer,)),)))
-    assert found["lr.max"] == 0.01 and found["lr.last"] == 2e-8 and found["lr.first"] == 0.01
+def test_what_a_scheduler_began_with_stands_before_checkpoints_of_a_decay_alone() -> None:
+    """Rates that fall began higher, as their group says; rates that rise are a warm-up, which never was at what the group says."""
+
+    def rates(*pairs: tuple[int, float]) -> dict[str, float]:
+        groups = [({"lr": lr, "initial_lr": 0.01},) for _, lr in pairs]
+        optimizers = [Optimizer("optimizer", "adam", group, {}, {}, {}, "by position") for group in groups]
+        return rate(run(checkpoints=[replace(saved(*pair), optimizers=(one,)) for pair, one in zip(pairs, optimizers, strict=True)]))
+
+    fallen = rates((1600, 2e-5), (3200, 2e-8))
+    assert fallen["lr.max"] == fallen["lr.first"] == 0.01 and fallen["lr.last"] == 2e-8
+    assert rates((100, 1e-6), (200, 2e-6))["lr.max"] == 2e-6
+    assert rates((3200, 2e-8))["lr.max"] == 2e-8
+    assert rates((0, 2e-5), (3200, 2e-8))["lr.max"] == 2e-5
 
 
 def test_no_rate_is_missing() -> None:

@@ -44,11 +44,12 @@ def test_killed_units_are_counted(lab: Any, optimizer: Any, settings: dict[str, 
     assert dead.items["2.weight"] < 0.15
 
 
-def test_a_layer_of_six_units_speaks_for_itself_only_where_all_are_narrow(lab: Any) -> None:
-    """Four of six dead units beside a sound layer of 32 are no layer that died; where nothing is wider they are."""
-    for widths, judged in (((6, 32), {"2.weight"}), ((6, 8), {"0.weight", "2.weight"})):
+def test_a_narrow_layer_counts_where_all_are_narrow_or_all_of_it_died(lab: Any) -> None:
+    """Four of eight dead units beside a sound layer of 32 are no layer that died; where nothing is wider, or all eight died, they are."""
+    both = {"0.weight", "2.weight"}
+    for widths, killed, judged in (((8, 32), 4, {"2.weight"}), ((8, 9), 4, both), ((8, 32), 8, both)):
         model = lab.mlp(*widths)
-        kill(model[0], 4)
+        kill(model[0], killed)
         dead = number(lab.everything(lab.train(model, torch.optim.Adam(model.parameters(), 1e-3))), "units.dead")
         assert set(dead.items) == judged
 

@@ -158,3 +158,15 @@ def test_evaluations_that_are_no_numbers_are_counted_after_the_first_that_is() -
     assert found.items == {"evaluations": 8.0, "last": 2.0}
     never = validation(drawn("train/loss", np.linspace(2, 1, 10)), drawn("val/loss", [math.nan] * 10))
     assert isinstance(never["validation.nonfinite"], Missing)
+
+
+def test_epochs_between_evaluations_are_none_that_failed() -> None:
+    """A column that is written each epoch and filled every fifth: NaN in between is no evaluation, and one at its turn is."""
+    values = np.full(50, math.nan)
+    values[4::5] = np.linspace(1.0, 0.5, 10)
+    training = drawn("train/loss", np.linspace(2, 1, 50))
+    found = validation(training, drawn("val/loss", values))["validation.nonfinite"]
+    assert isinstance(found, Measurement) and found.value == 0 and found.items["evaluations"] == 10
+    values[44:] = math.nan
+    lost = validation(training, drawn("val/loss", values))["validation.nonfinite"]
+    assert isinstance(lost, Measurement) and lost.value == 2 and lost.items["last"] == 2

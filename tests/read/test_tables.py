@@ -180,6 +180,15 @@ def test_results_without_a_step_are_no_log(tmp_path: Path, content: str) -> None
     assert not data.series and "taken for no log" in data.notes[0]
 
 
+@pytest.mark.parametrize("column", [("phase", "warmup", "main"), ("optimizer", "Adam", "SGD"), ("saved", "best_1.pt", "best_7.pt")])
+def test_marks_of_a_training_are_no_keys(tmp_path: Path, column: tuple[str, str, str]) -> None:
+    """A log without a step whose rows say how the training stood is one all the same."""
+    name, first, later = column
+    rows = "".join(f"{2 - 0.1 * row},{2.1 - 0.1 * row},{first if row < 4 else later}\n" for row in range(12))
+    data = log(tmp_path, "metrics.csv", f"train_loss,val_loss,{name}\n{rows}".encode())
+    assert {series.tag for series in data.series} >= {"train_loss", "val_loss"}
+
+
 @pytest.mark.parametrize(
     "content",
     ["loss,took,best\n2.5,0:01:02,True\n2.0,0:01:03,False\n1.5,0:01:01,True\n", "train_mse,val_mse\n2.5,3\n2.0,2.5\n1.5,2.5\n"],

@@ -47,7 +47,7 @@ def judge(measured: Measured) -> Finding:
     fell = -last.value / max(1.0, abs(first.value))
     seen = f"the loss went from {number(first.value)} to {number(last.value)}"
     if fell >= BOUNDLESS.value:
-        told = f"{seen}, below 0 by {number(fell)} times its first size"
+        told = f"{seen}, below 0 by {number(fell)} times {'its first size' if abs(first.value) >= 1 else 'a loss of 1'}"
         return Finding("warn", told, fell, BOUNDLESS, BOUNDLESS.unit, last.first_step)
     return Finding("pass", f"{seen}, and not far below 0" if last.value < 0 else f"{seen}, and not below 0", None, BOUNDLESS)
 

@@ -4,7 +4,7 @@
 The cross-entropy over the largest that its accuracy a allows, H = -a ln a - (1 - a) ln((1 - a) / (C - 1)), in the last third of the run:
 of training, and of validation where no accuracy of training was logged. It fails from 0.95 to 1.05 where the accuracy has settled
 between a guess (the share of the largest class, where a manifest tells it) and 0.75. Where validation is far less sure than its own
-accuracy allows (1.2 times H), training is held back by dropout or augmentation, and it passes.
+accuracy allows (1.2 times H), training is held back by dropout or augmentation, and it passes. It takes four classes or more.
 
 ## Why it matters
 A model that knows some records and not others has less than H. To come to H it must be equally uncertain about all of them, and that
@@ -42,6 +42,8 @@ ABOVE_GUESS = 0.1
 SETTLED = 0.2
 """Share of the fall that the last third of the run may bring, as for losses that settled high."""
 HELD_BACK = 1.2
+FEW_CLASSES = 0.26
+"""Share of a guess from which on entropies are too flat: of two classes, confidences from 0.51 to 0.83 come to 0.96 of the largest."""
 LARGEST_ERROR = 0.03
 
 NEEDS = ()
@@ -66,7 +68,11 @@ def judge(measured: Measured) -> Finding:
     going = measured.number("fit.late_progress")
     if accuracy < guess + ABOVE_GUESS:
         return Finding("not-applicable", f"an accuracy of {percent(accuracy, 3)} is a guess's, which is the same for every record")
-    if going is not None and going >= SETTLED:
+    if found.items["guess"] > FEW_CLASSES:
+        return Finding("not-applicable", "with three classes or two, records that differ hardly show in the entropy")
+    if going is None:
+        return Finding("not-checked", f"{seen}, but without a validation loss nothing tells whether training has settled", lacks=())
+    if going >= SETTLED:
         return Finding("not-applicable", f"{seen}, but the last third of the run brought {percent(going)} of the fall")
     if found.items["error"] > LARGEST_ERROR and found.value + 2 * found.items["error"] >= EVEN.value:
         return Finding("not-checked", f"{seen}, with a standard error of {percent(found.items['error'])}")
@@ -80,8 +86,8 @@ def judge(measured: Measured) -> Finding:
     return Finding("fail", f"{seen}, above {percent(EVEN.value)}: every record is equally uncertain", found.value, EVEN, EVEN.unit)
 
 
-def _evenness(split: str, value: float, accuracy: float, error: float = 0.005) -> Measurement:
-    items = {"accuracy": accuracy, "guess": 0.1, "error": error, "points": 30.0}
+def _evenness(split: str, value: float, accuracy: float, error: float = 0.005, guess: float = 0.1) -> Measurement:
+    items = {"accuracy": accuracy, "guess": guess, "error": error, "points": 30.0}
     return Measurement(f"loss.{split}_evenness", value, "ratio", f"'{split}/loss' beside '{split}/accuracy'", items=items)
 
 
@@ -94,7 +100,9 @@ EXAMPLES = (
     Example("six of ten, validation alone has an accuracy", (_evenness("validation", 1.0, 0.46), _late(0.1)), "fail"),
     Example("label smoothing, half learned", (_evenness("train", 1.03, 0.8), _late(0.1)), "not-applicable"),
     Example("a layer of one unit", (_evenness("train", 0.82, 0.22), _late(0.08)), "pass"),
-    Example("nine of ten units dropped", (_evenness("train", 0.97, 0.26), _evenness("validation", 1.62, 0.81)), "pass"),
+    Example("nine of ten units dropped", (_evenness("train", 0.97, 0.26), _evenness("validation", 1.62, 0.81), _late(0.0)), "pass"),
+    Example("nobody knows whether it settled", (_evenness("train", 0.99, 0.46),), "not-checked"),
+    Example("two classes", (_evenness("train", 0.96, 0.65, guess=0.5), _late(0.05)), "not-applicable"),
     Example("learned", (_evenness("train", 0.5, 0.97), _late(0.01)), "pass"),
     Example("label smoothing", (_evenness("train", 3.2, 0.98), _late(0.01)), "not-applicable"),
     Example("still falling", (_evenness("train", 0.99, 0.4), _late(0.4)), "not-applicable"),
@@ -104,6 +112,6 @@ EXAMPLES = (
         (_evenness("train", 1.0, 0.5), Measurement("classes.largest_share", 0.5, "share", "manifest.csv")),
         "not-applicable",
     ),
-    Example("too few records to tell", (_evenness("validation", 0.97, 0.5, 0.08),), "not-checked"),
+    Example("too few records to tell", (_evenness("validation", 0.97, 0.5, 0.08), _late(0.1)), "not-checked"),
     Example("no accuracy", (), "not-checked"),
 )

@@ -13,7 +13,8 @@ only, and running statistics that left their range.
 Evaluate the last checkpoint record by record in float32, and look at the first that is not finite.
 
 ## When it is wrong
-Some trainers write NaN where they did not evaluate: before the first finite evaluation none is counted.
+Some trainers write NaN where they did not evaluate: before the first finite evaluation none is counted, nor any between finite ones that
+stand at one distance from each other.
 
 ## References
 Micikevicius et al. 2018 (arXiv 1710.03740): float16 ends at 65504.

@@ -72,8 +72,9 @@ def judge(measured: Measured) -> Finding:
 def _one(found: Measurement, what: str, far: Threshold, wide: Threshold, learned: bool) -> Finding:
     seen = f"{what} came to {number(found.value, 2)} or more over a tenth of the run (median {number(found.items['median'], 2)})"
     if found.value > far.value:
-        if learned and found.value <= BEYOND_DOUBT.value:
-            return Finding("pass", f"{seen}, yet the return rose and was kept", found.value, BEYOND_DOUBT, found.unit)
+        if learned and (found.unit == far.unit == MOST_CLIPPED.unit or found.value <= BEYOND_DOUBT.value):
+            line = far if far is MOST_CLIPPED else BEYOND_DOUBT
+            return Finding("pass", f"{seen}, yet the return rose and was kept", found.value, line, found.unit)
         return Finding("fail", f"{seen}, above {number(far.value)}", found.value, far, found.unit, found.first_step)
     if found.value > wide.value and found.items["median"] > wide.value and not learned:
         return Finding("warn", f"{seen}, above {number(wide.value)}", found.value, wide, found.unit, found.first_step)

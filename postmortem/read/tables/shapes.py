@@ -257,12 +257,22 @@ def is_curve_by_row(table: Table) -> bool:
     return any(names_curve(name) and (not _MEASURES & set(words(name)) or group_of(name)) for name in table.columns)
 
 
+_MARKS = frozenset(
+    {
+        *("phase", "stage", "status", "state", "mode", "optimizer", "optim", "scheduler", "device"),
+        *("saved", "save", "checkpoint", "ckpt", "note", "notes", "event", "message"),
+    }
+)
+"""Words of columns that say how a training stood at a row, and not what the row is about."""
+
+
 def _tells_apart(name: str, found: Mapping[int, str], rows: int) -> bool:
     """Whether a column of words is a key of what the rows are about (`basin_id`, `city`), and no time, length or mark of the best."""
     if plain(name) in TIME_NAMES or 2 * len(found) < rows:
         return False
     values = {value.strip().lower() for value in found.values()} - _ANSWERS
-    return len(values) > 1 and not all(_FIGURES.fullmatch(value) for value in values)
+    marks = bool(_MARKS & set(words(name)))
+    return len(values) > 1 and not marks and not all(_FIGURES.fullmatch(value) for value in values)
 
 
 def names_curve(name: str) -> bool:
