@@ -34,12 +34,12 @@ def measure_empty_validation(roled: Sequence[Roled], validation: Roled | None) -
     # What is NaN was evaluated: of nothing every sum is 0.
     broken = any(not np.isfinite(one.series.values).all() for one in losses)
     if not metrics or not every or broken or values.size < FEWEST:
-        reason = "no metric of an evaluation was logged beside the validation loss"
+        reason, log_next = "no metric of an evaluation was logged beside the validation loss", "accuracy"
         if broken:
-            reason = "a loss of the evaluations is no finite number"
-        elif values.size < FEWEST:
-            reason = f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}"
-        yield Missing(ZEROS, reason, "accuracy")
+            reason, log_next = "a loss of the evaluations is no finite number", ""
+        elif metrics:
+            reason, log_next = f"only {counted(values.size, 'finite point')} of {validation.series.tag!r}", "validation-loss"
+        yield Missing(ZEROS, reason, log_next)
         return
     share = sum(not np.any(each) for each in every) / len(every)
     said = f"{counted(len(losses), 'loss', 'losses')} and {counted(len(metrics), 'metric')} of {validation.series.source}"
