@@ -52,6 +52,7 @@ def test_a_trainer_that_came_to_its_end_says_so(tmp_path: Path) -> None:
     _trainer_state(tmp_path / "patient" / "trainer_state.json", 500, 2000, callbacks=patience)
     for name in ("summed", "patient"):
         assert _outcome(tmp_path / name, "abrupt-end")[0] == "warn"
+        assert _outcome(tmp_path / name, "crashed-job")[0] == "pass"
         (run,) = analyze(tmp_path / name).runs
         assert not [cause for cause in run.causes if cause.id == "interrupted" and cause.probability >= 0.5]
     patience["EarlyStoppingCallback"]["attributes"]["early_stopping_patience_counter"] = 2

@@ -102,7 +102,7 @@ def _snapshot(run: RunData) -> str:
     up, and no other checkpoint lies below it.
     """
     sources = {series.source for series in run.series}
-    if run.hyperparameters.get("trainer.end") != "on the way" or len(sources) != 1:
+    if run.hyperparameters.get("trainer_state.json: end") != "on the way" or len(sources) != 1:
         return ""
     (source,) = sources
     below = any("/" in checkpoint.source for checkpoint in run.checkpoints)

@@ -76,7 +76,7 @@ def measure_incidents(run: RunData) -> Iterator[Measurement | Missing]:
 
 def _recorded(settings: Mapping[str, Plain]) -> tuple[Measurement, ...]:
     """How the job ended by the records of MLflow, Weights & Biases or a Trainer: nothing where they tell of no end, as while it runs."""
-    code, status, trainer = settings.get("wandb.exit_code"), settings.get("mlflow.status"), settings.get("trainer.end")
+    code, status, trainer = settings.get("wandb.exit_code"), settings.get("mlflow.status"), settings.get("trainer_state.json: end")
     if isinstance(code, int):
         word = "finished" if code == 0 else RECORDED_STOP if code == _INTERRUPTED else RECORDED_FAILURE
         basis = f"Weights & Biases recorded exit code {code}"

@@ -26,7 +26,7 @@ NAMES = ("signal.silenced", "signal.preactivation_rms", "signal.relu_output_rms"
 NEVER = -3.0
 """A unit whose mean is this many deviations below 0 fires for one input in 740."""
 FAR_OFFSET = 4.0
-"""A bias at which the slope of tanh is 0.0013 and that of a sigmoid 0.018 of what it is at 0, or 0.07 of its largest."""
+"""A bias at which the slope of tanh is 0.0013 of its largest, and that of a sigmoid 0.07 of its largest."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
 _SHARES = _WEIGHTS / _WEIGHTS.sum()
 

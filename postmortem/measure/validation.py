@@ -60,7 +60,8 @@ def _nonfinite(validation: Roled) -> Measurement | Missing:
 def _evaluated(values: Floats, good: Ints) -> Ints:
     """Points from the first finite one on; of a column that is written each epoch and holds NaN between evaluations these alone."""
     interval = int(np.diff(good).min()) if good.size > 1 else 1
-    regular = good.size > 1 and bool(np.all(np.diff(good) == interval)) and not np.isinf(values[good[0] :]).any()
+    # Two finite points are always at one distance; three are a rhythm.
+    regular = good.size > 2 and bool(np.all(np.diff(good) == interval)) and not np.isinf(values[good[0] :]).any()
     return np.arange(good[0], values.size, interval if regular else 1)
 
 

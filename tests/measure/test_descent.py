@@ -156,6 +156,8 @@ def test_an_evaluation_over_nothing_is_zero_throughout() -> None:
     assert zeros(("train/loss", 1.0), ("val/loss", 0.0), ("val/accuracy", 1.0), ("accuracy", 0.0)) == 0.5
     assert zeros(("train/loss", 1.0), ("val/loss", 0.0), ("train/accuracy", 0.0)) is None
     assert zeros(("train/loss", 1.0)) is None
+    # A part that is NaN was evaluated, whatever the metrics say: of nothing every sum is 0.
+    assert zeros(("train/loss", 1.0), ("val/box_loss", 0.0), ("val/cls_loss", math.nan), ("metrics/mAP50(B)", 0.0)) is None
 
 
 def test_four_evaluations_are_too_few() -> None:

@@ -42,6 +42,16 @@ def test_levels_are_shares_of_ignorance() -> None:
     assert found["fit.fitted_part"] == pytest.approx(0.5, abs=0.1)
 
 
+def test_levels_have_the_standard_error_of_their_noise() -> None:
+    """Noise of 0.02 of ignorance about a level leaves less than that on the median of a tenth; a smooth curve has none."""
+    noise = 0.02 * np.random.default_rng(0).normal(size=20)
+    given = [roled("training-loss", "train", 0.9 + noise), roled("validation-loss", "validation", np.linspace(1.0, 0.9, 20))]
+    found = {one.name: one for one in measure_generalization(given[0], given[1], 1.0)}
+    train, held = found["fit.train_share"], found["fit.validation_last"]
+    assert isinstance(train, Measurement) and 0.003 < train.items["noise"] < 0.04
+    assert isinstance(held, Measurement) and held.items["noise"] < 0.003
+
+
 def test_an_even_fall_brings_a_third_in_the_last_third() -> None:
     """A straight line from 3 to 1 has a third of its fall before it at two thirds, but for the width of a level."""
     assert shares(np.linspace(3, 1, 20), np.linspace(3, 1, 20))["fit.late_progress"] == pytest.approx(1 / 3, abs=0.08)

@@ -167,6 +167,10 @@ def test_epochs_between_evaluations_are_none_that_failed() -> None:
     training = drawn("train/loss", np.linspace(2, 1, 50))
     found = validation(training, drawn("val/loss", values))["validation.nonfinite"]
     assert isinstance(found, Measurement) and found.value == 0 and found.items["evaluations"] == 10
+    twice = np.full(30, math.nan)
+    twice[[0, 29]] = 1.0
+    seldom = validation(training, drawn("val/loss", twice))["validation.nonfinite"]
+    assert isinstance(seldom, Measurement) and seldom.value == 28
     values[44:] = math.nan
     lost = validation(training, drawn("val/loss", values))["validation.nonfinite"]
     assert isinstance(lost, Measurement) and lost.value == 2 and lost.items["last"] == 2

@@ -221,7 +221,10 @@ def test_trainer_state(tmp_path: Path) -> None:
     data = log(tmp_path, "trainer_state.json", content)
     assert points(data, "eval_loss") == [(10, 2.25)] and points(data, "learning_rate") == [(10, 5e-5), (20, 0.0)]
     assert np.isnan(by_tag(data)["loss"].values).tolist() == [False, True]
-    assert data.hyperparameters == {"epoch": 2.0, "global_step": 20, "max_steps": 40, "trainer.end": "on the way"} and data.problems == ()
+    assert (
+        data.hyperparameters == {"epoch": 2.0, "global_step": 20, "max_steps": 40, "trainer_state.json: end": "on the way"}
+        and data.problems == ()
+    )
 
 
 def test_json_lines(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from postmortem.model import Example, Finding, Measured, Measurement, Threshold,
 EVEN = Threshold(
     0.95,
     "of the largest entropy",
-    source="Fano: 1 for records that are equally uncertain; tuning half: 1.01 with wrong labels, at most 0.85 in other runs that settled",
+    source="Fano: 1 for records that are equally uncertain; tuning half: 1.01 with wrong labels, 0.85 at most in others that train on",
     half="models that are too small are taken for it",
     double="no calibrated model has more than 1",
 )

@@ -21,8 +21,8 @@ _ROW_LISTS = ("log_history", "history", "logs", "log", "metrics", "results", "ep
 """Keys under which a document keeps its rows."""
 _SUMS_UP = frozenset(("train_runtime", "train_samples_per_second"))
 """Marks the last row of Hugging Face's Trainer: means over the whole training, no point of a curve."""
-TRAINER_END = "trainer.end"
-"""Setting that tells of the end of a training by Hugging Face's Trainer: one of `TRAINER_ENDS`."""
+TRAINER_END = "trainer_state.json: end"
+"""Setting that tells of the end of a training by Hugging Face's Trainer, one of `TRAINER_ENDS`; no file of settings has such a name."""
 TRAINER_ENDS = ("finished", "early-stopped", "on the way")
 _NUMBER = re.compile(r"(?P<counter>|epoch|step|iteration)[ _-]?(?P<number>\d{1,12})", re.IGNORECASE)
 _FLAT_OBJECT = re.compile(r"\{[^{}]*\}")
